@@ -1,0 +1,61 @@
+/*
+ * buf.h -- bytes on their way: a queue with a bound.
+ *
+ * Bytes are added at the tail and taken from the head. A buffer owns no memory
+ * until the first byte is added, grows as needed up to its bound, and gives
+ * its memory back through buf_release() once it is empty: an idle connection
+ * owns none.
+ */
+#ifndef BASE_BUF_H
+#define BASE_BUF_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/span.h"
+
+struct buf {
+    char *mem;       /* owned; NULL while nothing is held */
+    uint32_t head;   /* first byte held */
+    uint32_t tail;   /* one past the last */
+    uint32_t size;   /* bytes of memory */
+    uint32_t bound;  /* never grows past this */
+};
+
+/* At most UINT32_MAX / 2. */
+void buf_init(struct buf *b, size_t bound);
+void buf_done(struct buf *b);
+
+static inline size_t buf_len(const struct buf *b)
+{
+    return b->tail - b->head;
+}
+
+/* How many more bytes it may take. */
+static inline size_t buf_room(const struct buf *b)
+{
+    return b->bound - buf_len(b);
+}
+
+static inline struct span buf_data(const struct buf *b)
+{
+    return b->mem == NULL ? span_of("", 0) : span_of(b->mem + b->head, buf_len(b));
+}
+
+/* Writable memory for `n` more bytes, or NULL when that is past the bound.
+ * What was written counts after buf_added(). Moves what is held: spans into
+ * the buffer die here. */
+char *buf_space(struct buf *b, size_t n);
+void buf_added(struct buf *b, size_t n);
+
+/* Add whole, or add nothing and return false when it does not fit. */
+bool buf_put(struct buf *b, struct span bytes);
+bool buf_print(struct buf *b, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* Drop from the front. */
+void buf_drop(struct buf *b, size_t n);
+
+/* Give the memory back if nothing is held. */
+void buf_release(struct buf *b);
+
+#endif

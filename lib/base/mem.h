@@ -1,0 +1,60 @@
+/*
+ * mem.h -- allocate or end the process.
+ *
+ * Memory is bounded by limits that are checked when the configuration is read,
+ * so running out is a mistake of set-up, not an event that every caller has to
+ * handle (docs/style.md, "Memory").
+ */
+#ifndef BASE_MEM_H
+#define BASE_MEM_H
+
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static inline void *mem_check(void *p)
+{
+    if (p == NULL) {
+        fputs("out of memory\n", stderr);
+        abort();
+    }
+    return p;
+}
+
+/* Zeroed memory; free() it. */
+static inline void *mem_zero(size_t n)
+{
+    return mem_check(calloc(1, n == 0 ? 1 : n));
+}
+
+static inline void *mem_resize(void *p, size_t n)
+{
+    return mem_check(realloc(p, n == 0 ? 1 : n));
+}
+
+static inline char *mem_text(const char *text)
+{
+    return mem_check(strdup(text));
+}
+
+/* A copy of `len` bytes, with a NUL behind. */
+static inline char *mem_copy(const void *bytes, size_t len)
+{
+    char *copy = mem_zero(len + 1);
+    if (len > 0)
+        memcpy(copy, bytes, len);
+    return copy;
+}
+
+#define mem_new(type) ((type *)mem_zero(sizeof(type)))
+#define mem_array(type, n) ((type *)mem_check(calloc((n) == 0 ? 1 : (n), sizeof(type))))
+
+/* Free what a pointer variable holds, and clear the variable. */
+#define mem_free(variable)                                                                         \
+    do {                                                                                           \
+        free(variable);                                                                            \
+        (variable) = NULL;                                                                         \
+    } while (0)
+
+#endif
