@@ -1,0 +1,54 @@
+/*
+ * addr.h -- socket addresses: parse, print, ask the kernel.
+ *
+ * Numeric only: names are resolved at start-up by addr_resolve(), never on a
+ * loop.
+ */
+#ifndef NET_ADDR_H
+#define NET_ADDR_H
+
+#include <netinet/in.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+
+#include "base/ip.h"
+#include "base/span.h"
+
+struct addr {
+    socklen_t len; /* 0: no address */
+    union {
+        struct sockaddr sa;
+        struct sockaddr_in in;
+        struct sockaddr_in6 in6;
+        struct sockaddr_un un;
+    };
+};
+
+/* "[v6]:65535" with the NUL, or a Unix path. */
+enum { ADDR_TEXT_MAX = 128 };
+
+/* "IP:port" or "[v6]:port"; port 0 only when `port_0` allows it. False with a
+ * sentence in `why` that shows the right form. */
+bool addr_parse(struct span text, bool port_0, struct addr *out, char *why, size_t why_size);
+
+/* As addr_parse(), but the host may be a name; blocks. The first answer wins,
+ * IPv4 before IPv6. */
+bool addr_resolve(struct span text, struct addr *out, char *why, size_t why_size);
+
+/* The text is NUL-terminated in `out`, which is also returned. */
+const char *addr_format(const struct addr *addr, char out[ADDR_TEXT_MAX]);
+
+/* False for a Unix address. IPv4 in IPv6 is unwrapped. */
+bool addr_ip(const struct addr *addr, struct ip *out);
+uint16_t addr_port(const struct addr *addr);
+void addr_set_port(struct addr *addr, uint16_t port);
+bool addr_equal(const struct addr *a, const struct addr *b);
+
+/* What the kernel says; false when the socket is gone. */
+bool addr_local(int fd, struct addr *out);
+bool addr_peer(int fd, struct addr *out);
+
+#endif

@@ -1,0 +1,53 @@
+/*
+ * handshake.h -- TLS handshakes in progress, on a thread made for them.
+ *
+ * A handshaker belongs to a handshake thread's loop. It is given accepted
+ * sockets, drives each through its handshake within the time-out, and hands
+ * the finished session to its owner, who passes it on to a loop. A plain HTTP
+ * request on a TLS port is answered 400 here.
+ */
+#ifndef NET_HANDSHAKE_H
+#define NET_HANDSHAKE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/list.h"
+#include "net/addr.h"
+#include "net/loop.h"
+#include "net/tls.h"
+
+/* One accepted connection on its way to a loop. */
+struct handshake_result {
+    int fd;                  /* the receiver's to close */
+    struct tls_session *tls; /* the receiver's; NULL when it failed */
+    struct addr peer;
+    uint64_t accepted_us; /* wall clock */
+    uint32_t took_us;
+    void *tag;       /* what handshaker_begin() was given */
+    const char *why; /* NULL, or why it failed: a literal or lives for the call */
+};
+
+/* Success: takes fd and tls. Failure: both are closed by the handshaker. */
+typedef void handshake_fn(void *user, struct handshake_result *result);
+
+struct handshaker {
+    struct loop *loop;
+    struct list running;
+    uint32_t count; /* handshakes in progress */
+    uint32_t timeout_ms;
+    handshake_fn *done;
+    void *user;
+};
+
+void handshaker_init(struct handshaker *h, struct loop *loop, uint32_t timeout_ms,
+                     handshake_fn *done, void *user);
+
+/* Ends all that are running; `done` is called for each with why. */
+void handshaker_done(struct handshaker *h);
+
+/* Takes the descriptor. `tag` comes back in the result. */
+void handshaker_begin(struct handshaker *h, int fd, const struct addr *peer,
+                      struct tls_server *server, void *tag);
+
+#endif

@@ -1,0 +1,58 @@
+/*
+ * loop.h -- one thread's world: an event loop, an inbox, a wheel, a scratch
+ * buffer. Loops share nothing but what they post to each other.
+ *
+ * The inbox is a bounded queue with many producers (C11 acquire/release, no
+ * lock); ev_async is only the wake-up. A full inbox refuses, so that whoever
+ * posts decides what that means (admission control, a dropped log row).
+ */
+#ifndef NET_LOOP_H
+#define NET_LOOP_H
+
+#include <ev.h>
+#include <pthread.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "net/queue.h"
+#include "net/wheel.h"
+
+enum { LOOP_SCRATCH_BYTES = 64 * 1024 };
+
+struct loop;
+
+/* Runs on the loop that it was posted to; `arg` belongs to it from then on. */
+typedef void loop_fn(struct loop *loop, void *arg);
+
+struct loop {
+    struct ev_loop *ev;
+    struct wheel wheel;
+    char *scratch; /* LOOP_SCRATCH_BYTES, for the current callback only */
+    void *user;    /* the program's per-loop state */
+    int index;
+    pthread_t thread;
+    bool has_thread;
+    ev_async wake;
+    struct queue inbox;
+};
+
+/* An epoll loop that ignores LIBEV_FLAGS (this is a privileged daemon). */
+void loop_init(struct loop *l, int index, size_t inbox_size, void *user);
+void loop_done(struct loop *l);
+
+/* Run it on a thread of its own, named `name`, with all signals blocked. */
+void loop_start(struct loop *l, const char *name);
+
+/* From any thread: leave ev_run() after this turn. */
+void loop_stop(struct loop *l);
+void loop_join(struct loop *l);
+
+/* From any thread. False when the inbox is full; nothing was taken then. */
+bool loop_post(struct loop *l, loop_fn *run, void *arg);
+
+/* Milliseconds of ev_now(): cheap, good for activity stamps. Wraps after 49
+ * days; compare by subtraction. */
+uint32_t loop_now_ms(const struct loop *l);
+
+#endif

@@ -1,0 +1,44 @@
+/*
+ * queue.h -- a bounded queue with many producers and one consumer, lock-free.
+ *
+ * Each cell has a sequence number that says whose turn it is (the bounded
+ * queue of D. Vyukov): a producer claims a cell by advancing `tail`, fills it
+ * and releases it by the number; the consumer does the same at `head`.
+ */
+#ifndef NET_QUEUE_H
+#define NET_QUEUE_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+struct loop;
+
+struct queue_job {
+    void (*run)(struct loop *loop, void *arg);
+    void *arg;
+};
+
+struct queue_cell {
+    atomic_size_t turn;
+    struct queue_job job;
+};
+
+struct queue {
+    struct queue_cell *cells; /* owned */
+    size_t mask;
+    _Alignas(64) atomic_size_t tail; /* producers */
+    _Alignas(64) size_t head;        /* the consumer */
+};
+
+/* `size` is rounded up to a power of two. */
+void queue_init(struct queue *q, size_t size);
+void queue_done(struct queue *q);
+
+/* Any thread. False when it is full. */
+bool queue_push(struct queue *q, struct queue_job job);
+
+/* The consumer only. False when it is empty. */
+bool queue_pop(struct queue *q, struct queue_job *job);
+
+#endif

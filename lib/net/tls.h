@@ -1,0 +1,66 @@
+/*
+ * tls.h -- TLS on mbedTLS, server side; works against 2.28 and 3.6.
+ *
+ * All that differs between the two versions is in tls.c. A tls_server is a
+ * certificate with its key and settings: made once, shared by all threads,
+ * counted by reference because sessions outlive a reload. A tls_session is one
+ * connection's state; one thread at a time.
+ *
+ * Handshakes cost over a millisecond of processor time: run them on handshake
+ * threads (handshake.h), never on a loop that carries traffic.
+ */
+#ifndef NET_TLS_H
+#define NET_TLS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/span.h"
+
+struct tls_server;
+struct tls_session;
+
+/* PEM: the certificate chain, leaf first, and its private key in the same file
+ * or in `key_file`. NULL with a sentence that names the file and the cure. TLS
+ * 1.2 at least (1.3 with mbedTLS 3.6), ECDHE with AES-GCM or ChaCha20, curves
+ * P-256 and X25519, ALPN http/1.1, session tickets with keys that rotate. */
+struct tls_server *tls_server_new(const char *certificate_file, const char *key_file, char *why,
+                                  size_t why_size);
+struct tls_server *tls_server_ref(struct tls_server *server);
+void tls_server_unref(struct tls_server **server);
+
+/* Takes a reference on the server; the descriptor stays the caller's. */
+struct tls_session *tls_session_new(struct tls_server *server, int fd);
+void tls_session_free(struct tls_session **session);
+
+enum tls_step {
+    TLS_DONE,
+    TLS_WANT_READ,  /* wait until the socket is readable */
+    TLS_WANT_WRITE, /* wait until it is writable */
+    TLS_FAILED,     /* tls_session_error() says why */
+    TLS_PLAIN_HTTP, /* the first bytes are an HTTP request: answer 400 in plain text */
+};
+
+enum tls_step tls_handshake(struct tls_session *session);
+const char *tls_session_error(const struct tls_session *session);
+
+/* After the handshake; the texts live as long as the session. */
+const char *tls_session_version(const struct tls_session *session); /* "TLSv1.2" */
+const char *tls_session_cipher(const struct tls_session *session);
+const char *tls_session_sni(const struct tls_session *session); /* "" when none was sent */
+bool tls_session_resumed(const struct tls_session *session);
+
+/* For stream.c. The same outcomes as the stream's own calls. */
+int tls_session_read(struct tls_session *session, void *into, size_t size, size_t *moved);
+int tls_session_write(struct tls_session *session, struct span bytes, size_t *moved);
+int tls_session_flush(struct tls_session *session);
+int tls_session_wants(const struct tls_session *session);
+size_t tls_session_pending(const struct tls_session *session);
+int tls_session_code(const struct tls_session *session);
+void tls_session_notify(struct tls_session *session);
+
+/* A sentence for an mbedTLS code. Uses `out` only when the library has none. */
+const char *tls_code_text(int code, char out[64]);
+
+#endif
