@@ -2,9 +2,9 @@
  * edge_set.h -- the set of addresses that may connect: CIDR blocks, looked up
  * by prefix, exact for a set of any size.
  *
- * Built once, then read by any thread. Blocks that overlap or repeat are
- * merged when it is built, so a look-up is one binary search over disjoint
- * ranges of one family.
+ * Built once, then read by any thread. Blocks inside other blocks, or given
+ * twice, are dropped when it is built: two CIDR blocks are disjoint or nested,
+ * so what is left is disjoint, and a look-up is one binary search.
  */
 #ifndef BASE_EDGE_SET_H
 #define BASE_EDGE_SET_H
@@ -36,8 +36,12 @@ void edge_set_build(struct edge_set *set);
 
 bool edge_set_contains(const struct edge_set *set, const struct ip *ip);
 
-/* Blocks as they were added, and disjoint ranges after merging. */
+/* Blocks as they were added, and disjoint blocks after merging. */
 size_t edge_set_blocks(const struct edge_set *set);
 size_t edge_set_ranges(const struct edge_set *set);
+
+/* The edge_set_ranges() disjoint blocks, IPv4 first, by address; for filling a
+ * kernel filter and for warnings. They live as long as the set. */
+const struct cidr *edge_set_items(const struct edge_set *set);
 
 #endif

@@ -4,15 +4,21 @@
  * A program declares a struct of `metric_value`s and a table of rows; each loop
  * owns one struct and is the only one to add to it (relaxed atomics, so that
  * another thread may read at any time). Printing adds the structs up.
+ *
+ * Names follow the Prometheus conventions, and a table that breaks them is a
+ * bug: a counter ends in _total, a histogram in _seconds (it is kept in
+ * microseconds and printed in seconds).
  */
 #ifndef BASE_METRICS_H
 #define BASE_METRICS_H
 
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 
 #include "base/buf.h"
+#include "base/span.h"
 
 typedef _Atomic uint64_t metric_value;
 
@@ -31,8 +37,9 @@ struct metric_histogram {
 struct metric {
     const char *name; /* without the program's prefix */
     enum metric_type type;
-    size_t offset; /* of a metric_value, or of a struct metric_histogram */
-    const char *labels; /* NULL, or e.g. "code=\"2xx\"": rows of one name follow each other */
+    size_t offset;      /* of a metric_value, or of a struct metric_histogram */
+    const char *labels; /* NULL, or e.g. "code=\"2xx\"": rows of one name follow each other
+                           and are of one type */
     const char *help;   /* of the first row of that name */
 };
 
@@ -66,12 +73,19 @@ struct metric_instance {
     size_t count;
 };
 
+/* Write name="value", escaped (the value is UTF-8), for `labels` above. A value
+ * too long for `size` is cut, never inside an escape. Returns `out`. */
+const char *metrics_label(const char *name, struct span value, char *out, size_t size);
+
 /* Print every row of the table (ends with a row without a name) for every
- * instance: one HELP and TYPE for each name, then its samples. */
-void metrics_print(struct buf *to, const char *prefix, const struct metric *table,
+ * instance: one HELP and TYPE for each name, then its samples. A sample has the
+ * labels of its instance, then of its row. `prefix` goes in front of each name
+ * as it is: "alb_". False when the buffer's bound was reached: what is in it
+ * then is a part, not to be served. */
+bool metrics_print(struct buf *to, const char *prefix, const struct metric *table,
                    const struct metric_instance *instances, size_t count);
 
-/* Print the table as Markdown rows. */
+/* Print the table as Markdown rows, one a name: name, type, labels, help. */
 void metrics_describe(const struct metric *table, const char *prefix, FILE *to);
 
 #endif

@@ -21,7 +21,12 @@
 
 struct seal_ring;
 
-enum { SEAL_KEY_BYTES = 32, SEAL_OVERHEAD = 1 + 4 + 12 + 16, SEAL_PLAIN_MAX = 512 };
+enum {
+    SEAL_KEY_BYTES = 32,
+    SEAL_KEYS_MAX = 16,
+    SEAL_OVERHEAD = 1 + 4 + 12 + 16,
+    SEAL_PLAIN_MAX = 512,
+};
 
 /* What a sealed value of n plain bytes needs, with the NUL. */
 #define SEAL_TEXT_SIZE(n) TEXT_BASE64_SIZE((n) + SEAL_OVERHEAD)
@@ -29,15 +34,16 @@ enum { SEAL_KEY_BYTES = 32, SEAL_OVERHEAD = 1 + 4 + 12 + 16, SEAL_PLAIN_MAX = 51
 /* One random key: what it sealed is lost with the process. */
 struct seal_ring *seal_ring_random(void);
 
-/* A file of keys, one a line, each 32 bytes as 64 hexadecimal digits, the
- * newest first; '#' starts a comment. Refused when others can read it. NULL
- * with a sentence in `why`, which never shows a key. */
+/* A file of at most SEAL_KEYS_MAX keys, one a line, each 32 bytes as 64
+ * hexadecimal digits, the newest first; '#' starts a comment. Refused when its
+ * group or others may read it. NULL with a sentence in `why`, which never shows
+ * a key. */
 struct seal_ring *seal_ring_read(const char *path, char *why, size_t why_size);
 
 void seal_ring_free(struct seal_ring **ring);
 
 /* Seal at most SEAL_PLAIN_MAX bytes; `out` has SEAL_TEXT_SIZE(plain.len).
- * Returns the length of the text. */
+ * Returns the length of the text, which a NUL follows. */
 size_t seal(const struct seal_ring *ring, struct span purpose, struct span plain, char *out);
 
 /* False for whatever was not sealed with one of our keys for this purpose. */
