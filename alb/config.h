@@ -1,0 +1,112 @@
+/*
+ * config.h -- a whole configuration as an immutable snapshot.
+ *
+ * The control thread reads and checks a file whole, then publishes the result
+ * to the loops; nobody changes it after that. A file with any error gives no
+ * snapshot at all, and every error is listed with its line. What lives longer
+ * than a snapshot (a target's health and counters) is in the registry
+ * (target.h); a snapshot only points there.
+ */
+#ifndef ALB_CONFIG_H
+#define ALB_CONFIG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/edge_set.h"
+#include "base/problems.h"
+#include "base/span.h"
+#include "net/addr.h"
+#include "stickiness/stickiness.h"
+
+#include "alb/options.h"
+
+struct group; /* target.h: the group at run time */
+struct tls_server;
+
+struct target_config {
+    char *text; /* owned, as written: "10.0.1.10:9001" */
+    struct addr addr;
+    uint32_t weight; /* 0-999 */
+    int line;
+};
+
+struct status_range {
+    uint16_t low, high;
+};
+
+struct group_config {
+    char *name;
+    int line;
+    struct group_options options;
+    struct target_config *targets;
+    size_t target_count;
+    struct status_range *matcher; /* parsed health_check.matcher */
+    size_t matcher_count;
+    struct stickiness_policy stickiness; /* borrows from options */
+    uint64_t id;                         /* stickiness_id(name) */
+    struct group *group;                 /* set by registry_bind(), before publishing */
+};
+
+enum action_kind { ACTION_FORWARD, ACTION_FIXED_RESPONSE };
+
+struct action {
+    enum action_kind kind;
+    struct group_config *group; /* forward */
+    uint16_t status;            /* fixed-response */
+    char *content_type, *body;  /* owned; "" when none */
+};
+
+struct pattern_list {
+    char **patterns; /* owned */
+    size_t count;    /* 0: the condition is not there */
+};
+
+struct rule {
+    char *name;
+    int line;
+    uint32_t priority; /* 1-50000; 0 for a listener's default */
+    struct pattern_list path, host;
+    struct action action;
+};
+
+struct listener_config {
+    char *name;
+    int line;
+    struct listener_options options;
+    struct addr bind;
+    struct tls_server *tls; /* a reference; NULL on HTTP */
+    struct rule *rules;     /* by priority */
+    size_t rule_count;
+    struct rule fallback; /* the default action */
+};
+
+struct config {
+    struct alb_options alb;
+    struct edge_options edge_options;
+    bool edge_any; /* allow = any */
+    struct edge_set *edge;
+    struct addr admin; /* len 0: none */
+    struct listener_config *listeners;
+    size_t listener_count;
+    struct group_config *groups;
+    size_t group_count;
+};
+
+/* NULL when `problems` got an error. Certificates and edge files are read as
+ * well, so what passes here starts. Opens no socket. */
+struct config *config_read_file(const char *path, struct problems *problems);
+struct config *config_read_text(struct span text, struct problems *problems);
+void config_free(struct config **config);
+
+/* Warnings about timers that fight each other or the edge's: added to
+ * `problems`, refuse nothing. Called by both readers. */
+void config_advise(const struct config *config, struct problems *problems);
+
+struct group_config *config_group(const struct config *config, struct span name);
+struct listener_config *config_listener(const struct config *config, struct span name);
+
+bool config_admits(const struct config *config, const struct ip *peer);
+
+#endif

@@ -1,0 +1,82 @@
+/*
+ * options.h -- the settings of alb, one struct and one table a section kind.
+ *
+ * Where the managed load balancer has an attribute, ours has its name, unit
+ * and range. The tables are in options.c; `alb settings` prints them.
+ */
+#ifndef ALB_OPTIONS_H
+#define ALB_OPTIONS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/settings.h"
+
+struct alb_options {
+    char *name; /* access log field 3 */
+    uint32_t workers; /* 0: one a core */
+    uint32_t max_connections; /* client connections; 0: from RLIMIT_NOFILE */
+    uint32_t idle_timeout_ms;
+    uint32_t client_keep_alive_ms;
+    int desync_mode;       /* enum http_desync_mode */
+    char *admin;           /* "" or IP:port */
+    char *control;         /* "" or a socket's path */
+    bool access_logs;
+    char *access_logs_file; /* "-" is standard output */
+    uint32_t shutdown_timeout_ms;
+    uint32_t tls_handshake_timeout_ms;
+    char *seal_key_file; /* "": a random key */
+};
+
+struct edge_options {
+    struct setting_list allow;           /* CIDRs, "any" or "none" */
+    struct setting_list allow_file;      /* globs */
+    struct setting_list allow_ip_ranges; /* "PATH SERVICE" */
+};
+
+enum listener_protocol { PROTOCOL_HTTP, PROTOCOL_HTTPS };
+
+struct listener_options {
+    char *bind;
+    int protocol; /* enum listener_protocol */
+    char *certificate;
+    char *certificate_key; /* "": in the certificate's file */
+    char *default_action;
+};
+
+struct group_options {
+    struct setting_list target;
+    uint32_t deregistration_delay_ms;
+    bool health_enabled;
+    char *health_path;
+    uint32_t health_interval_ms, health_timeout_ms;
+    uint32_t healthy_threshold, unhealthy_threshold;
+    char *health_matcher;
+    bool stickiness;
+    int stickiness_type; /* 0: lb_cookie */
+    uint32_t lb_cookie_duration_ms;
+    char *lb_cookie_name, *lb_cookie_cors_name;
+};
+
+struct rule_options {
+    char *listener;
+    uint32_t priority;
+    struct setting_list path_pattern, host_header;
+    char *action;
+};
+
+/* A section kind: "[listener https]" is of kind "listener". */
+struct section_kind {
+    const char *kind;
+    bool is_named;
+    const struct setting *settings;
+    const char *help;
+};
+
+extern const struct setting alb_settings[], edge_settings[], listener_settings[],
+    group_settings[], rule_settings[];
+
+/* All kinds; ends with a NULL kind. */
+extern const struct section_kind alb_sections[];
+
+#endif
