@@ -1,0 +1,40 @@
+/*
+ * parse.h -- from bytes to a message: a strict scan of one head.
+ *
+ * Nothing is kept between calls but `*scanned`, which the caller sets to 0 for
+ * a new head and passes again with more bytes of the same one: it remembers
+ * how far the end of the head was looked for, so that a head that comes one
+ * byte at a time costs no more than one that comes at once.
+ *
+ * A request gets a class and a reason by what was seen; what the mode blocks
+ * is HTTP_REFUSED. What is let through has one meaning only: everything that
+ * two servers could read differently is left out, put right or refused.
+ * Whatever comes after an Ambiguous request on that connection is not to be
+ * read.
+ */
+#ifndef HTTP_PARSE_H
+#define HTTP_PARSE_H
+
+#include "http/message.h"
+
+enum http_parse {
+    HTTP_PARSED,
+    HTTP_PARTIAL, /* well so far; call again with more */
+    HTTP_REFUSED, /* refuse_status and refuse_why are set; answer, and close */
+};
+
+enum http_parse http_request_parse(struct span bytes, enum http_desync_mode mode,
+                                   struct http_message *m, size_t *scanned);
+
+/* The head of a target's response to a request with this method. Refused (502)
+ * whenever it is not exactly well formed. Interim responses come out as
+ * messages with their 1xx status. A 101 that carries a length is refused;
+ * whether it is a good 101 is for lib/ws to say. */
+enum http_parse http_response_parse(struct span bytes, enum http_method of_request,
+                                    struct http_message *m, size_t *scanned);
+
+/* What to log when a client leaves with only these bytes of a head sent:
+ * PartialHeaderLine or MissingLastEmptyLine; none for no bytes at all. */
+enum http_reason http_partial_reason(struct span bytes);
+
+#endif
