@@ -29,6 +29,9 @@ enum { IP_TEXT_MAX = 46, CIDR_TEXT_MAX = 50 };
 /* Strict: no blanks, no zone, no leading zeros in IPv4, no "127.1". */
 bool ip_parse(struct span text, struct ip *out);
 
+/* The IPv4 address in a mapped one; any other as it is. */
+struct ip ip_of_mapped(struct ip ip);
+
 /* "10.0.0.0/8", or an address alone for its whole length. Host bits that are
  * set are an error (a slip of the pen that would admit somebody else); `why`
  * then names the block that was probably meant. */
@@ -38,7 +41,7 @@ bool cidr_contains(const struct cidr *block, const struct ip *ip);
 
 bool ip_equal(const struct ip *a, const struct ip *b);
 
-/* The text is NUL-terminated in `out`, which is also returned. */
+/* No address is "-". The text is NUL-terminated in `out`, which is also returned. */
 const char *ip_format(const struct ip *ip, char out[IP_TEXT_MAX]);
 const char *cidr_format(const struct cidr *block, char out[CIDR_TEXT_MAX]);
 

@@ -23,11 +23,20 @@ bool text_hex_u64(struct span text, uint64_t *out);
  * uint32_t. With `bare_seconds`, a bare number counts seconds as well. */
 bool text_duration(struct span text, bool bare_seconds, uint32_t *out_ms);
 
+/* The same within uint64_t, to tell "too long" from "no duration". */
+bool text_duration_u64(struct span text, bool bare_seconds, uint64_t *out_ms);
+
+/* "65536", "64k", "1m", "2g" (of 1024), any case, in bytes. */
+bool text_size(struct span text, uint64_t *out);
+
 /* true/false/yes/no/on/off, any case. */
 bool text_bool(struct span text, bool *out);
 
-/* The duration in the largest unit that says it exactly: "250ms", "30s". */
+/* The duration in the largest unit that says it exactly: "250ms", "30s", "0". */
 const char *text_format_duration(uint32_t ms, char out[16]);
+
+/* The same for a size: "64k", "65537". */
+const char *text_format_size(uint32_t bytes, char out[16]);
 
 /* Escape for a JSON string, without the quotes; at most `size - 1` bytes and a
  * NUL. Bytes that are not UTF-8 become U+FFFD. Returns what was written. */
