@@ -49,14 +49,13 @@ struct ws_kept;
 struct ws_reader {
     struct ws_kept *kept; /* owned; what of a message came in earlier pieces */
     uint32_t max_message;
-    uint32_t left; /* bytes of the payload of this frame still to come */
-    uint8_t head[WS_HEADER_MAX];
-    uint8_t have;           /* bytes in `head` */
-    uint8_t role;           /* enum ws_role */
-    uint8_t state;          /* private */
-    uint8_t message_opcode; /* of the message that is under way; 0 is none */
-    struct ws_utf8 utf8;    /* of the text message under way */
-    uint8_t kept_is_taken;  /* `kept` was handed out: free it at the next call */
+    uint32_t left;               /* bytes of the payload of this frame still to come */
+    uint8_t head[WS_HEADER_MAX]; /* of this frame */
+    uint8_t have;                /* bytes in `head` while it is not whole */
+    uint8_t role;                /* enum ws_role */
+    uint8_t state;               /* private */
+    uint8_t message_opcode;      /* of the message that is under way; 0 is none */
+    struct ws_utf8 utf8;         /* of the text that is under way */
 };
 
 _Static_assert(sizeof(struct ws_reader) <= 64, "one of these is in every connection");
