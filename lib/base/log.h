@@ -5,10 +5,11 @@
  *
  * Lines read "subject verb key=value"; values with blanks are quoted by the
  * caller. The level and the time are put in front, by log_write(); under
- * systemd (JOURNAL_STREAM is set) the time is left out and the level is the
- * "<N>" prefix that the journal reads. A line leaves in one write(), so lines
- * of several threads never mix. Control characters become '?': what a peer
- * sent can never forge a line.
+ * systemd (JOURNAL_STREAM names what is written to) the time is left out and
+ * the level is the "<N>" prefix that the journal reads. A line leaves in one
+ * write(), so lines of several threads never mix; one over LOG_LINE_MAX bytes
+ * is cut and ends in "...". Control characters become '?': what a peer sent
+ * can never forge a line. errno is kept.
  */
 #ifndef BASE_LOG_H
 #define BASE_LOG_H
@@ -25,6 +26,9 @@ enum log_level {
     LOG_LEVEL_DEBUG,
 };
 
+enum { LOG_LINE_MAX = 4096 };
+
+/* Lines above this level are left out; LOG_LEVEL_INFO at first. */
 void log_set_level(enum log_level level);
 
 /* Where lines go; 2 by default. Unit tests and `make run` change it. */

@@ -1,0 +1,243 @@
+/* text.c -- numbers, durations, sizes, wildcards and files; see text.h. */
+#include "base/text.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+
+/* --- numbers --------------------------------------------------------------- */
+
+static bool is_digit(char c)
+{
+    return c >= '0' && c <= '9';
+}
+
+bool text_u64(struct span text, uint64_t *out)
+{
+    uint64_t value = 0;
+
+    if (text.len == 0 || text.len > 20)
+        return false;
+    for (size_t i = 0; i < text.len; i++) {
+        if (!is_digit(text.ptr[i]) || __builtin_mul_overflow(value, (uint64_t)10, &value) ||
+            __builtin_add_overflow(value, (uint64_t)(text.ptr[i] - '0'), &value))
+            return false;
+    }
+    *out = value;
+    return true;
+}
+
+static int hex_digit(char c)
+{
+    if (is_digit(c))
+        return c - '0';
+    if (c >= 'a' && c <= 'f')
+        return c - 'a' + 10;
+    if (c >= 'A' && c <= 'F')
+        return c - 'A' + 10;
+    return -1;
+}
+
+bool text_hex_u64(struct span text, uint64_t *out)
+{
+    uint64_t value = 0;
+
+    if (text.len == 0 || text.len > 16)
+        return false;
+    for (size_t i = 0; i < text.len; i++) {
+        int digit = hex_digit(text.ptr[i]);
+        if (digit < 0)
+            return false;
+        value = value << 4 | (uint64_t)digit;
+    }
+    *out = value;
+    return true;
+}
+
+bool text_bool(struct span text, bool *out)
+{
+    static const struct {
+        struct span word;
+        bool value;
+    } words[] = {
+        { SPAN_INIT("true"), true },   { SPAN_INIT("yes"), true }, { SPAN_INIT("on"), true },
+        { SPAN_INIT("false"), false }, { SPAN_INIT("no"), false }, { SPAN_INIT("off"), false },
+    };
+
+    for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+        if (span_equal_nocase(text, words[i].word)) {
+            *out = words[i].value;
+            return true;
+        }
+    }
+    return false;
+}
+
+/* --- numbers with a unit --------------------------------------------------- */
+
+/* From the largest to the smallest. */
+struct unit {
+    const char *name;
+    uint32_t factor;
+};
+
+static const struct unit durations[] = {
+    { "d", 86400000 }, { "h", 3600000 }, { "m", 60000 }, { "s", 1000 }, { "ms", 1 }, { NULL, 0 },
+};
+static const struct unit sizes[] = {
+    { "g", 1u << 30 }, { "m", 1u << 20 }, { "k", 1u << 10 }, { "", 1 }, { NULL, 0 },
+};
+
+static bool read_scaled(struct span text, const struct unit *units, uint64_t *out)
+{
+    size_t digits = 0;
+    uint64_t number;
+
+    while (digits < text.len && is_digit(text.ptr[digits]))
+        digits++;
+    if (!text_u64(span_of(text.ptr, digits), &number))
+        return false;
+    for (; units->name != NULL; units++) {
+        if (span_equal_nocase(span_after(text, digits), span_text(units->name)))
+            return !__builtin_mul_overflow(number, (uint64_t)units->factor, out);
+    }
+    return false;
+}
+
+static const char *format_scaled(uint32_t number, const struct unit *units, char out[16])
+{
+    while (number % units->factor != 0)
+        units++;
+    snprintf(out, 16, "%u%s", number / units->factor, number == 0 ? "" : units->name);
+    return out;
+}
+
+bool text_duration_u64(struct span text, bool bare_seconds, uint64_t *out_ms)
+{
+    uint64_t bare;
+
+    if (!text_u64(text, &bare))
+        return read_scaled(text, durations, out_ms);
+    if (bare != 0 && !bare_seconds)
+        return false;
+    return !__builtin_mul_overflow(bare, (uint64_t)1000, out_ms);
+}
+
+bool text_duration(struct span text, bool bare_seconds, uint32_t *out_ms)
+{
+    uint64_t ms;
+
+    if (!text_duration_u64(text, bare_seconds, &ms) || ms > UINT32_MAX)
+        return false;
+    *out_ms = (uint32_t)ms;
+    return true;
+}
+
+const char *text_format_duration(uint32_t ms, char out[16])
+{
+    return format_scaled(ms, durations, out);
+}
+
+bool text_size(struct span text, uint64_t *out)
+{
+    return read_scaled(text, sizes, out);
+}
+
+const char *text_format_size(uint32_t bytes, char out[16])
+{
+    return format_scaled(bytes, sizes, out);
+}
+
+/* --- comparing ------------------------------------------------------------- */
+
+bool text_equal_constant_time(struct span a, struct span b)
+{
+    volatile unsigned char difference = 0; /* volatile: no early way out for the compiler */
+
+    if (a.len != b.len)
+        return false;
+    for (size_t i = 0; i < a.len; i++)
+        difference = (unsigned char)(difference | (a.ptr[i] ^ b.ptr[i]));
+    return difference == 0;
+}
+
+static char lower(char c)
+{
+    return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
+}
+
+bool text_wildcard(struct span pattern, struct span text, bool nocase)
+{
+    size_t p = 0, t = 0;
+    /* The last '*' seen, and where its run in the text ends so far. On a
+     * difference only that run has to grow: an earlier '*' could not do better. */
+    size_t star = SIZE_MAX, run_end = 0;
+
+    while (t < text.len) {
+        char c = text.ptr[t];
+        if (p < pattern.len && pattern.ptr[p] == '*') {
+            star = p++;
+            run_end = t;
+        } else if (p < pattern.len && (pattern.ptr[p] == '?' || pattern.ptr[p] == c ||
+                                       (nocase && lower(pattern.ptr[p]) == lower(c)))) {
+            p++;
+            t++;
+        } else if (star != SIZE_MAX) {
+            p = star + 1;
+            t = ++run_end;
+        } else {
+            return false;
+        }
+    }
+    while (p < pattern.len && pattern.ptr[p] == '*')
+        p++;
+    return p == pattern.len;
+}
+
+/* --- files ----------------------------------------------------------------- */
+
+/* All of `fd` up to `max` bytes, with a NUL behind; NULL with errno on failure. */
+static char *read_all(int fd, size_t max, size_t *len)
+{
+    size_t size = 4096, used = 0;
+    char *text = mem_resize(NULL, size);
+
+    for (;;) {
+        ssize_t n = read(fd, text + used, size - used);
+        if (n < 0 && errno == EINTR)
+            continue;
+        used += n > 0 ? (size_t)n : 0;
+        if (n < 0 || used > max) {
+            errno = n < 0 ? errno : EFBIG;
+            mem_free(text);
+            return NULL;
+        }
+        if (n == 0)
+            break;
+        if (used == size)
+            text = mem_resize(text, size *= 2);
+    }
+    text[used] = '\0';
+    *len = used;
+    return text;
+}
+
+char *text_read_file(const char *path, size_t max, size_t *len, char *why, size_t why_size)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+    if (fd == -1) {
+        snprintf(why, why_size, "cannot open %s: %s", path, strerror(errno));
+        return NULL;
+    }
+    char *text = read_all(fd, max, len);
+    if (text == NULL && errno == EFBIG)
+        snprintf(why, why_size, "%s is larger than %zu bytes", path, max);
+    else if (text == NULL)
+        snprintf(why, why_size, "cannot read %s: %s", path, strerror(errno));
+    close(fd);
+    return text;
+}
