@@ -25,10 +25,18 @@
 struct group; /* target.h: the group at run time */
 struct tls_server;
 
+/* Where a section stands, and each setting that was written in it (by its row
+ * in the table; 0 for the others): so that advice has a line too. */
+struct section_lines {
+    int header;
+    uint64_t seen;
+    int rows[64];
+};
+
 struct target_config {
     char *text; /* owned, as written: "10.0.1.10:9001" */
     struct addr addr;
-    uint32_t weight; /* 0-999 */
+    uint32_t weight; /* 0-999; 0 gets no new requests */
     int line;
 };
 
@@ -38,11 +46,11 @@ struct status_range {
 
 struct group_config {
     char *name;
-    int line;
+    struct section_lines lines;
     struct group_options options;
     struct target_config *targets;
     size_t target_count;
-    struct status_range *matcher; /* parsed health_check.matcher */
+    struct status_range *matcher; /* owned; parsed health_check.matcher */
     size_t matcher_count;
     struct stickiness_policy stickiness; /* borrows from options */
     uint64_t id;                         /* stickiness_id(name) */
@@ -64,7 +72,7 @@ struct pattern_list {
 };
 
 struct rule {
-    char *name;
+    char *name; /* owned; "default" for a listener's default */
     int line;
     uint32_t priority; /* 1-50000; 0 for a listener's default */
     struct pattern_list path, host;
@@ -73,7 +81,7 @@ struct rule {
 
 struct listener_config {
     char *name;
-    int line;
+    struct section_lines lines;
     struct listener_options options;
     struct addr bind;
     struct tls_server *tls; /* a reference; NULL on HTTP */
@@ -84,7 +92,9 @@ struct listener_config {
 
 struct config {
     struct alb_options alb;
+    struct section_lines alb_lines;
     struct edge_options edge_options;
+    struct section_lines edge_lines;
     bool edge_any; /* allow = any */
     struct edge_set *edge;
     struct addr admin; /* len 0: none */

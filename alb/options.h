@@ -9,18 +9,19 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #include "base/settings.h"
 
 struct alb_options {
-    char *name; /* access log field 3 */
-    uint32_t workers; /* 0: one a core */
+    char *name;               /* access log field 3 */
+    uint32_t workers;         /* 0: one a core */
     uint32_t max_connections; /* client connections; 0: from RLIMIT_NOFILE */
     uint32_t idle_timeout_ms;
     uint32_t client_keep_alive_ms;
-    int desync_mode;       /* enum http_desync_mode */
-    char *admin;           /* "" or IP:port */
-    char *control;         /* "" or a socket's path */
+    int desync_mode; /* enum http_desync_mode */
+    char *admin;     /* "" or IP:port */
+    char *control;   /* "" or a socket's path */
     bool access_logs;
     char *access_logs_file; /* "-" is standard output */
     uint32_t shutdown_timeout_ms;
@@ -73,10 +74,13 @@ struct section_kind {
     const char *help;
 };
 
-extern const struct setting alb_settings[], edge_settings[], listener_settings[],
-    group_settings[], rule_settings[];
+extern const struct setting alb_settings[], edge_settings[], listener_settings[], group_settings[],
+    rule_settings[];
 
 /* All kinds; ends with a NULL kind. */
 extern const struct section_kind alb_sections[];
+
+/* Print all of it as one Markdown page: `alb settings`, and docs/settings.md. */
+void options_describe(FILE *to);
 
 #endif

@@ -1,0 +1,174 @@
+/* options.c -- the settings of alb, as tables: everything that a file may say. */
+#include "alb/options.h"
+
+enum {
+    SECOND = 1000,
+    MINUTE = 60 * SECOND,
+    HOUR = 60 * MINUTE,
+};
+
+static const char *const desync_modes[] = { "monitor", "defensive", "strictest", NULL };
+static const char *const protocols[] = { "HTTP", "HTTPS", NULL };
+static const char *const stickiness_types[] = { "lb_cookie", NULL };
+
+#define FIELD(name) offsetof(struct alb_options, name)
+
+const struct setting alb_settings[] = {
+    { "name", SETTING_TEXT, FIELD(name), "app/postern/0000000000000000", 0, 0, NULL, APPLIES_RELOAD,
+      "What the access log calls this balancer (its field 3)." },
+    { "workers", SETTING_COUNT, FIELD(workers), "auto", 1, 256, NULL, APPLIES_RESTART,
+      "Threads that carry traffic; auto is one for each processor." },
+    { "max_connections", SETTING_COUNT, FIELD(max_connections), "auto", 1, 10000000, NULL,
+      APPLIES_RELOAD,
+      "Client connections at a time; auto is what the limit of open files allows." },
+    { "idle_timeout.timeout_seconds", SETTING_DURATION, FIELD(idle_timeout_ms), "60", SECOND,
+      4000 * SECOND, NULL, APPLIES_NEW_CONNECTIONS,
+      "A connection or WebSocket on which neither side sent a byte for this long is closed; also "
+      "the time that a target has to answer." },
+    { "client_keep_alive.seconds", SETTING_DURATION, FIELD(client_keep_alive_ms), "3600", MINUTE,
+      168 * HOUR, NULL, APPLIES_NEW_CONNECTIONS,
+      "Age at which a client connection gets its last response, counted from accept. A WebSocket "
+      "is not cut by it." },
+    { "routing.http.desync_mitigation_mode", SETTING_CHOICE, FIELD(desync_mode), "defensive", 0, 0,
+      desync_modes, APPLIES_RELOAD,
+      "What becomes of requests that two servers could read differently." },
+    { "admin", SETTING_TEXT, FIELD(admin), "", 0, 0, NULL, APPLIES_RESTART,
+      "IP:port of the read-only admin page and metrics; empty is none. Not guarded by [edge]: "
+      "keep it on a loopback or management address." },
+    { "control", SETTING_TEXT, FIELD(control), "", 0, 0, NULL, APPLIES_RESTART,
+      "Path of the Unix socket that the commands talk to; empty is none." },
+    { "access_logs.enabled", SETTING_BOOL, FIELD(access_logs), "false", 0, 0, NULL, APPLIES_RELOAD,
+      "Write a line for each request, and for each WebSocket when it ends." },
+    { "access_logs.file", SETTING_TEXT, FIELD(access_logs_file), "-", 0, 0, NULL, APPLIES_RELOAD,
+      "Where those lines go; - is standard output." },
+    { "shutdown_timeout", SETTING_DURATION, FIELD(shutdown_timeout_ms), "30s", 0, HOUR, NULL,
+      APPLIES_RELOAD, "How long a stop waits for connections to end before it cuts them." },
+    { "tls.handshake_timeout", SETTING_DURATION, FIELD(tls_handshake_timeout_ms), "10s", SECOND,
+      MINUTE, NULL, APPLIES_NEW_CONNECTIONS,
+      "A TLS handshake that is not finished by then is dropped." },
+    { "seal_key_file", SETTING_TEXT, FIELD(seal_key_file), "", 0, 0, NULL, APPLIES_RELOAD,
+      "Keys that seal sticky cookies, one a line, newest first; empty is a random key, and a "
+      "restart then forgets who was stuck where." },
+    { .key = NULL },
+};
+
+#undef FIELD
+#define FIELD(name) offsetof(struct edge_options, name)
+
+const struct setting edge_settings[] = {
+    { "allow", SETTING_LIST, FIELD(allow), NULL, 0, 0, NULL, APPLIES_RELOAD,
+      "CIDR blocks that may connect, separated by blanks; or any (open to all), or none "
+      "(closed)." },
+    { "allow_file", SETTING_LIST, FIELD(allow_file), NULL, 0, 0, NULL, APPLIES_RELOAD,
+      "Files of CIDR blocks, one a line; wildcards such as edge.d/*.txt." },
+    { "allow_ip_ranges", SETTING_LIST, FIELD(allow_ip_ranges), NULL, 0, 0, NULL, APPLIES_RELOAD,
+      "An ip-ranges.json and the service whose blocks may connect: FILE "
+      "CLOUDFRONT_ORIGIN_FACING." },
+    { .key = NULL },
+};
+
+#undef FIELD
+#define FIELD(name) offsetof(struct listener_options, name)
+
+const struct setting listener_settings[] = {
+    { "bind", SETTING_TEXT, FIELD(bind), "", 0, 0, NULL, APPLIES_RESTART,
+      "Required. IP:port or [IPv6]:port; port 0 is any free one." },
+    { "protocol", SETTING_CHOICE, FIELD(protocol), "HTTP", 0, 0, protocols, APPLIES_RESTART,
+      "What clients speak here." },
+    { "certificate", SETTING_TEXT, FIELD(certificate), "", 0, 0, NULL, APPLIES_NEW_CONNECTIONS,
+      "Required with HTTPS. PEM file with the certificate chain, leaf first." },
+    { "certificate_key", SETTING_TEXT, FIELD(certificate_key), "", 0, 0, NULL,
+      APPLIES_NEW_CONNECTIONS, "PEM file with the private key; empty is the certificate's file." },
+    { "default_action", SETTING_TEXT, FIELD(default_action), "", 0, 0, NULL, APPLIES_RELOAD,
+      "Required. What happens when no rule matches; written like a rule's action." },
+    { .key = NULL },
+};
+
+#undef FIELD
+#define FIELD(name) offsetof(struct group_options, name)
+
+/* The managed balancer has 5-300 and 2-120 seconds for health checks; shorter
+ * ones are for laptops and tests, which cannot wait. */
+const struct setting group_settings[] = {
+    { "target", SETTING_LIST, FIELD(target), NULL, 0, 0, NULL, APPLIES_RELOAD,
+      "IP:port [weight=N]; one a line, repeat the key. The weight is 0 to 999, 100 unless said; "
+      "0 gets no new requests." },
+    { "deregistration_delay.timeout_seconds", SETTING_DURATION, FIELD(deregistration_delay_ms),
+      "300", 0, HOUR, NULL, APPLIES_RELOAD,
+      "How long a target that is taken out may finish what it carries." },
+    { "health_check.enabled", SETTING_BOOL, FIELD(health_enabled), "true", 0, 0, NULL,
+      APPLIES_RELOAD, "Probe the targets; without it each one counts as healthy." },
+    { "health_check.path", SETTING_TEXT, FIELD(health_path), "/", 0, 0, NULL, APPLIES_RELOAD,
+      "Path, and query if any, of the GET that probes; at most 1024 characters." },
+    { "health_check.interval_seconds", SETTING_DURATION, FIELD(health_interval_ms), "30", 100,
+      5 * MINUTE, NULL, APPLIES_RELOAD,
+      "Time from one probe of a target to the next. Less than 5 seconds, which the managed "
+      "balancer does not have, suits tests: 500ms." },
+    { "health_check.timeout_seconds", SETTING_DURATION, FIELD(health_timeout_ms), "5", 100,
+      2 * MINUTE, NULL, APPLIES_RELOAD,
+      "A probe without an answer by then has failed. Less than 2 seconds suits tests: 200ms." },
+    { "health_check.healthy_threshold_count", SETTING_COUNT, FIELD(healthy_threshold), "5", 2, 10,
+      NULL, APPLIES_RELOAD,
+      "Probes passed in a row that bring a target back; a new one needs only the first." },
+    { "health_check.unhealthy_threshold_count", SETTING_COUNT, FIELD(unhealthy_threshold), "2", 2,
+      10, NULL, APPLIES_RELOAD, "Probes failed in a row that take a target out." },
+    { "health_check.matcher", SETTING_TEXT, FIELD(health_matcher), "200", 0, 0, NULL,
+      APPLIES_RELOAD, "Statuses that pass, from 200 to 499: 200,202 or 200-299." },
+    { "stickiness.enabled", SETTING_BOOL, FIELD(stickiness), "false", 0, 0, NULL, APPLIES_RELOAD,
+      "Send a client back to its target by a cookie." },
+    { "stickiness.type", SETTING_CHOICE, FIELD(stickiness_type), "lb_cookie", 0, 0,
+      stickiness_types, APPLIES_RELOAD, "Who makes the cookie: the balancer." },
+    { "stickiness.lb_cookie.duration_seconds", SETTING_DURATION, FIELD(lb_cookie_duration_ms),
+      "86400", SECOND, 168 * HOUR, NULL, APPLIES_RELOAD,
+      "How long a cookie holds; each response renews it. Whole seconds." },
+    { "stickiness.lb_cookie.cookie_name", SETTING_TEXT, FIELD(lb_cookie_name), "AWSALB", 0, 0, NULL,
+      APPLIES_RELOAD, "The cookie's name." },
+    { "stickiness.lb_cookie.cors_cookie_name", SETTING_TEXT, FIELD(lb_cookie_cors_name),
+      "AWSALBCORS", 0, 0, NULL, APPLIES_RELOAD,
+      "The name of its twin for requests from other sites (SameSite=None)." },
+    { .key = NULL },
+};
+
+#undef FIELD
+#define FIELD(name) offsetof(struct rule_options, name)
+
+const struct setting rule_settings[] = {
+    { "listener", SETTING_TEXT, FIELD(listener), "", 0, 0, NULL, APPLIES_RELOAD,
+      "Required. The listener that the rule belongs to." },
+    { "priority", SETTING_COUNT, FIELD(priority), "1", 1, 50000, NULL, APPLIES_RELOAD,
+      "Required. The lowest is tried first; no two alike on a listener." },
+    { "path-pattern", SETTING_LIST, FIELD(path_pattern), NULL, 0, 0, NULL, APPLIES_RELOAD,
+      "Condition: the path, as sent and without the query, is like one of these; * is any run of "
+      "characters, ? is one." },
+    { "host-header", SETTING_LIST, FIELD(host_header), NULL, 0, 0, NULL, APPLIES_RELOAD,
+      "Condition: the host, in any case and without a port, is like one of these." },
+    { "action", SETTING_TEXT, FIELD(action), "", 0, 0, NULL, APPLIES_RELOAD,
+      "Required. forward GROUP, or fixed-response STATUS [TYPE] [\"text\" or @file]." },
+    { .key = NULL },
+};
+
+#undef FIELD
+
+const struct section_kind alb_sections[] = {
+    { "alb", false, alb_settings, "The balancer as a whole." },
+    { "edge", false, edge_settings,
+      "Who may connect. The section must be there: open to all has to be said." },
+    { "listener", true, listener_settings, "An address where clients connect." },
+    { "target_group", true, group_settings, "Targets that do the same work." },
+    { "rule", true, rule_settings,
+      "Which requests of a listener go where. All conditions must hold; the values of one are "
+      "alternatives. At most 5 values and 5 wildcards a rule." },
+    { .kind = NULL },
+};
+
+void options_describe(FILE *to)
+{
+    fprintf(to, "# Settings of alb\n\n"
+                "Printed by `alb settings` from the tables in alb/options.c. Durations are "
+                "written `250ms`, `30s`, `5m`, `2h` or\n`1d`; a key that ends in `seconds` takes "
+                "a bare number as well. `;` and `#` start a comment.\n");
+    for (const struct section_kind *kind = alb_sections; kind->kind != NULL; kind++) {
+        fprintf(to, "\n## [%s%s]\n\n%s\n\n", kind->kind, kind->is_named ? " NAME" : "", kind->help);
+        settings_describe(kind->settings, to);
+    }
+}
