@@ -21,10 +21,11 @@ enum setting_type {
     SETTING_COUNT,    /* uint32_t: 512; "auto" is 0 when the fallback is auto */
     SETTING_DURATION, /* uint32_t, milliseconds: 250ms | 30s | 5m | 0; a key that ends in
                          "seconds" takes a bare number too */
-    SETTING_BYTES,    /* uint32_t: 65536 | 64k | 1m */
+    SETTING_BYTES,    /* uint32_t: 65536 | 64k | 1m | 2g */
     SETTING_TEXT,     /* char *, owned; never NULL, "" when empty */
-    SETTING_CHOICE,   /* int: index into `choices` */
-    SETTING_LIST,     /* struct setting_list: one item for each line; repeating adds */
+    SETTING_CHOICE,   /* int: index into `choices`; any case */
+    SETTING_LIST,     /* struct setting_list: one item for each line; repeating adds, the first
+                         replaces the fallback */
 };
 
 /* When a changed value takes effect. */
@@ -34,7 +35,7 @@ struct setting_list {
     struct setting_item {
         char *text; /* owned */
         int line;
-    } *items; /* owned */
+    } * items; /* owned */
     size_t count;
 };
 
@@ -44,7 +45,7 @@ struct setting {
     size_t offset;
     const char *fallback;       /* as written in a file; parsed by the same code. For a
                                    list, NULL is the empty one */
-    uint64_t min, max;          /* inclusive, in the stored unit; both 0: no range */
+    uint64_t min, max;          /* of numbers: inclusive, in the stored unit; both 0: any */
     const char *const *choices; /* SETTING_CHOICE: NULL-terminated */
     enum setting_applies applies;
     const char *help; /* one sentence, for the reference page */
