@@ -27,7 +27,7 @@ struct addr {
     };
 };
 
-/* "[v6]:65535" with the NUL, or a Unix path. */
+/* The longest text of addr_format(), with the NUL. */
 enum { ADDR_TEXT_MAX = 128 };
 
 /* "IP:port" or "[v6]:port"; port 0 only when `port_0` allows it. False with a
@@ -38,11 +38,17 @@ bool addr_parse(struct span text, bool port_0, struct addr *out, char *why, size
  * IPv4 before IPv6. */
 bool addr_resolve(struct span text, struct addr *out, char *why, size_t why_size);
 
-/* The text is NUL-terminated in `out`, which is also returned. */
+/* A Unix socket's path; false when it is empty or too long (107 bytes). */
+bool addr_unix(const char *path, struct addr *out);
+
+/* "10.0.0.1:80", "[::1]:80", "unix:/run/x.sock", or "-" when there is none. The
+ * text is NUL-terminated in `out`, which is also returned. */
 const char *addr_format(const struct addr *addr, char out[ADDR_TEXT_MAX]);
 
 /* False for a Unix address. IPv4 in IPv6 is unwrapped. */
 bool addr_ip(const struct addr *addr, struct ip *out);
+
+/* 0 for a Unix address. */
 uint16_t addr_port(const struct addr *addr);
 void addr_set_port(struct addr *addr, uint16_t port);
 bool addr_equal(const struct addr *a, const struct addr *b);

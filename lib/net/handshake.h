@@ -28,7 +28,8 @@ struct handshake_result {
     const char *why; /* NULL, or why it failed: a literal or lives for the call */
 };
 
-/* Success: takes fd and tls. Failure: both are closed by the handshaker. */
+/* Success: takes fd and tls. Failure: the handshaker closes fd after the call.
+ * It may begin other handshakes, but not end the handshaker. */
 typedef void handshake_fn(void *user, struct handshake_result *result);
 
 struct handshaker {
@@ -46,7 +47,7 @@ void handshaker_init(struct handshaker *h, struct loop *loop, uint32_t timeout_m
 /* Ends all that are running; `done` is called for each with why. */
 void handshaker_done(struct handshaker *h);
 
-/* Takes the descriptor. `tag` comes back in the result. */
+/* Takes the descriptor. `tag` comes back in the result, always in a later turn. */
 void handshaker_begin(struct handshaker *h, int fd, const struct addr *peer,
                       struct tls_server *server, void *tag);
 

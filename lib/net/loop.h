@@ -11,6 +11,7 @@
 
 #include <ev.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -34,25 +35,36 @@ struct loop {
     pthread_t thread;
     bool has_thread;
     ev_async wake;
+    ev_check turn; /* stamps now_ms, before the callbacks of each turn */
+    uint32_t now_ms;
+    atomic_bool is_stopping;
     struct queue inbox;
 };
 
-/* An epoll loop that ignores LIBEV_FLAGS (this is a privileged daemon). */
+/* An epoll loop that ignores LIBEV_FLAGS (this is a privileged daemon). To run
+ * it on the thread that is there: ev_run(l->ev, 0). */
 void loop_init(struct loop *l, int index, size_t inbox_size, void *user);
+
+/* When nobody runs it or posts to it any more. Jobs that are left are dropped. */
 void loop_done(struct loop *l);
 
-/* Run it on a thread of its own, named `name`, with all signals blocked. */
+/* Run it on a thread of its own, named `name` (15 characters show), with all
+ * signals blocked. */
 void loop_start(struct loop *l, const char *name);
 
-/* From any thread: leave ev_run() after this turn. */
+/* From any thread: leave ev_run() after this turn. What the same thread posted
+ * before still runs. */
 void loop_stop(struct loop *l);
 void loop_join(struct loop *l);
 
-/* From any thread. False when the inbox is full; nothing was taken then. */
+/* From any thread. False when the inbox is full; nothing was taken then. Jobs
+ * of one poster run in the order they were posted. */
 bool loop_post(struct loop *l, loop_fn *run, void *arg);
 
-/* Milliseconds of ev_now(): cheap, good for activity stamps. Wraps after 49
- * days; compare by subtraction. */
+/* Monotonic milliseconds, taken once a turn: cheap, good for activity stamps.
+ * Not ev_now(), which follows the wall clock: a clock that is set at boot must
+ * not make every quiet connection look idle. Wraps after 49 days; compare by
+ * subtraction. Its own thread only. */
 uint32_t loop_now_ms(const struct loop *l);
 
 #endif

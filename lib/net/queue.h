@@ -27,8 +27,13 @@ struct queue_cell {
 struct queue {
     struct queue_cell *cells; /* owned */
     size_t mask;
-    _Alignas(64) atomic_size_t tail; /* producers */
-    _Alignas(64) size_t head;        /* the consumer */
+    /* Padded, not aligned: a struct that embeds a queue may come from malloc().
+     * Producers and the consumer still never share a cache line. */
+    char pad_tail[64];
+    atomic_size_t tail; /* producers */
+    char pad_head[64];
+    size_t head; /* the consumer */
+    char pad_end[64];
 };
 
 /* `size` is rounded up to a power of two. */
@@ -38,7 +43,11 @@ void queue_done(struct queue *q);
 /* Any thread. False when it is full. */
 bool queue_push(struct queue *q, struct queue_job job);
 
-/* The consumer only. False when it is empty. */
+/* The consumer only. False when it is empty, or when the next job's producer
+ * has claimed its cell but not filled it yet. */
 bool queue_pop(struct queue *q, struct queue_job *job);
+
+/* The consumer only: cells claimed so far and not popped. */
+size_t queue_claimed(const struct queue *q);
 
 #endif

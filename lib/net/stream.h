@@ -27,7 +27,8 @@ struct tls_session;
 enum stream_io {
     STREAM_MOVED,   /* some bytes moved */
     STREAM_BLOCKED, /* nothing now; wait for the socket */
-    STREAM_EOF,     /* the peer finished sending (FIN, or a TLS close_notify) */
+    STREAM_EOF,     /* the peer finished sending: close_notify, or FIN (with TLS too: HTTP and
+                       WebSocket say themselves where they end) */
     STREAM_FAILED,  /* gone; stream_error() says why */
 };
 
@@ -46,7 +47,9 @@ void stream_close(struct stream *s);
 /* Close so that the peer sees RST. */
 void stream_reset(struct stream *s);
 
-/* Finish sending, keep reading: FIN, after a close_notify with TLS. */
+/* Finish sending, keep reading: FIN, after a close_notify with TLS. What is
+ * still inside the session goes first: stream_flush() while stream_wants()
+ * says so. No write after this. */
 void stream_finish(struct stream *s);
 
 /* Read up to `size` bytes into `into`. A short plain read means that the
@@ -54,8 +57,9 @@ void stream_finish(struct stream *s);
 enum stream_io stream_read(struct stream *s, void *into, size_t size, size_t *moved);
 
 /* Write from `bytes`; *moved is what was taken (with TLS some of it may still
- * be inside the session: then stream_wants() asks for EV_WRITE, and
- * stream_flush() moves it). */
+ * be inside the session: then stream_wants() asks for EV_WRITE, stream_flush()
+ * or the next write moves it, and nothing more is taken before it has left).
+ * Never raises SIGPIPE. */
 enum stream_io stream_write(struct stream *s, struct span bytes, size_t *moved);
 
 /* The same for several pieces, in one system call when plain. At most 8. */
@@ -73,10 +77,11 @@ int stream_wants(const struct stream *s);
  * these, so a caller that stops early must come back on its own. */
 size_t stream_pending(const struct stream *s);
 
-/* A sentence for the log, for STREAM_FAILED: "connection reset by peer". */
+/* A sentence for the log, for STREAM_FAILED: "Connection reset by peer". */
 const char *stream_error(const struct stream *s);
 
-/* True when it failed by a reset (RST) from the peer. */
+/* True when it failed by a reset (RST) from the peer; a write after the reset
+ * was seen says EPIPE, which counts. */
 bool stream_was_reset(const struct stream *s);
 
 #endif

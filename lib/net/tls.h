@@ -17,6 +17,7 @@
 #include <stdint.h>
 
 #include "base/span.h"
+#include "net/stream.h"
 
 struct tls_server;
 struct tls_session;
@@ -24,7 +25,10 @@ struct tls_session;
 /* PEM: the certificate chain, leaf first, and its private key in the same file
  * or in `key_file`. NULL with a sentence that names the file and the cure. TLS
  * 1.2 at least (1.3 with mbedTLS 3.6), ECDHE with AES-GCM or ChaCha20, curves
- * P-256 and X25519, ALPN http/1.1, session tickets with keys that rotate. */
+ * P-256 and X25519, ALPN http/1.1, session tickets with keys that rotate.
+ * The ticket keys live and die with the server: a reload that did not change
+ * the certificate should keep the old object, so that clients still resume. A
+ * certificate that has expired, or is not yet valid, is logged, not refused. */
 struct tls_server *tls_server_new(const char *certificate_file, const char *key_file, char *why,
                                   size_t why_size);
 struct tls_server *tls_server_ref(struct tls_server *server);
@@ -47,20 +51,29 @@ const char *tls_session_error(const struct tls_session *session);
 
 /* After the handshake; the texts live as long as the session. */
 const char *tls_session_version(const struct tls_session *session); /* "TLSv1.2" */
-const char *tls_session_cipher(const struct tls_session *session);
-const char *tls_session_sni(const struct tls_session *session); /* "" when none was sent */
+const char *tls_session_cipher(const struct tls_session *session);  /* as OpenSSL names it */
+
+/* "" when none was sent; bytes that no host name has are '?'. */
+const char *tls_session_sni(const struct tls_session *session);
 bool tls_session_resumed(const struct tls_session *session);
 
-/* For stream.c. The same outcomes as the stream's own calls. */
-int tls_session_read(struct tls_session *session, void *into, size_t size, size_t *moved);
-int tls_session_write(struct tls_session *session, struct span bytes, size_t *moved);
-int tls_session_flush(struct tls_session *session);
+/* For stream.c: the stream's own calls. */
+enum stream_io tls_session_read(struct tls_session *session, void *into, size_t size,
+                                size_t *moved);
+enum stream_io tls_session_write(struct tls_session *session, struct span bytes, size_t *moved);
+enum stream_io tls_session_flush(struct tls_session *session);
 int tls_session_wants(const struct tls_session *session);
 size_t tls_session_pending(const struct tls_session *session);
-int tls_session_code(const struct tls_session *session);
-void tls_session_notify(struct tls_session *session);
 
-/* A sentence for an mbedTLS code. Uses `out` only when the library has none. */
+/* A close_notify and then FIN, as soon as what is inside has left; where it
+ * does not fit now, tls_session_flush() does the rest. */
+void tls_session_finish(struct tls_session *session);
+
+/* Why it failed: an errno, or a negative mbedTLS code; 0 while it has not. */
+int tls_session_code(const struct tls_session *session);
+
+/* A sentence for an mbedTLS code, or for an errno when it is positive. Uses
+ * `out` only when there is none for it. */
 const char *tls_code_text(int code, char out[64]);
 
 #endif

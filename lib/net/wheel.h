@@ -6,7 +6,9 @@
  * sets it again for what is left. So a message costs no timer call, and a
  * hundred thousand timers cost one ev_timer.
  *
- * A timer fires at its time or up to WHEEL_TICK_MS later, never before.
+ * A timer fires at its time or up to WHEEL_TICK_MS later, never before. Time
+ * is clock_mono_ms(). A callback may set or stop any timer, its own too, and
+ * free what holds its own.
  */
 #ifndef NET_WHEEL_H
 #define NET_WHEEL_H
