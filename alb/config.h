@@ -110,8 +110,9 @@ struct config *config_read_file(const char *path, struct problems *problems);
 struct config *config_read_text(struct span text, struct problems *problems);
 void config_free(struct config **config);
 
-/* Warnings about timers that fight each other or the edge's: added to
- * `problems`, refuse nothing. Called by both readers. */
+/* Warnings about timers that fight each other or the edge's, and the like:
+ * added to `problems`, refuse nothing. Called by both readers for what they
+ * accept. */
 void config_advise(const struct config *config, struct problems *problems);
 
 struct group_config *config_group(const struct config *config, struct span name);

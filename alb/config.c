@@ -1,0 +1,367 @@
+/*
+ * config.c -- from a file to a snapshot.
+ *
+ *   lines -> sections of options -> edge, groups, listeners, rules -> advice
+ *
+ * Keys go straight into the struct of options that their section's table
+ * describes. What one section says about another is looked at only when all of
+ * them are there, so their order in the file does not matter.
+ */
+#include "alb/config.h"
+
+#include "base/bug.h"
+#include "base/ini_file.h"
+#include "base/mem.h"
+#include "net/tls.h"
+
+#include "alb/config_parts.h"
+
+/* A section header that was met: to find the second of a name. */
+struct header {
+    const struct section_kind *kind;
+    char *name; /* owned */
+    int line;
+};
+
+struct reader {
+    struct config *config;
+    struct problems *problems;
+    struct rule_draft *drafts;
+    size_t draft_count;
+    struct header *headers;
+    size_t header_count;
+
+    /* Where keys go now; a NULL table is a section that was refused, whose
+     * keys are passed over. */
+    const struct setting *table;
+    void *options;
+    struct section_lines *lines;
+};
+
+/* --- sections ---------------------------------------------------------------- */
+
+/* Where a new section of a kind is kept. */
+struct place {
+    void *options;
+    struct section_lines *lines;
+    char **name; /* NULL for a kind without names */
+};
+
+#define GROW(array, count)                                                                         \
+    ((array) = mem_resize((array), ((count) + 1) * sizeof((array)[0])),                            \
+     memset(&(array)[count], 0, sizeof((array)[0])), &(array)[(count)++])
+
+static struct place place_alb(struct reader *r)
+{
+    return (struct place){ &r->config->alb, &r->config->alb_lines, NULL };
+}
+
+static struct place place_edge(struct reader *r)
+{
+    return (struct place){ &r->config->edge_options, &r->config->edge_lines, NULL };
+}
+
+static struct place place_listener(struct reader *r)
+{
+    struct listener_config *l = GROW(r->config->listeners, r->config->listener_count);
+    return (struct place){ &l->options, &l->lines, &l->name };
+}
+
+static struct place place_group(struct reader *r)
+{
+    struct group_config *g = GROW(r->config->groups, r->config->group_count);
+    return (struct place){ &g->options, &g->lines, &g->name };
+}
+
+static struct place place_rule(struct reader *r)
+{
+    struct rule_draft *d = GROW(r->drafts, r->draft_count);
+    return (struct place){ &d->options, &d->lines, &d->name };
+}
+
+static const struct {
+    const struct setting *settings;
+    struct place (*of)(struct reader *r);
+} places[] = {
+    { alb_settings, place_alb },           { edge_settings, place_edge },
+    { listener_settings, place_listener }, { group_settings, place_group },
+    { rule_settings, place_rule },
+};
+
+static struct place place_of(struct reader *r, const struct section_kind *kind)
+{
+    for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
+        if (places[i].settings == kind->settings)
+            return places[i].of(r);
+    }
+    bug("a kind of section without a place");
+}
+
+static const struct section_kind *find_kind(struct span text)
+{
+    for (const struct section_kind *kind = alb_sections; kind->kind != NULL; kind++) {
+        if (span_equal(text, span_text(kind->kind)))
+            return kind;
+    }
+    return NULL;
+}
+
+static const struct header *find_header(const struct reader *r, const struct section_kind *kind,
+                                        struct span name)
+{
+    for (size_t i = 0; i < r->header_count; i++) {
+        if (r->headers[i].kind == kind && span_equal(span_text(r->headers[i].name), name))
+            return &r->headers[i];
+    }
+    return NULL;
+}
+
+/* True when the section may begin. */
+static bool check_header(struct reader *r, const struct section_kind *kind, struct span kind_text,
+                         struct span name, int line)
+{
+    const char *blank = name.len > 0 ? " " : "";
+
+    if (kind == NULL) {
+        problems_error(r->problems, line,
+                       "unknown section [%.*s]; there are [alb], [edge], [listener NAME], "
+                       "[target_group NAME] and [rule NAME]",
+                       SPAN_ARGS(kind_text));
+        return false;
+    }
+    if (kind->is_named != (name.len > 0)) {
+        problems_error(r->problems, line, "section [%s%s%.*s] %s", kind->kind, blank,
+                       SPAN_ARGS(name),
+                       kind->is_named ? "needs a name behind its kind" : "takes no name");
+        return false;
+    }
+    const struct header *first = find_header(r, kind, name);
+    if (first != NULL)
+        problems_error(r->problems, line, "section [%s%s%.*s] is already there at line %d",
+                       kind->kind, blank, SPAN_ARGS(name), first->line);
+    return first == NULL;
+}
+
+static void begin_section(struct reader *r, struct span kind_text, struct span name, int line)
+{
+    const struct section_kind *kind = find_kind(kind_text);
+
+    r->table = NULL;
+    if (!check_header(r, kind, kind_text, name, line))
+        return;
+    struct header *header = GROW(r->headers, r->header_count);
+    *header = (struct header){ kind, mem_copy(name.ptr, name.len), line };
+
+    struct place place = place_of(r, kind);
+    place.lines->header = line;
+    if (place.name != NULL) {
+        *place.name = mem_copy(name.ptr, name.len);
+        settings_init(kind->settings, place.options);
+    }
+    r->table = kind->settings;
+    r->options = place.options;
+    r->lines = place.lines;
+}
+
+static void on_ini(void *user, struct span kind, struct span name, struct span key,
+                   struct span value, int line)
+{
+    struct reader *r = user;
+    char why[CONFIG_WHY_MAX];
+
+    if (key.len == 0) {
+        begin_section(r, kind, name, line);
+        return;
+    }
+    if (r->table == NULL)
+        return;
+    const struct setting *row = settings_find(r->table, key);
+    if (row != NULL && r->lines->rows[row - r->table] == 0)
+        r->lines->rows[row - r->table] = line;
+    if (!settings_set(r->table, r->options, &r->lines->seen, key, value, line, why, sizeof(why)))
+        problems_error(r->problems, line, "%s", why);
+}
+
+/* --- for the parts ------------------------------------------------------------ */
+
+int config_line_written(const struct section_lines *lines, const struct setting *table,
+                        const char *key)
+{
+    const struct setting *row = settings_find(table, span_text(key));
+
+    if (row == NULL)
+        bug("a line of no setting");
+    return lines->rows[row - table];
+}
+
+int config_line(const struct section_lines *lines, const struct setting *table, const char *key)
+{
+    int line = config_line_written(lines, table, key);
+
+    return line == 0 ? lines->header : line;
+}
+
+void config_require(const struct section_lines *lines, const struct setting *table,
+                    const char *section, const char *name, const char *const *keys,
+                    struct problems *problems)
+{
+    for (; *keys != NULL; keys++) {
+        if (config_line_written(lines, table, *keys) == 0)
+            problems_error(problems, lines->header, "[%s %s] has no %s", section, name, *keys);
+    }
+}
+
+/* --- the whole ---------------------------------------------------------------- */
+
+/* One word in the access log's line, where blanks part the fields. */
+static bool is_word(const char *text)
+{
+    for (const char *at = text; *at != '\0'; at++) {
+        if (*at <= ' ' || *at >= 0x7f || *at == '"')
+            return false;
+    }
+    return *text != '\0';
+}
+
+static void check_alb(struct config *c, struct problems *problems)
+{
+    char why[CONFIG_WHY_MAX];
+
+    if (!is_word(c->alb.name))
+        problems_error(problems, config_line(&c->alb_lines, alb_settings, "name"),
+                       "name: \"%s\" is not one word of visible ASCII characters", c->alb.name);
+    if (c->alb.admin[0] != '\0' &&
+        !addr_parse(span_text(c->alb.admin), true, &c->admin, why, sizeof(why)))
+        problems_error(problems, config_line(&c->alb_lines, alb_settings, "admin"), "admin: %s",
+                       why);
+    if (strlen(c->alb.control) >= sizeof(c->admin.un.sun_path))
+        problems_error(problems, config_line(&c->alb_lines, alb_settings, "control"),
+                       "control: the path is longer than the %zu characters that a socket takes",
+                       sizeof(c->admin.un.sun_path) - 1);
+    if (c->alb.access_logs_file[0] == '\0')
+        problems_error(problems, config_line(&c->alb_lines, alb_settings, "access_logs.file"),
+                       "access_logs.file: is empty; - is standard output");
+}
+
+static void reader_init(struct reader *r, struct problems *problems)
+{
+    *r = (struct reader){ .config = mem_new(struct config), .problems = problems };
+    settings_init(alb_settings, &r->config->alb);
+    settings_init(edge_settings, &r->config->edge_options);
+    r->config->edge = edge_set_new();
+}
+
+static void reader_done(struct reader *r)
+{
+    for (size_t i = 0; i < r->draft_count; i++) {
+        settings_done(rule_settings, &r->drafts[i].options);
+        free(r->drafts[i].name);
+    }
+    free(r->drafts);
+    for (size_t i = 0; i < r->header_count; i++)
+        free(r->headers[i].name);
+    free(r->headers);
+}
+
+/* All lines are in: look at what they say together. */
+static struct config *finish(struct reader *r, size_t errors_before)
+{
+    struct config *c = r->config;
+
+    check_alb(c, r->problems);
+    config_edge(c, r->problems);
+    config_groups(c, r->problems);
+    config_listeners(c, r->problems);
+    config_rules(c, r->drafts, r->draft_count, r->problems);
+    if (r->problems->errors > errors_before)
+        config_free(&c);
+    else
+        config_advise(c, r->problems);
+    reader_done(r);
+    return c;
+}
+
+struct config *config_read_file(const char *path, struct problems *problems)
+{
+    struct reader r;
+    size_t errors_before = problems->errors;
+
+    reader_init(&r, problems);
+    if (ini_read_file(path, on_ini, &r, problems))
+        return finish(&r, errors_before);
+    reader_done(&r);
+    config_free(&r.config);
+    return NULL;
+}
+
+struct config *config_read_text(struct span text, struct problems *problems)
+{
+    struct reader r;
+    size_t errors_before = problems->errors;
+
+    reader_init(&r, problems);
+    ini_read_text(text, on_ini, &r, problems);
+    return finish(&r, errors_before);
+}
+
+static void group_done(struct group_config *g)
+{
+    for (size_t i = 0; i < g->target_count; i++)
+        free(g->targets[i].text);
+    free(g->targets);
+    free(g->matcher);
+    settings_done(group_settings, &g->options);
+    free(g->name);
+}
+
+static void listener_done(struct listener_config *l)
+{
+    for (size_t i = 0; i < l->rule_count; i++)
+        config_rule_done(&l->rules[i]);
+    free(l->rules);
+    config_rule_done(&l->fallback);
+    tls_server_unref(&l->tls);
+    settings_done(listener_settings, &l->options);
+    free(l->name);
+}
+
+void config_free(struct config **config)
+{
+    struct config *c = *config;
+
+    if (c == NULL)
+        return;
+    for (size_t i = 0; i < c->listener_count; i++)
+        listener_done(&c->listeners[i]);
+    free(c->listeners);
+    for (size_t i = 0; i < c->group_count; i++)
+        group_done(&c->groups[i]);
+    free(c->groups);
+    edge_set_free(&c->edge);
+    settings_done(edge_settings, &c->edge_options);
+    settings_done(alb_settings, &c->alb);
+    mem_free(*config);
+}
+
+struct group_config *config_group(const struct config *config, struct span name)
+{
+    for (size_t i = 0; i < config->group_count; i++) {
+        if (span_equal(span_text(config->groups[i].name), name))
+            return &config->groups[i];
+    }
+    return NULL;
+}
+
+struct listener_config *config_listener(const struct config *config, struct span name)
+{
+    for (size_t i = 0; i < config->listener_count; i++) {
+        if (span_equal(span_text(config->listeners[i].name), name))
+            return &config->listeners[i];
+    }
+    return NULL;
+}
+
+bool config_admits(const struct config *config, const struct ip *peer)
+{
+    return config->edge_any || edge_set_contains(config->edge, peer);
+}

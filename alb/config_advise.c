@@ -1,0 +1,125 @@
+/*
+ * config_advise.c -- what a correct file will still be sorry for.
+ *
+ * The edge's timers are CloudFront's, the usual one: an idle connection to the
+ * origin is kept 5 seconds, up to 120 by setting; a WebSocket on which the
+ * origin sent nothing for 10 minutes is closed, and no setting changes that.
+ */
+#include <stdio.h>
+
+#include "base/text.h"
+
+#include "alb/config_parts.h"
+
+enum {
+    EDGE_KEEP_ALIVE_MS = 5 * 1000,
+    EDGE_KEEP_ALIVE_MOST_MS = 120 * 1000,
+    EDGE_WEBSOCKET_IDLE_MS = 600 * 1000,
+    QUIET_WEBSOCKET_MS = 60 * 1000,
+};
+
+#define IDLE_KEY "idle_timeout.timeout_seconds"
+#define KEEP_ALIVE_KEY "client_keep_alive.seconds"
+
+/* One sentence at most: each case holds the one before it. */
+static void advise_idle(const struct config *c, struct problems *problems)
+{
+    int line = config_line(&c->alb_lines, alb_settings, IDLE_KEY);
+    uint32_t idle_ms = c->alb.idle_timeout_ms;
+    char idle[16];
+
+    text_format_duration(idle_ms, idle);
+    if (idle_ms <= EDGE_KEEP_ALIVE_MS)
+        problems_warning(problems, line,
+                         IDLE_KEY ": %s is not above the 5s that the edge keeps an idle "
+                                  "connection: a request that crosses our close becomes a 502",
+                         idle);
+    else if (idle_ms <= QUIET_WEBSOCKET_MS)
+        problems_warning(problems, line,
+                         IDLE_KEY ": a WebSocket that is quiet for %s is cut; if yours can be, "
+                                  "set it above their longest silence, such as 300",
+                         idle);
+    else if (idle_ms > EDGE_WEBSOCKET_IDLE_MS)
+        problems_warning(problems, line,
+                         IDLE_KEY ": %s is more than the 10m after which the edge closes a "
+                                  "WebSocket that the target sends nothing on",
+                         idle);
+}
+
+static void advise_keep_alive(const struct config *c, struct problems *problems)
+{
+    char age[16];
+
+    if (c->alb.client_keep_alive_ms < EDGE_KEEP_ALIVE_MOST_MS)
+        problems_warning(problems, config_line(&c->alb_lines, alb_settings, KEEP_ALIVE_KEY),
+                         KEEP_ALIVE_KEY ": %s is less than the 2m that the edge may keep a "
+                                        "connection: it has to open new ones more often",
+                         text_format_duration(c->alb.client_keep_alive_ms, age));
+}
+
+/* The admin page is outside the edge set: anybody who reaches it may read it. */
+static void advise_admin(const struct config *c, struct problems *problems)
+{
+    struct ip ip;
+    static const struct ip every_v4 = { .family = 4 }, every_v6 = { .family = 6 };
+
+    if (addr_ip(&c->admin, &ip) && (ip_equal(&ip, &every_v4) || ip_equal(&ip, &every_v6)))
+        problems_warning(problems, config_line(&c->alb_lines, alb_settings, "admin"),
+                         "admin: %s is every address of this machine, and [edge] does not guard "
+                         "it; name a loopback or management address",
+                         c->alb.admin);
+}
+
+static void advise_health(const struct group_config *g, struct problems *problems)
+{
+    static const char key[] = "health_check.timeout_seconds";
+    const struct group_options *o = &g->options;
+    char timeout[16], interval[16];
+
+    if (o->health_enabled && o->health_timeout_ms >= o->health_interval_ms)
+        problems_warning(problems, config_line(&g->lines, group_settings, key),
+                         "%s: %s is not less than the interval of %s: probes would overlap", key,
+                         text_format_duration(o->health_timeout_ms, timeout),
+                         text_format_duration(o->health_interval_ms, interval));
+}
+
+static void advise_stickiness(const struct config *c, const struct group_config *g,
+                              struct problems *problems)
+{
+    static const char key[] = "stickiness.enabled";
+
+    if (g->options.stickiness && c->alb.seal_key_file[0] == '\0')
+        problems_warning(problems, config_line(&g->lines, group_settings, key),
+                         "%s: without seal_key_file in [alb], a restart forgets every cookie "
+                         "and other balancers cannot read them",
+                         key);
+}
+
+static bool is_used(const struct config *c, const struct group_config *g)
+{
+    for (size_t i = 0; i < c->listener_count; i++) {
+        const struct listener_config *l = &c->listeners[i];
+        bool used = l->fallback.action.group == g;
+        for (size_t j = 0; j < l->rule_count && !used; j++)
+            used = l->rules[j].action.group == g;
+        if (used)
+            return true;
+    }
+    return false;
+}
+
+void config_advise(const struct config *config, struct problems *problems)
+{
+    advise_idle(config, problems);
+    advise_keep_alive(config, problems);
+    advise_admin(config, problems);
+    for (size_t i = 0; i < config->group_count; i++) {
+        const struct group_config *g = &config->groups[i];
+        advise_health(g, problems);
+        advise_stickiness(config, g, problems);
+        if (!is_used(config, g))
+            problems_warning(problems, g->lines.header,
+                             "[target_group %s] gets no requests: no action forwards to it",
+                             g->name);
+    }
+}

@@ -1,0 +1,100 @@
+/* config_listeners.c -- [listener NAME]: its address, its certificate, its default action. */
+#include <stdio.h>
+
+#include "base/mem.h"
+#include "net/tls.h"
+
+#include "alb/config_parts.h"
+
+static int line_in(const struct listener_config *l, const char *key)
+{
+    return config_line(&l->lines, listener_settings, key);
+}
+
+static bool says(const struct listener_config *l, const char *key)
+{
+    return config_line_written(&l->lines, listener_settings, key) != 0;
+}
+
+static void check_bind(struct listener_config *l, struct problems *problems)
+{
+    char why[CONFIG_WHY_MAX];
+
+    if (says(l, "bind") &&
+        !addr_parse(span_text(l->options.bind), true, &l->bind, why, sizeof(why)))
+        problems_error(problems, line_in(l, "bind"), "bind: %s", why);
+}
+
+static void load_certificate(struct listener_config *l, struct problems *problems)
+{
+    const char *key = l->options.certificate_key;
+    char why[CONFIG_WHY_MAX];
+
+    l->tls = tls_server_new(l->options.certificate, key[0] == '\0' ? NULL : key, why, sizeof(why));
+    if (l->tls == NULL)
+        problems_error(problems, line_in(l, "certificate"), "certificate: %s", why);
+}
+
+static void check_certificate(struct listener_config *l, struct problems *problems)
+{
+    bool is_https = l->options.protocol == PROTOCOL_HTTPS;
+    bool has_certificate = l->options.certificate[0] != '\0';
+    bool has_key = l->options.certificate_key[0] != '\0';
+
+    if (is_https && has_certificate)
+        load_certificate(l, problems);
+    else if (is_https)
+        problems_error(problems, line_in(l, "protocol"),
+                       "protocol: HTTPS needs a certificate; add certificate = FILE.pem");
+    else if (has_certificate || has_key)
+        problems_error(problems, line_in(l, has_certificate ? "certificate" : "certificate_key"),
+                       "%s: is for HTTPS; say protocol = HTTPS or take it out",
+                       has_certificate ? "certificate" : "certificate_key");
+}
+
+static void check_listener(struct config *config, struct listener_config *l,
+                           struct problems *problems)
+{
+    static const char *const required[] = { "bind", "default_action", NULL };
+
+    config_require(&l->lines, listener_settings, "listener", l->name, required, problems);
+    check_bind(l, problems);
+    check_certificate(l, problems);
+    l->fallback.name = mem_text("default");
+    l->fallback.line = line_in(l, "default_action");
+    if (says(l, "default_action"))
+        config_action(config, "default_action", l->options.default_action, l->fallback.line,
+                      &l->fallback.action, problems);
+}
+
+/* Port 0 is a port of its own each time. */
+static bool is_same_place(const struct addr *a, const struct addr *b)
+{
+    return a->len != 0 && b->len != 0 && addr_port(a) != 0 && addr_equal(a, b);
+}
+
+static void check_places(const struct config *config, struct problems *problems)
+{
+    for (size_t i = 0; i < config->listener_count; i++) {
+        const struct listener_config *l = &config->listeners[i];
+        for (size_t j = 0; j < i; j++) {
+            if (is_same_place(&l->bind, &config->listeners[j].bind))
+                problems_error(problems, line_in(l, "bind"),
+                               "bind: %s is the address of [listener %s] at line %d too",
+                               l->options.bind, config->listeners[j].name,
+                               line_in(&config->listeners[j], "bind"));
+        }
+        if (is_same_place(&l->bind, &config->admin))
+            problems_error(problems, line_in(l, "bind"), "bind: %s is the address of admin too",
+                           l->options.bind);
+    }
+}
+
+void config_listeners(struct config *config, struct problems *problems)
+{
+    for (size_t i = 0; i < config->listener_count; i++)
+        check_listener(config, &config->listeners[i], problems);
+    check_places(config, problems);
+    if (config->listener_count == 0)
+        problems_error(problems, 0, "there is no [listener NAME] section: nobody could connect");
+}

@@ -1,0 +1,47 @@
+/*
+ * config_parts.h -- what the files config_*.c share while one file is read.
+ *
+ * config.c takes the lines into structs of options; then each part below looks
+ * at its sections as a whole and fills in what the loops use. A part reports
+ * all that it finds, and leaves half-made pieces for config_free().
+ */
+#ifndef ALB_CONFIG_PARTS_H
+#define ALB_CONFIG_PARTS_H
+
+#include "alb/config.h"
+
+enum { CONFIG_WHY_MAX = 512 };
+
+/* A [rule] section before it joins its listener. */
+struct rule_draft {
+    char *name; /* owned, until a rule takes it */
+    struct section_lines lines;
+    struct rule_options options;
+};
+
+/* The line of a setting; 0 when it was not written. */
+int config_line_written(const struct section_lines *lines, const struct setting *table,
+                        const char *key);
+
+/* The same, but the line of the section's header when it was not written. */
+int config_line(const struct section_lines *lines, const struct setting *table, const char *key);
+
+/* Report each of `keys` (ends with NULL) that the section does not have. */
+void config_require(const struct section_lines *lines, const struct setting *table,
+                    const char *section, const char *name, const char *const *keys,
+                    struct problems *problems);
+
+void config_edge(struct config *config, struct problems *problems);
+void config_groups(struct config *config, struct problems *problems);
+void config_listeners(struct config *config, struct problems *problems);
+void config_rules(struct config *config, struct rule_draft *drafts, size_t count,
+                  struct problems *problems);
+
+/* What `key` at `line` says is to be done. */
+void config_action(const struct config *config, const char *key, const char *text, int line,
+                   struct action *action, struct problems *problems);
+void config_action_done(struct action *action);
+
+void config_rule_done(struct rule *rule);
+
+#endif
