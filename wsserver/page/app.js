@@ -59,8 +59,8 @@ function atEnd() {
 }
 
 // Keep the newest in view, unless the reader has scrolled up to read.
-function add(row, follow = atEnd()) {
-    log.append(row);
+function add(row, before = null, follow = atEnd()) {
+    log.insertBefore(row, before);
     while (log.children.length > ROWS_MAX) log.firstElementChild.remove();
     $("empty").hidden = true;
     if (follow) scroller.scrollTop = scroller.scrollHeight;
@@ -121,11 +121,9 @@ function showMessage(m) {
     if (rowBy("place", `${m.ep}:${m.seq}`)) return; // history after a gap can overlap
     const row = mine || messageRow(m.from, m.d, m.ts);
     place(row, m);
-    // Our own copy takes its place in the one order that everybody sees.
-    const pending = [...log.children].find((r) => r.dataset.status === "pending");
-    if (pending && pending !== row) pending.before(row);
-    else if (mine) log.append(row);
-    else add(row);
+    // What has a place stands in the one order that everybody sees, before what has none yet.
+    const pending = [...log.children].find((r) => r !== row && r.dataset.status === "pending") ?? null;
+    if (!mine || row.nextElementSibling !== pending) add(row, pending);
     group(row);
     if (row.nextElementSibling) group(row.nextElementSibling);
     updateOlder();
@@ -140,7 +138,7 @@ function say(text) {
     const row = messageRow(client.user, { text }, Date.now());
     row.dataset.cid = cid;
     setStatus(row, "pending");
-    add(row, true);
+    add(row, null, true);
     group(row);
     return true;
 }
