@@ -1,0 +1,189 @@
+/*
+ * handshake.c -- TLS handshakes in progress.
+ *
+ *     SHAKING ---> (handed over)
+ *        |
+ *        +-- plain HTTP --> ANSWERED ---> (failed)
+ *        +-- error, time-out ----------> (failed)
+ *
+ *   SHAKING   mbedTLS says what it waits for
+ *   ANSWERED  400 and FIN are out; what still comes is read and thrown away,
+ *             because closing with bytes unread sends RST, which can overtake
+ *             the answer
+ *
+ * shake_end() is the only way out, and takes the reason.
+ */
+#include <errno.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/mem.h"
+
+#include "net/handshake.h"
+
+enum { DRAIN_MS = 2000, DRAIN_BYTES = 64 * 1024 };
+
+static const char plain_http[] = "a plain HTTP request came to an HTTPS port";
+static const char answer[] = "HTTP/1.1 400 Bad Request\r\n"
+                             "Content-Type: text/plain\r\n"
+                             "Content-Length: 51\r\n"
+                             "Connection: close\r\n"
+                             "\r\n"
+                             "The plain HTTP request was sent to an HTTPS port.\r\n";
+
+struct shake {
+    struct list link; /* in its handshaker's `running` */
+    struct handshaker *owner;
+    int fd;
+    struct tls_session *tls; /* owned; NULL in ANSWERED */
+    struct addr peer;
+    uint64_t accepted_us;
+    void *tag;
+    size_t drained;
+    ev_io io;
+    struct wheel_timer timer;
+};
+
+static uint32_t took_us(const struct shake *s)
+{
+    uint64_t now = clock_wall_us();
+    uint64_t took = now > s->accepted_us ? now - s->accepted_us : 0;
+    return took > UINT32_MAX ? UINT32_MAX : (uint32_t)took;
+}
+
+/* `why` is NULL when the handshake is done. */
+static void shake_end(struct shake *s, const char *why)
+{
+    struct handshaker *h = s->owner;
+
+    ev_io_stop(h->loop->ev, &s->io);
+    wheel_stop(&h->loop->wheel, &s->timer);
+    list_remove(&s->link);
+    h->count--;
+
+    struct handshake_result result = {
+        .fd = s->fd,
+        .tls = why == NULL ? s->tls : NULL,
+        .peer = s->peer,
+        .accepted_us = s->accepted_us,
+        .took_us = took_us(s),
+        .tag = s->tag,
+        .why = why,
+    };
+    h->done(h->user, &result);
+    if (why != NULL) {
+        tls_session_free(&s->tls);
+        close(s->fd);
+    }
+    free(s);
+}
+
+static void wait_for(struct shake *s, int events)
+{
+    struct ev_loop *ev = s->owner->loop->ev;
+    if (ev_is_active(&s->io) && (s->io.events & (EV_READ | EV_WRITE)) == events)
+        return;
+    ev_io_stop(ev, &s->io);
+    ev_io_set(&s->io, s->fd, events);
+    ev_io_start(ev, &s->io);
+}
+
+/* The answer fits into any empty send buffer. */
+static void answer_plain_http(struct shake *s)
+{
+    tls_session_free(&s->tls);
+    if (send(s->fd, answer, sizeof(answer) - 1, MSG_NOSIGNAL) == -1) {
+        shake_end(s, plain_http);
+        return;
+    }
+    shutdown(s->fd, SHUT_WR);
+    wheel_set(&s->owner->loop->wheel, &s->timer, DRAIN_MS);
+    wait_for(s, EV_READ);
+}
+
+static void shake(struct shake *s)
+{
+    switch (tls_handshake(s->tls)) {
+    case TLS_DONE:
+        shake_end(s, NULL);
+        return;
+    case TLS_WANT_READ:
+        wait_for(s, EV_READ);
+        return;
+    case TLS_WANT_WRITE:
+        wait_for(s, EV_WRITE);
+        return;
+    case TLS_PLAIN_HTTP:
+        answer_plain_http(s);
+        return;
+    case TLS_FAILED:
+        shake_end(s, tls_session_error(s->tls));
+        return;
+    }
+}
+
+static void drain(struct shake *s)
+{
+    struct loop *loop = s->owner->loop;
+    ssize_t n = recv(s->fd, loop->scratch, LOOP_SCRATCH_BYTES, 0);
+    if (n > 0)
+        s->drained += (size_t)n;
+    if (n == 0 || s->drained > DRAIN_BYTES || (n == -1 && errno != EAGAIN && errno != EINTR))
+        shake_end(s, plain_http);
+}
+
+static void on_io(struct ev_loop *loop, ev_io *io, int revents)
+{
+    struct shake *s = io->data;
+    (void)loop;
+    (void)revents;
+
+    if (s->tls == NULL)
+        drain(s);
+    else
+        shake(s);
+}
+
+static void on_timeout(struct wheel_timer *timer)
+{
+    struct shake *s = list_entry(timer, struct shake, timer);
+    shake_end(s, s->tls == NULL ? plain_http : "the handshake took too long");
+}
+
+void handshaker_init(struct handshaker *h, struct loop *loop, uint32_t timeout_ms,
+                     handshake_fn *done, void *user)
+{
+    h->loop = loop;
+    list_init(&h->running);
+    h->count = 0;
+    h->timeout_ms = timeout_ms;
+    h->done = done;
+    h->user = user;
+}
+
+void handshaker_done(struct handshaker *h)
+{
+    while (!list_is_empty(&h->running))
+        shake_end(list_entry(h->running.next, struct shake, link), "shutting down");
+}
+
+void handshaker_begin(struct handshaker *h, int fd, const struct addr *peer,
+                      struct tls_server *server, void *tag)
+{
+    struct shake *s = mem_new(struct shake);
+
+    s->owner = h;
+    s->fd = fd;
+    s->tls = tls_session_new(server, fd);
+    s->peer = *peer;
+    s->accepted_us = clock_wall_us();
+    s->tag = tag;
+    list_append(&h->running, &s->link);
+    h->count++;
+    ev_io_init(&s->io, on_io, fd, EV_READ);
+    s->io.data = s;
+    ev_io_start(h->loop->ev, &s->io);
+    wheel_timer_init(&s->timer, on_timeout);
+    wheel_set(&h->loop->wheel, &s->timer, h->timeout_ms);
+}

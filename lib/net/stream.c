@@ -1,0 +1,169 @@
+/*
+ * stream.c -- one connected socket, plain or TLS.
+ *
+ * Plain calls are one system call each. TLS calls go to the session (tls.c),
+ * which reports in the same words.
+ */
+#include <errno.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "net/stream.h"
+#include "net/tls.h"
+
+enum { TLS_RECORD_BYTES = 16384 };
+
+void stream_init(struct stream *s, int fd, struct tls_session *tls)
+{
+    s->fd = fd;
+    s->tls = tls;
+    s->error = 0;
+}
+
+static void drop(struct stream *s)
+{
+    tls_session_free(&s->tls);
+    if (s->fd != -1)
+        close(s->fd);
+    s->fd = -1;
+}
+
+void stream_close(struct stream *s)
+{
+    if (s->tls != NULL && s->fd != -1)
+        tls_session_finish(s->tls);
+    drop(s);
+}
+
+void stream_reset(struct stream *s)
+{
+    const struct linger at_once = { .l_onoff = 1, .l_linger = 0 };
+    if (s->fd != -1)
+        setsockopt(s->fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once));
+    drop(s);
+}
+
+void stream_finish(struct stream *s)
+{
+    if (s->tls != NULL)
+        tls_session_finish(s->tls);
+    else
+        shutdown(s->fd, SHUT_WR);
+}
+
+/* The outcome of a plain call that returned n. */
+static enum stream_io plain_outcome(struct stream *s, ssize_t n, size_t *moved)
+{
+    if (n >= 0) {
+        *moved = (size_t)n;
+        return STREAM_MOVED;
+    }
+    if (errno == EAGAIN || errno == EINTR)
+        return STREAM_BLOCKED;
+    s->error = errno;
+    return STREAM_FAILED;
+}
+
+static enum stream_io tls_outcome(struct stream *s, enum stream_io outcome)
+{
+    if (outcome == STREAM_FAILED)
+        s->error = tls_session_code(s->tls);
+    return outcome;
+}
+
+enum stream_io stream_read(struct stream *s, void *into, size_t size, size_t *moved)
+{
+    *moved = 0;
+    if (size == 0)
+        return STREAM_MOVED;
+    if (s->tls != NULL)
+        return tls_outcome(s, tls_session_read(s->tls, into, size, moved));
+
+    ssize_t n = recv(s->fd, into, size, 0);
+    return n == 0 ? STREAM_EOF : plain_outcome(s, n, moved);
+}
+
+enum stream_io stream_write(struct stream *s, struct span bytes, size_t *moved)
+{
+    *moved = 0;
+    if (bytes.len == 0)
+        return STREAM_MOVED;
+    if (s->tls != NULL)
+        return tls_outcome(s, tls_session_write(s->tls, bytes, moved));
+    return plain_outcome(s, send(s->fd, bytes.ptr, bytes.len, MSG_NOSIGNAL), moved);
+}
+
+/* Copy what follows the first `skip` bytes of the pieces, as much as fits. */
+static struct span gather(const struct iovec *pieces, int count, size_t skip, char *into,
+                          size_t size)
+{
+    size_t len = 0;
+    for (int i = 0; i < count && len < size; i++) {
+        struct span piece = span_of(pieces[i].iov_base, pieces[i].iov_len);
+        size_t skipped = skip < piece.len ? skip : piece.len;
+        skip -= skipped;
+        piece = span_after(piece, skipped);
+        size_t n = piece.len < size - len ? piece.len : size - len;
+        if (n > 0)
+            memcpy(into + len, piece.ptr, n);
+        len += n;
+    }
+    return span_of(into, len);
+}
+
+/* Small pieces share a record: the copy is nothing beside the encryption, and a
+ * record more is 29 bytes and a system call more. */
+static enum stream_io tls_writev(struct stream *s, const struct iovec *pieces, int count,
+                                 size_t *moved)
+{
+    char record[TLS_RECORD_BYTES];
+
+    for (;;) {
+        size_t taken = 0;
+        struct span part = gather(pieces, count, *moved, record, sizeof(record));
+        if (part.len == 0)
+            return STREAM_MOVED;
+        enum stream_io outcome = tls_outcome(s, tls_session_write(s->tls, part, &taken));
+        *moved += taken;
+        if (outcome == STREAM_BLOCKED && *moved > 0)
+            return STREAM_MOVED;
+        if (outcome != STREAM_MOVED)
+            return outcome;
+    }
+}
+
+enum stream_io stream_writev(struct stream *s, const struct iovec *pieces, int count, size_t *moved)
+{
+    *moved = 0;
+    if (s->tls != NULL)
+        return tls_writev(s, pieces, count, moved);
+
+    struct msghdr message = { .msg_iov = (struct iovec *)pieces, .msg_iovlen = (size_t)count };
+    return plain_outcome(s, sendmsg(s->fd, &message, MSG_NOSIGNAL), moved);
+}
+
+enum stream_io stream_flush(struct stream *s)
+{
+    return s->tls == NULL ? STREAM_MOVED : tls_outcome(s, tls_session_flush(s->tls));
+}
+
+int stream_wants(const struct stream *s)
+{
+    return s->tls == NULL ? 0 : tls_session_wants(s->tls);
+}
+
+size_t stream_pending(const struct stream *s)
+{
+    return s->tls == NULL ? 0 : tls_session_pending(s->tls);
+}
+
+const char *stream_error(const struct stream *s)
+{
+    static _Thread_local char text[64];
+    return tls_code_text(s->error, text);
+}
+
+bool stream_was_reset(const struct stream *s)
+{
+    return s->error == ECONNRESET || s->error == EPIPE;
+}

@@ -1,0 +1,290 @@
+/*
+ * tls.c -- certificates and settings on mbedTLS; the one file that knows which
+ * version of it this is.
+ */
+#include <stdatomic.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <mbedtls/error.h>
+#include <mbedtls/pk.h>
+#include <mbedtls/platform_util.h>
+#include <mbedtls/ssl.h>
+#include <mbedtls/ssl_ticket.h>
+#include <mbedtls/version.h>
+#include <mbedtls/x509_crt.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/random.h"
+#include "base/text.h"
+
+#include "net/tls.h"
+#include "net/tls_private.h"
+
+/* Keys, tickets and RSA blinding are shared by all threads. */
+#ifndef MBEDTLS_THREADING_C
+#error "mbedTLS must be built with MBEDTLS_THREADING_C"
+#endif
+
+/* --- what differs between mbedTLS 2.28 and 3.6 ---------------------------- */
+
+#if MBEDTLS_VERSION_MAJOR >= 3
+
+#include <psa/crypto.h>
+
+#define WITH_RNG , random_for_mbedtls, NULL
+
+static const uint16_t groups[] = { MBEDTLS_SSL_IANA_TLS_GROUP_SECP256R1,
+                                   MBEDTLS_SSL_IANA_TLS_GROUP_X25519,
+                                   MBEDTLS_SSL_IANA_TLS_GROUP_NONE };
+
+int tls_ssl_state(const mbedtls_ssl_context *ssl)
+{
+    return ssl->MBEDTLS_PRIVATE(state);
+}
+
+static bool start_crypto(void)
+{
+    return psa_crypto_init() == PSA_SUCCESS; /* TLS 1.3 is built on it; harmless when repeated */
+}
+
+static void set_versions_and_groups(mbedtls_ssl_config *conf)
+{
+    mbedtls_ssl_conf_min_tls_version(conf, MBEDTLS_SSL_VERSION_TLS1_2);
+    mbedtls_ssl_conf_groups(conf, groups);
+}
+
+#else
+
+#define WITH_RNG
+
+static const mbedtls_ecp_group_id groups[] = { MBEDTLS_ECP_DP_SECP256R1, MBEDTLS_ECP_DP_CURVE25519,
+                                               MBEDTLS_ECP_DP_NONE };
+
+int tls_ssl_state(const mbedtls_ssl_context *ssl)
+{
+    return ssl->state;
+}
+
+static bool start_crypto(void)
+{
+    return true;
+}
+
+static void set_versions_and_groups(mbedtls_ssl_config *conf)
+{
+    mbedtls_ssl_conf_min_version(conf, MBEDTLS_SSL_MAJOR_VERSION_3, MBEDTLS_SSL_MINOR_VERSION_3);
+    mbedtls_ssl_conf_curves(conf, groups);
+}
+
+#endif
+
+/* --- the server ----------------------------------------------------------- */
+
+enum { PEM_MAX = 1024 * 1024, TICKET_LIFETIME_S = 86400 };
+
+/* In our order of preference; the name is OpenSSL's, which logs are read by. */
+static const struct {
+    int id;
+    const char *name;
+} suites[] = {
+#if MBEDTLS_VERSION_MAJOR >= 3
+    { MBEDTLS_TLS1_3_AES_128_GCM_SHA256, "TLS_AES_128_GCM_SHA256" },
+    { MBEDTLS_TLS1_3_AES_256_GCM_SHA384, "TLS_AES_256_GCM_SHA384" },
+    { MBEDTLS_TLS1_3_CHACHA20_POLY1305_SHA256, "TLS_CHACHA20_POLY1305_SHA256" },
+#endif
+    { MBEDTLS_TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256, "ECDHE-ECDSA-AES128-GCM-SHA256" },
+    { MBEDTLS_TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256, "ECDHE-RSA-AES128-GCM-SHA256" },
+    { MBEDTLS_TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384, "ECDHE-ECDSA-AES256-GCM-SHA384" },
+    { MBEDTLS_TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384, "ECDHE-RSA-AES256-GCM-SHA384" },
+    { MBEDTLS_TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256, "ECDHE-ECDSA-CHACHA20-POLY1305" },
+    { MBEDTLS_TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256, "ECDHE-RSA-CHACHA20-POLY1305" },
+};
+
+enum { SUITES = sizeof(suites) / sizeof(suites[0]) };
+
+static const char *alpn_protocols[] = { "http/1.1", NULL };
+
+struct tls_server {
+    mbedtls_ssl_config conf;
+    mbedtls_x509_crt chain;
+    mbedtls_pk_context key;
+    mbedtls_ssl_ticket_context tickets; /* has a mutex of its own */
+    int suite_ids[SUITES + 1];
+    atomic_uint refs;
+};
+
+const char *tls_code_text(int code, char out[64])
+{
+    static const struct {
+        int code;
+        const char *text;
+    } known[] = {
+        { MBEDTLS_ERR_SSL_FATAL_ALERT_MESSAGE,
+          "the peer refused with a TLS alert (does it trust the certificate?)" },
+        { MBEDTLS_ERR_SSL_CONN_EOF, "the peer hung up" },
+        { MBEDTLS_ERR_SSL_INVALID_RECORD, "what came is not TLS" },
+    };
+    for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
+        if (known[i].code == code)
+            return known[i].text;
+    }
+    if (code >= 0)
+        return code == 0 ? "no error" : strerror(code);
+
+    const char *text = mbedtls_high_level_strerr(code);
+    if (text == NULL)
+        text = mbedtls_low_level_strerr(code);
+    if (text != NULL)
+        return text;
+    snprintf(out, 64, "mbedTLS error -0x%04x", (unsigned)-code);
+    return out;
+}
+
+const char *tls_suite_name(const char *mbedtls_name)
+{
+    int id = mbedtls_name == NULL ? 0 : mbedtls_ssl_get_ciphersuite_id(mbedtls_name);
+    for (int i = 0; i < SUITES; i++) {
+        if (suites[i].id == id)
+            return suites[i].name;
+    }
+    return "-";
+}
+
+const mbedtls_ssl_config *tls_server_config(const struct tls_server *server)
+{
+    return &server->conf;
+}
+
+static void free_server(struct tls_server *t)
+{
+    mbedtls_ssl_config_free(&t->conf);
+    mbedtls_ssl_ticket_free(&t->tickets);
+    mbedtls_pk_free(&t->key);
+    mbedtls_x509_crt_free(&t->chain);
+    free(t);
+}
+
+static bool read_chain(struct tls_server *t, const char *file, char *why, size_t why_size)
+{
+    char text[64];
+    size_t len;
+    char *pem = text_read_file(file, PEM_MAX, &len, why, why_size);
+    if (pem == NULL)
+        return false;
+
+    /* The parser counts the NUL. */
+    int rc = mbedtls_x509_crt_parse(&t->chain, (const unsigned char *)pem, len + 1);
+    mbedtls_platform_zeroize(pem, len); /* the key may be in the same file */
+    free(pem);
+    if (rc > 0)
+        snprintf(why, why_size, "%s: %d of its certificates cannot be read", file, rc);
+    else if (rc < 0)
+        snprintf(why, why_size, "%s: no PEM certificate in it (%s)", file, tls_code_text(rc, text));
+    if (rc != 0)
+        return false;
+
+    if (mbedtls_x509_time_is_past(&t->chain.valid_to))
+        log_warn("certificate expired file=%s", file);
+    else if (mbedtls_x509_time_is_future(&t->chain.valid_from))
+        log_warn("certificate not valid yet file=%s", file);
+    return true;
+}
+
+static bool read_key(struct tls_server *t, const char *file, char *why, size_t why_size)
+{
+    char text[64];
+    size_t len;
+    char *pem = text_read_file(file, PEM_MAX, &len, why, why_size);
+    if (pem == NULL)
+        return false;
+
+    int rc = mbedtls_pk_parse_key(&t->key, (const unsigned char *)pem, len + 1, NULL, 0 WITH_RNG);
+    mbedtls_platform_zeroize(pem, len);
+    free(pem);
+    if (rc == MBEDTLS_ERR_PK_PASSWORD_REQUIRED)
+        snprintf(why, why_size, "%s: the private key has a password: store it without", file);
+    else if (rc != 0)
+        snprintf(why, why_size, "%s: no PEM private key in it (%s)", file, tls_code_text(rc, text));
+    return rc == 0;
+}
+
+static int configure(struct tls_server *t)
+{
+    int rc = mbedtls_ssl_config_defaults(&t->conf, MBEDTLS_SSL_IS_SERVER,
+                                         MBEDTLS_SSL_TRANSPORT_STREAM, MBEDTLS_SSL_PRESET_DEFAULT);
+    if (rc == 0)
+        rc = mbedtls_ssl_conf_own_cert(&t->conf, &t->chain, &t->key);
+    if (rc == 0)
+        rc = mbedtls_ssl_conf_alpn_protocols(&t->conf, alpn_protocols);
+    if (rc == 0)
+        rc = mbedtls_ssl_ticket_setup(&t->tickets, random_for_mbedtls, NULL,
+                                      MBEDTLS_CIPHER_AES_256_GCM, TICKET_LIFETIME_S);
+    if (rc != 0)
+        return rc;
+
+    for (int i = 0; i < SUITES; i++)
+        t->suite_ids[i] = suites[i].id;
+    mbedtls_ssl_conf_ciphersuites(&t->conf, t->suite_ids);
+    set_versions_and_groups(&t->conf);
+    mbedtls_ssl_conf_rng(&t->conf, random_for_mbedtls, NULL);
+    mbedtls_ssl_conf_sni(&t->conf, tls_session_on_sni, NULL);
+    mbedtls_ssl_conf_session_tickets_cb(&t->conf, mbedtls_ssl_ticket_write,
+                                        mbedtls_ssl_ticket_parse, &t->tickets);
+    return 0;
+}
+
+static bool set_up(struct tls_server *t, const char *certificate_file, const char *key_file,
+                   char *why, size_t why_size)
+{
+    char text[64];
+
+    if (!start_crypto()) {
+        snprintf(why, why_size, "mbedTLS cannot start its cryptography");
+        return false;
+    }
+    if (!read_chain(t, certificate_file, why, why_size) || !read_key(t, key_file, why, why_size))
+        return false;
+    if (mbedtls_pk_check_pair(&t->chain.pk, &t->key WITH_RNG) != 0) {
+        snprintf(why, why_size, "%s: the private key is not that of the first certificate in %s",
+                 key_file, certificate_file);
+        return false;
+    }
+    int rc = configure(t);
+    if (rc != 0)
+        snprintf(why, why_size, "%s: %s", certificate_file, tls_code_text(rc, text));
+    return rc == 0;
+}
+
+struct tls_server *tls_server_new(const char *certificate_file, const char *key_file, char *why,
+                                  size_t why_size)
+{
+    struct tls_server *t = mem_new(struct tls_server);
+
+    atomic_init(&t->refs, 1);
+    mbedtls_ssl_config_init(&t->conf);
+    mbedtls_x509_crt_init(&t->chain);
+    mbedtls_pk_init(&t->key);
+    mbedtls_ssl_ticket_init(&t->tickets);
+    if (key_file == NULL || key_file[0] == '\0')
+        key_file = certificate_file;
+    if (set_up(t, certificate_file, key_file, why, why_size))
+        return t;
+    free_server(t);
+    return NULL;
+}
+
+struct tls_server *tls_server_ref(struct tls_server *server)
+{
+    atomic_fetch_add_explicit(&server->refs, 1, memory_order_relaxed);
+    return server;
+}
+
+void tls_server_unref(struct tls_server **server)
+{
+    struct tls_server *t = *server;
+    *server = NULL;
+    if (t != NULL && atomic_fetch_sub_explicit(&t->refs, 1, memory_order_acq_rel) == 1)
+        free_server(t);
+}

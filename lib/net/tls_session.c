@@ -1,0 +1,281 @@
+/*
+ * tls_session.c -- one TLS connection.
+ *
+ * mbedTLS calls back for its socket I/O, and that is where two things are
+ * learned that its own results do not tell:
+ *
+ *   inside   bytes of a record that the socket has not taken yet. A write that
+ *            "wants to write" has been taken whole when inside > 0: to the
+ *            caller it moved, and it must not be offered again.
+ *   error    the errno behind a failure of the transport
+ */
+#include <errno.h>
+#include <ev.h>
+#include <sys/socket.h>
+
+#include <mbedtls/net_sockets.h>
+
+#include "base/mem.h"
+
+#include "net/tls_private.h"
+
+struct tls_session {
+    mbedtls_ssl_context ssl;
+    struct tls_server *server; /* a reference */
+    char *sni;                 /* owned; NULL when none was sent */
+    size_t inside;
+    int fd;
+    int error;         /* errno of the transport */
+    int code;          /* what tls_session_code() says */
+    bool is_tls;       /* its first byte was looked at */
+    bool has_fin;      /* the socket has ended */
+    bool was_full;     /* the certificate was shown: no resumption does that */
+    bool is_finishing; /* close_notify is due */
+    bool is_finished;  /* ... and was taken by the library; FIN follows it */
+    char error_text[64];
+};
+
+/* The host name is kept for logs and rules only: there is one certificate. */
+int tls_session_on_sni(void *user, mbedtls_ssl_context *ssl, const unsigned char *name, size_t len)
+{
+    struct tls_session *s = (void *)((char *)ssl - offsetof(struct tls_session, ssl));
+    (void)user;
+
+    mem_free(s->sni);
+    s->sni = mem_copy(name, len);
+    for (char *c = s->sni; c < s->sni + len; c++) {
+        if (!((*c >= 'a' && *c <= 'z') || (*c >= 'A' && *c <= 'Z') || (*c >= '0' && *c <= '9') ||
+              *c == '-' || *c == '.' || *c == '_'))
+            *c = '?';
+    }
+    return 0;
+}
+
+static int on_send(void *user, const unsigned char *bytes, size_t len)
+{
+    struct tls_session *s = user;
+    ssize_t n = send(s->fd, bytes, len, MSG_NOSIGNAL);
+
+    s->inside = n > 0 ? len - (size_t)n : len;
+    if (n >= 0)
+        return (int)n;
+    if (errno == EAGAIN || errno == EINTR)
+        return MBEDTLS_ERR_SSL_WANT_WRITE;
+    s->error = errno;
+    return MBEDTLS_ERR_NET_SEND_FAILED;
+}
+
+static int on_recv(void *user, unsigned char *into, size_t size)
+{
+    struct tls_session *s = user;
+    ssize_t n = recv(s->fd, into, size, 0);
+
+    if (n == 0)
+        s->has_fin = true;
+    if (n >= 0)
+        return (int)n;
+    if (errno == EAGAIN || errno == EINTR)
+        return MBEDTLS_ERR_SSL_WANT_READ;
+    s->error = errno;
+    return MBEDTLS_ERR_NET_RECV_FAILED;
+}
+
+struct tls_session *tls_session_new(struct tls_server *server, int fd)
+{
+    struct tls_session *s = mem_new(struct tls_session);
+
+    s->server = tls_server_ref(server);
+    s->fd = fd;
+    mbedtls_ssl_init(&s->ssl);
+    if (mbedtls_ssl_setup(&s->ssl, tls_server_config(server)) != 0)
+        mem_check(NULL); /* allocating is all that it does */
+    mbedtls_ssl_set_bio(&s->ssl, s, on_send, on_recv, NULL);
+    return s;
+}
+
+void tls_session_free(struct tls_session **session)
+{
+    struct tls_session *s = *session;
+    *session = NULL;
+    if (s == NULL)
+        return;
+    mbedtls_ssl_free(&s->ssl);
+    tls_server_unref(&s->server);
+    free(s->sni);
+    free(s);
+}
+
+static enum stream_io fail(struct tls_session *s, int code)
+{
+    s->code = s->error != 0 ? s->error : code;
+    return STREAM_FAILED;
+}
+
+/* TLS never begins with a letter (its first byte is a content type, 20 to 24),
+ * and every HTTP method does. */
+static enum tls_step look_at_first_byte(struct tls_session *s)
+{
+    unsigned char first;
+    ssize_t n = recv(s->fd, &first, 1, MSG_PEEK);
+
+    if (n == -1 && (errno == EAGAIN || errno == EINTR))
+        return TLS_WANT_READ;
+    if (n <= 0) {
+        fail(s, n == 0 ? MBEDTLS_ERR_SSL_CONN_EOF : errno);
+        return TLS_FAILED;
+    }
+    s->is_tls = first < 'A' || first > 'Z';
+    return s->is_tls ? TLS_DONE : TLS_PLAIN_HTTP;
+}
+
+enum tls_step tls_handshake(struct tls_session *s)
+{
+    int rc = 0;
+
+    if (s->code != 0)
+        return TLS_FAILED;
+    if (!s->is_tls) {
+        enum tls_step first = look_at_first_byte(s);
+        if (first != TLS_DONE)
+            return first;
+    }
+    /* What mbedtls_ssl_handshake() does; the states tell if it was resumed. */
+    while (rc == 0 && tls_ssl_state(&s->ssl) != MBEDTLS_SSL_HANDSHAKE_OVER) {
+        rc = mbedtls_ssl_handshake_step(&s->ssl);
+        if (tls_ssl_state(&s->ssl) == MBEDTLS_SSL_SERVER_CERTIFICATE)
+            s->was_full = true;
+    }
+    if (rc == MBEDTLS_ERR_SSL_WANT_READ)
+        return TLS_WANT_READ;
+    if (rc == MBEDTLS_ERR_SSL_WANT_WRITE)
+        return TLS_WANT_WRITE;
+    if (rc == 0)
+        return TLS_DONE;
+    fail(s, rc);
+    return TLS_FAILED;
+}
+
+const char *tls_session_error(const struct tls_session *session)
+{
+    struct tls_session *s = (struct tls_session *)session;
+    return tls_code_text(s->code, s->error_text);
+}
+
+const char *tls_session_version(const struct tls_session *session)
+{
+    return mbedtls_ssl_get_version(&session->ssl);
+}
+
+const char *tls_session_cipher(const struct tls_session *session)
+{
+    return tls_suite_name(mbedtls_ssl_get_ciphersuite(&session->ssl));
+}
+
+const char *tls_session_sni(const struct tls_session *session)
+{
+    return session->sni == NULL ? "" : session->sni;
+}
+
+bool tls_session_resumed(const struct tls_session *session)
+{
+    return tls_ssl_state(&session->ssl) == MBEDTLS_SSL_HANDSHAKE_OVER && !session->was_full;
+}
+
+enum stream_io tls_session_read(struct tls_session *s, void *into, size_t size, size_t *moved)
+{
+    *moved = 0;
+    if (s->code != 0)
+        return STREAM_FAILED;
+
+    int n = mbedtls_ssl_read(&s->ssl, into, size);
+    if (n > 0) {
+        *moved = (size_t)n;
+        return STREAM_MOVED;
+    }
+    if (n == MBEDTLS_ERR_SSL_PEER_CLOSE_NOTIFY || s->has_fin)
+        return STREAM_EOF;
+    /* 0 without a FIN is a record with nothing in it. */
+    if (n == 0 || n == MBEDTLS_ERR_SSL_WANT_READ || n == MBEDTLS_ERR_SSL_WANT_WRITE)
+        return STREAM_BLOCKED;
+    return fail(s, n);
+}
+
+/* Move what is inside: a write of nothing does that, and no more. */
+static enum stream_io push(struct tls_session *s)
+{
+    int rc = s->inside == 0 ? 0 : mbedtls_ssl_write(&s->ssl, (const unsigned char *)"", 0);
+    if (rc < 0 && rc != MBEDTLS_ERR_SSL_WANT_WRITE)
+        return fail(s, rc);
+    return s->inside == 0 ? STREAM_MOVED : STREAM_BLOCKED;
+}
+
+enum stream_io tls_session_flush(struct tls_session *s)
+{
+    if (s->code != 0)
+        return STREAM_FAILED;
+
+    enum stream_io outcome = push(s);
+    if (outcome != STREAM_MOVED || !s->is_finishing)
+        return outcome;
+    if (!s->is_finished) {
+        s->is_finished = true;
+        int rc = mbedtls_ssl_close_notify(&s->ssl);
+        if (rc != 0 && rc != MBEDTLS_ERR_SSL_WANT_WRITE)
+            return fail(s, rc);
+    }
+    if (s->inside > 0)
+        return STREAM_BLOCKED;
+    shutdown(s->fd, SHUT_WR);
+    return STREAM_MOVED;
+}
+
+void tls_session_finish(struct tls_session *s)
+{
+    s->is_finishing = true;
+    tls_session_flush(s);
+}
+
+/* One record of at most `len` bytes. */
+static enum stream_io write_record(struct tls_session *s, struct span bytes, size_t *moved)
+{
+    int most = mbedtls_ssl_get_max_out_record_payload(&s->ssl);
+    if (most <= 0)
+        return fail(s, most);
+    size_t len = bytes.len < (size_t)most ? bytes.len : (size_t)most;
+
+    int rc = mbedtls_ssl_write(&s->ssl, (const unsigned char *)bytes.ptr, len);
+    if (rc == MBEDTLS_ERR_SSL_WANT_WRITE && s->inside > 0)
+        rc = (int)len; /* taken: it is a record already */
+    if (rc < 0)
+        return fail(s, rc);
+    *moved += (size_t)rc;
+    return STREAM_MOVED;
+}
+
+enum stream_io tls_session_write(struct tls_session *s, struct span bytes, size_t *moved)
+{
+    *moved = 0;
+    if (s->is_finishing && s->code == 0) {
+        s->error = EPIPE; /* as a plain socket says after SHUT_WR */
+        return fail(s, EPIPE);
+    }
+    enum stream_io outcome = tls_session_flush(s);
+    while (outcome == STREAM_MOVED && *moved < bytes.len && s->inside == 0)
+        outcome = write_record(s, span_after(bytes, *moved), moved);
+    return outcome;
+}
+
+int tls_session_wants(const struct tls_session *session)
+{
+    return session->inside > 0 && session->code == 0 ? EV_WRITE : 0;
+}
+
+size_t tls_session_pending(const struct tls_session *session)
+{
+    return mbedtls_ssl_get_bytes_avail(&session->ssl);
+}
+
+int tls_session_code(const struct tls_session *session)
+{
+    return session->code;
+}
