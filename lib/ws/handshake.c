@@ -49,7 +49,7 @@ static const struct row {
                      "Sec-WebSocket-Key is not one field of 16 bytes in 24 base64 characters.",
                      "Send 16 random bytes in base64.", NULL },
     [WS_STATUS_NOT_101] = { "status_not_101", 502,
-                            "The target answered the upgrade with another status than 101.",
+                            "The target did not answer the upgrade with an HTTP/1.1 101.",
                             "Look into the target's own log: it serves no WebSocket on this path, "
                             "or refused this client.",
                             NULL },
