@@ -102,6 +102,7 @@ const scenarios = {
         await assertWhole(alice, ["one", "two", "three", "four"]);
         await eventually("notice", () => ui.notices(alice), /Reconnected to n2, 3 messages caught up/);
         assert.equal(await ui.node(alice), "n2");
+        await shoot(alice, "resumed-light");
         assert.equal((await seen("auth")).at(-1).resume.pos.lobby[1], 1);
         assert.deepEqual(await ui.people(alice), ["alice"]);
     },
@@ -164,7 +165,7 @@ const scenarios = {
     },
 
     async gap() {
-        const alice = await enter("alice");
+        const alice = await enter("alice", { viewport: { width: 390, height: 700 } });
         await ui.say(alice, "one");
         await ui.shown(alice, "one");
         await away(alice, "n2", async () => {
@@ -174,6 +175,7 @@ const scenarios = {
         await ui.shown(alice, "m9");
         assert.deepEqual(await ui.texts(alice), ["one", "m8", "m9"]);
         await eventually("notice", () => ui.notices(alice), /Gap: reconnected to n2/);
+        await shoot(alice, "gap-phone-light");
         await away(alice, "n3", () => fault("epoch?room=lobby"));
         await eventually("notice", () => ui.notices(alice), /n3, but the server began a new log/);
         await ui.say(alice, "in the new log");

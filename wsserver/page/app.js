@@ -19,6 +19,7 @@ const scroller = $("scroller");
 
 let client = null;
 let room = "";
+let wasOnline = false;
 let countdown = null;
 
 // --- small things -----------------------------------------------------------
@@ -31,9 +32,9 @@ function element(tag, className, text) {
 }
 
 function hueOf(name) {
-    let hash = 7;
-    for (const c of name) hash = (hash * 31 + c.codePointAt(0)) >>> 0;
-    return `hue-${hash % HUES}`;
+    let hash = 0x811c9dc5; // FNV-1a
+    for (const c of name) hash = Math.imul(hash ^ c.codePointAt(0), 0x01000193);
+    return `hue-${(hash >>> 12) % HUES}`;
 }
 
 function avatar(name) {
@@ -195,7 +196,9 @@ function showState(state) {
     $("node").hidden = !state.node;
     $("node").textContent = state.node ?? "";
     $("people-panel").classList.toggle("stale", state.state !== "online");
+    wasOnline ||= state.state === "online";
     if (state.state === "online") hideBanner();
+    else if (state.state === "connecting") $("banner-text").textContent = "Trying…";
     else if (state.state === "waiting") showWaiting(state);
     else if (state.state === "closed") showClosed(state);
 }
@@ -212,12 +215,13 @@ function banner(kind, title) {
 
 function showWaiting({ code, reason, wait }) {
     const until = Date.now() + wait;
-    banner("warn", navigator.onLine ? "Connection lost." : "You seem to be offline.");
+    const what = wasOnline ? "Connection lost." : "No connection yet.";
+    banner("warn", navigator.onLine ? what : "You seem to be offline.");
     $("retry").hidden = false;
     const why = reason ? `${code} ${reason.split(";")[0]}` : code;
     const tick = () => {
         const left = Math.ceil((until - Date.now()) / 1000);
-        $("banner-text").textContent = left > 0 ? `Trying again in ${left} s (${why}).` : `Trying again (${why}).`;
+        $("banner-text").textContent = `Trying again in ${Math.max(left, 1)} s (${why}).`;
     };
     tick();
     countdown = setInterval(tick, 500);
@@ -258,6 +262,10 @@ function showGap({ why, node }) {
     notice(`Gap: reconnected to ${node}, but ${GAPS[why] ?? why}. Some messages may be missing here.`, "warn");
 }
 
+function showJoined({ seq }) {
+    $("empty").hidden = seq > 0 || log.children.length > 0;
+}
+
 function showFailed({ cid, code, msg }) {
     const row = rowBy("cid", cid);
     if (row) setStatus(row, "failed", msg || code);
@@ -285,12 +293,14 @@ function enter(user, name) {
     $("room-name").textContent = room;
     $("join").hidden = true;
     $("chat").hidden = false;
-    $("empty").hidden = false;
+    $("empty").hidden = true;
+    $("older").hidden = true;
     log.replaceChildren();
+    wasOnline = false;
     client = new Client(socketUrl(room), { user });
     client.on("state", showState).on("message", showMessage).on("presence", showPeople);
     client.on("resumed", showResumed).on("gap", showGap).on("refused", showRefused);
-    client.on("sent", showSent).on("failed", showFailed).on("joined", updateOlder);
+    client.on("sent", showSent).on("failed", showFailed).on("joined", showJoined);
     client.join(room, { hist: HISTORY, pres: true });
     client.start();
     $("text").focus();

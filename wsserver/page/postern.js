@@ -19,7 +19,7 @@
  *   joined    { ch, seq, node }  a fresh start on a channel (sub, not resume)
  *   resumed   { ch, node, missed, moved }  after the missed messages; moved: no interruption at all
  *   gap       { ch, why, node }  messages may be lost to us; history follows
- *   sent      { ch, cid, seq, dup, dur }  a publish is stored
+ *   sent      { ch, cid, seq, dur }  a publish is stored (dur absent: its message came before its ack)
  *   failed    { ch, cid, code, msg }  a publish never will be (cid absent: a join)
  *   refused   { status, text }  the upgrade failed and the server told why (status 0: no answer)
  */
@@ -366,8 +366,8 @@ export class Client {
             return;
         }
         ch.seq = f.seq;
-        if (f.from === this.#user) this.#outbox.delete(f.cid);
         this.#emit("message", f);
+        if (f.from === this.#user) this.#sent(f.cid, f);
         this.#caughtUp(link, ch);
     }
 
@@ -408,8 +408,11 @@ export class Client {
     #ack(link, f) {
         const cid = link.requests.get(f.id)?.cid;
         link.requests.delete(f.id);
-        this.#outbox.delete(cid);
-        if (cid) this.#emit("sent", { ch: f.ch, cid, seq: f.seq, dup: f.dup, dur: f.dur });
+        this.#sent(cid, f);
+    }
+
+    #sent(cid, { ch, seq, dur }) {
+        if (this.#outbox.delete(cid)) this.#emit("sent", { ch, cid, seq, dur });
     }
 
     #hist(link, f) {
