@@ -75,26 +75,28 @@ static void end_frame(struct ws_tracker *t, enum ws_step *step)
     }
 }
 
-/* Gather bytes until there are `want`; how many were taken. */
-static size_t gather(struct ws_tracker *t, struct span bytes, size_t want)
+/* Fill the header's memory from `bytes`, with what may follow the header too. */
+static void gather(struct ws_tracker *t, struct span bytes)
 {
-    size_t n = 0;
-    while (t->have < want && n < bytes.len)
-        t->head[t->have++] = (uint8_t)bytes.ptr[n++];
-    return n;
+    size_t room = sizeof t->head - t->have;
+    size_t n = bytes.len < room ? bytes.len : room;
+    if (n == sizeof t->head)
+        memcpy(t->head, bytes.ptr, sizeof t->head); /* nearly always; this one needs no call */
+    else
+        memcpy(t->head + t->have, bytes.ptr, n);
+    t->have = (uint8_t)(t->have + n);
 }
 
 static size_t step_header(struct ws_tracker *t, struct span bytes, enum ws_step *step)
 {
-    *step = WS_STEP_HEADER_PART;
-    size_t taken = gather(t, bytes, 2);
-    if (t->have < 2)
-        return taken;
-    if (!can_follow(t))
+    size_t had = t->have;
+    gather(t, bytes);
+    if (t->have >= 2 && !can_follow(t))
         return go_opaque(t, bytes, step);
-    taken += gather(t, span_after(bytes, taken), header_len(t));
-    if (t->have < header_len(t))
-        return taken;
+    if (t->have < 2 || t->have < header_len(t)) {
+        *step = WS_STEP_HEADER_PART;
+        return bytes.len;
+    }
     uint64_t length = ws_tracker_payload_len(t);
     if (length >> 63 != 0)
         return go_opaque(t, bytes, step);
@@ -103,7 +105,7 @@ static size_t step_header(struct ws_tracker *t, struct span bytes, enum ws_step 
     *step = WS_STEP_HEADER;
     if (length == 0)
         end_frame(t, step);
-    return taken;
+    return header_len(t) - had;
 }
 
 /* The first two bytes of a Close payload. */
