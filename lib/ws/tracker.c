@@ -57,6 +57,7 @@ static bool can_follow(const struct ws_tracker *t)
 static size_t go_opaque(struct ws_tracker *t, struct span bytes, enum ws_step *step)
 {
     t->flags |= OPAQUE;
+    t->left = t->have = 0;
     *step = WS_STEP_OPAQUE;
     return bytes.len;
 }
