@@ -203,6 +203,7 @@ const scenarios = {
         await fault(`close?code=4006&reason=${encodeURIComponent("removed by an operator")}`);
         await ui.until(alice, "closed");
         assert.match(await alice.getByTestId("banner").textContent(), /removed by an operator \(4006\)/);
+        assert.ok(await alice.getByTestId("text").isDisabled());
         const tries = (await seen("auth")).length;
         await new Promise((resolve) => setTimeout(resolve, 2500));
         assert.equal((await seen("auth")).length, tries);

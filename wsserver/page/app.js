@@ -44,8 +44,10 @@ function avatar(name) {
 }
 
 function clock(ts) {
-    const node = element("time", "", new Date(ts).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" }));
-    node.dateTime = new Date(ts).toISOString();
+    const when = new Date(ts);
+    const text = when.toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" });
+    const node = element("time", "", text);
+    node.dateTime = when.toISOString();
     return node;
 }
 
@@ -196,6 +198,7 @@ function showState(state) {
     $("node").hidden = !state.node;
     $("node").textContent = state.node ?? "";
     $("people-panel").classList.toggle("stale", state.state !== "online");
+    $("text").disabled = $("send").disabled = state.state === "closed";
     wasOnline ||= state.state === "online";
     if (state.state === "online") hideBanner();
     else if (state.state === "connecting") $("banner-text").textContent = "Trying…";
@@ -232,7 +235,7 @@ function showClosed({ code, reason }) {
     banner("bad", "The server closed the connection for good:");
     $("banner-text").textContent = reason ? `${reason.split(";")[0]} (${code}).` : `code ${code}.`;
     $("retry").hidden = true;
-    for (const row of log.children) if (row.dataset.status === "pending") setStatus(row, "failed", "disconnected");
+    for (const row of log.querySelectorAll("[data-status=pending]")) setStatus(row, "failed", "disconnected");
 }
 
 // A WebSocket that is refused shows scripts only 1006; the same path over plain

@@ -191,7 +191,8 @@ export class Client {
 
     #open() {
         const ws = new WebSocket(this.#url, PROTOCOL);
-        const link = { ws, opened: false, welcome: false, heard: Date.now(), probed: 0, requests: new Map() };
+        const link = { ws, opened: false, welcome: false, probed: 0, requests: new Map() };
+        link.heard = Date.now();
         ws.onopen = () => (link.opened = true);
         ws.onmessage = (event) => this.#receive(link, event.data);
         ws.onclose = (event) => this.#gone(link, event.code, event.reason);
@@ -393,7 +394,8 @@ export class Client {
     // --- publishing -------------------------------------------------------
 
     #flush(link, ch) {
-        for (const { ch: name, cid } of [...this.#outbox.values()]) if (name === ch.name) this.#pub(link, cid);
+        const waiting = [...this.#outbox.values()].filter((message) => message.ch === ch.name);
+        for (const { cid } of waiting) this.#pub(link, cid);
     }
 
     #pub(link, cid) {
@@ -426,8 +428,8 @@ export class Client {
         request?.resolve?.(null);
         const { cid, sub } = request ?? {};
         if (f.temp && (cid || sub)) {
-            const again = () => link === this.#link && (cid ? this.#pub(link, cid) : this.#sub(link, sub));
-            setTimeout(again, f.retry ?? 1000);
+            const again = cid ? () => this.#pub(link, cid) : () => this.#sub(link, sub);
+            setTimeout(() => link === this.#link && again(), f.retry ?? 1000);
         } else if (cid) {
             this.#fail(cid, f.code, f.msg);
         } else if (sub) {
