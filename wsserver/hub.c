@@ -19,6 +19,9 @@
 #include "base/mem.h"
 #include "wsserver/hub_core.h"
 
+/* Messages reach loops by being read after the commit, on other nodes too. */
+_Static_assert((int)HUB_HISTORY_MIN >= 2 * (int)HUB_BATCH_MAX, "a batch is kept until it is read");
+
 /* --- requests in ------------------------------------------------------------- */
 
 static struct request *request_new(enum request_kind kind, struct hub_conn conn, uint64_t number,
@@ -258,6 +261,8 @@ static void set_options(struct hub_options *to, const struct hub_options *from)
     to->path = from->path == NULL ? NULL : mem_text(from->path);
     to->node = mem_text(from->node);
     set_default(&to->history_messages, 1000);
+    if (to->history_messages < HUB_HISTORY_MIN)
+        to->history_messages = HUB_HISTORY_MIN;
     set_default(&to->presence_grace_ms, 15000);
     set_default(&to->presence_goodbye_ms, 2000);
     set_default(&to->presence_batch_ms, 250);

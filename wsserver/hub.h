@@ -40,6 +40,7 @@ enum {
     HUB_EP_LEN = 10,  /* an epoch: letters and digits, always this long */
     HUB_MID_LEN = 26, /* a ULID */
     HUB_SECRET_BYTES = 32,
+    HUB_HISTORY_MIN = 512, /* messages */
 };
 
 struct hub;
@@ -56,7 +57,8 @@ struct hub_options {
                                    FILE.NODE.sock and FILE.NODE.lock */
     bool durable_disk;          /* sqlite: an ack survives power loss, not only the process */
     const char *node;           /* letters, digits, '-', '_'; unique among the nodes of one file */
-    uint32_t history_messages;  /* kept for each channel; 1000 */
+    uint32_t history_messages;  /* kept for each channel; 1000, never less than
+                                   HUB_HISTORY_MIN: a commit must not trim what it added */
     uint32_t presence_grace_ms; /* a lost session stays present for so long; 15000 */
     uint32_t presence_goodbye_ms; /* the same for HUB_LEFT_GOING_AWAY; 2000 */
     uint32_t presence_batch_ms;   /* changes of presence are told this often at most; 250 */
