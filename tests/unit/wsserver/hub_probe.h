@@ -156,7 +156,7 @@ static inline struct hub_event *probe_resume(struct probe *p, uint64_t conn, con
 static inline void probe_publish(struct probe *p, uint64_t request, const char *channel,
                                  const char *user, const char *cid)
 {
-    char data[64];
+    char data[96];
     snprintf(data, sizeof(data), "{\"text\":\"%s\"}", cid);
     assert_true(hub_publish(p->hub, &(struct hub_publish){ .conn = { 0, 1 },
                                                            .request = request,
