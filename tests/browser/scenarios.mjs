@@ -46,7 +46,12 @@ async function away(page, node, meanwhile) {
     await ui.until(page, "waiting");
     await meanwhile();
     await fault("refuse?status=0");
-    await page.getByTestId("retry").click();
+    await hurry(page);
+}
+
+// Press "Try now", unless the page has come back by itself this very moment.
+async function hurry(page) {
+    await page.getByTestId("retry").click({ timeout: 500 }).catch(() => {});
 }
 
 // No message twice, none missing, places rising.
@@ -130,7 +135,7 @@ const scenarios = {
         await ui.say(alice, "second");
         await sayOutside("meanwhile");
         await fault("refuse?status=0");
-        await alice.getByTestId("retry").click();
+        await hurry(alice);
         await ui.shown(alice, "second");
         await assertWhole(alice, ["meanwhile", "first", "second"]);
         const pubs = await seen("pub");
