@@ -37,8 +37,10 @@ static bool take_word(struct reading *r)
 
 static bool expect_end(struct reading *r, const char *form)
 {
-    if (span_trim(r->rest).len > 0)
-        return refuse(r, "\"%.*s\" is too much; the form is %s", SPAN_ARGS(r->rest), form);
+    struct span rest = span_trim(r->rest);
+
+    if (rest.len > 0)
+        return refuse(r, "\"%.*s\" is too much; the form is %s", SPAN_ARGS(rest), form);
     return true;
 }
 

@@ -60,7 +60,7 @@ const struct setting edge_settings[] = {
       "CIDR blocks that may connect, separated by blanks; or any (open to all), or none "
       "(closed)." },
     { "allow_file", SETTING_LIST, FIELD(allow_file), NULL, 0, 0, NULL, APPLIES_RELOAD,
-      "Files of CIDR blocks, one a line; wildcards such as edge.d/*.txt." },
+      "Files of CIDR blocks, one a line; wildcards such as `edge.d/*.txt`." },
     { "allow_ip_ranges", SETTING_LIST, FIELD(allow_ip_ranges), NULL, 0, 0, NULL, APPLIES_RELOAD,
       "An ip-ranges.json and the service whose blocks may connect: FILE "
       "CLOUDFRONT_ORIGIN_FACING." },
@@ -138,8 +138,8 @@ const struct setting rule_settings[] = {
     { "priority", SETTING_COUNT, FIELD(priority), "1", 1, 50000, NULL, APPLIES_RELOAD,
       "Required. The lowest is tried first; no two alike on a listener." },
     { "path-pattern", SETTING_LIST, FIELD(path_pattern), NULL, 0, 0, NULL, APPLIES_RELOAD,
-      "Condition: the path, as sent and without the query, is like one of these; * is any run of "
-      "characters, ? is one." },
+      "Condition: the path, as sent and without the query, is like one of these; `*` is any run of "
+      "characters, `?` is one." },
     { "host-header", SETTING_LIST, FIELD(host_header), NULL, 0, 0, NULL, APPLIES_RELOAD,
       "Condition: the host, in any case and without a port, is like one of these." },
     { "action", SETTING_TEXT, FIELD(action), "", 0, 0, NULL, APPLIES_RELOAD,

@@ -1,0 +1,104 @@
+/* Files that are taken, with what they will be sorry for. */
+#include "config_fixture.h"
+
+#define QUIET(seconds) "[alb]\nidle_timeout.timeout_seconds = " seconds "\n"
+
+static const struct text_case advice_cases[] = {
+    { "none", ALB EDGE LISTENER GROUP, "" },
+    { "idle by default", EDGE LISTENER GROUP,
+      "f: warning: idle_timeout.timeout_seconds: a WebSocket that is quiet for 1m is cut; if yours "
+      "can be, set it above their longest silence, such as 300\n" },
+    { "idle 60", QUIET("60") EDGE LISTENER GROUP,
+      "f:2: warning: idle_timeout.timeout_seconds: a WebSocket that is quiet for 1m is cut; if "
+      "yours can be, set it above their longest silence, such as 300\n" },
+    { "idle 61", QUIET("61") EDGE LISTENER GROUP, "" },
+    { "idle 5", QUIET("5") EDGE LISTENER GROUP,
+      "f:2: warning: idle_timeout.timeout_seconds: 5s is not above the 5s that the edge keeps an "
+      "idle connection: a request that crosses our close becomes a 502\n" },
+    { "idle 600", QUIET("600") EDGE LISTENER GROUP, "" },
+    { "idle 601", QUIET("601") EDGE LISTENER GROUP,
+      "f:2: warning: idle_timeout.timeout_seconds: 601s is more than the 10m after which the edge "
+      "closes a WebSocket that the target sends nothing on\n" },
+    { "short keep-alive", ALB "client_keep_alive.seconds = 60\n" EDGE LISTENER GROUP,
+      "f:3: warning: client_keep_alive.seconds: 1m is less than the 2m that the edge may keep a "
+      "connection: it has to open new ones more often\n" },
+    { "admin for all", ALB "admin = 0.0.0.0:9100\n" EDGE LISTENER GROUP,
+      "f:3: warning: admin: 0.0.0.0:9100 is every address of this machine, and [edge] does not "
+      "guard it; name a loopback or management address\n" },
+    { "admin at home", ALB "admin = [::1]:9100\n" EDGE LISTENER GROUP, "" },
+    { "probes overlap", ALB EDGE LISTENER GROUP "health_check.interval_seconds = 5\n",
+      "f:8: warning: health_check.timeout_seconds: 5s is not less than the interval of 5s: probes "
+      "would overlap\n" },
+    { "probes overlap, by timeout",
+      ALB EDGE LISTENER GROUP "health_check.interval_seconds = 500ms\n"
+                              "health_check.timeout_seconds = 1\n",
+      "f:11: warning: health_check.timeout_seconds: 1s is not less than the interval of 500ms: "
+      "probes would overlap\n" },
+    { "no probes",
+      ALB EDGE LISTENER GROUP "health_check.enabled = no\n"
+                              "health_check.interval_seconds = 1\n",
+      "" },
+    { "sticky without keys", ALB EDGE LISTENER GROUP "stickiness.enabled = yes\n",
+      "f:10: warning: stickiness.enabled: without seal_key_file in [alb], a restart forgets every "
+      "cookie and other balancers cannot read them\n" },
+    { "sticky with keys",
+      ALB "seal_key_file = keys\n" EDGE LISTENER GROUP "stickiness.enabled = yes\n", "" },
+    { "a group without requests", ALB EDGE LISTENER GROUP "[target_group b]\ntarget = [::1]:1\n",
+      "f:10: warning: [target_group b] gets no requests: no action forwards to it\n" },
+    { "a group that a rule uses",
+      ALB EDGE LISTENER GROUP "[target_group b]\ntarget = [::1]:1\n"
+                              "[rule r]\nlistener = web\npriority = 1\npath-pattern = /b\n"
+                              "action = forward b\n",
+      "" },
+    { "a group without targets", ALB EDGE LISTENER "[target_group chat]\n",
+      "f:8: warning: [target_group chat] has no target: it answers 503\n" },
+    { "all of a private range", ALB "[edge]\nallow = 10.0.0.0/8\n" LISTENER GROUP,
+      "f:3: warning: [edge] 10.0.0.0/8 admits the whole of 10.0.0.0/8, not just the edge\n" },
+    { "everything", ALB "[edge]\nallow = 0.0.0.0/0\n" LISTENER GROUP,
+      "f:3: warning: [edge] 0.0.0.0/0 admits the whole of 10.0.0.0/8, not just the edge\n" },
+    { "half of a private range", ALB "[edge]\nallow = 172.16.0.0/13\n" LISTENER GROUP, "" },
+    { "pattern without files", ALB "[edge]\nallow_file = *.none one.txt\n" LISTENER GROUP,
+      "f:4: warning: allow_file: no file is like *.none\n" },
+};
+
+static void test_advice(void **state)
+{
+    (void)state;
+    run_cases(advice_cases, COUNT(advice_cases), true);
+}
+
+static void test_age_of_ranges(void **state)
+{
+    static const char text[] = ALB "[edge]\nallow_ip_ranges = ranges.json EDGE\n" LISTENER GROUP;
+    static const struct text_case undated[] = {
+        { "undated", ALB "[edge]\nallow_ip_ranges = undated.json EDGE\n" LISTENER GROUP,
+          "f:4: warning: allow_ip_ranges: undated.json has no createDate\n" },
+    };
+    const uint64_t made_us = UINT64_C(1767225600) * 1000000, day_us = UINT64_C(86400) * 1000000;
+    const struct text_case fresh[] = { { "30 days", text, "" } };
+    const struct text_case old[] = {
+        { "31 days", text,
+          "f:4: warning: allow_ip_ranges: ranges.json is 31 days old; fetch it again, or new edge "
+          "addresses are refused\n" },
+    };
+
+    (void)state;
+    write_text("undated.json", "{\"prefixes\":[{\"ip_prefix\":\"192.0.2.0/24\","
+                               "\"service\":\"EDGE\"}],\"ipv6_prefixes\":[]}");
+    clock_fix(0, made_us + 30 * day_us);
+    run_cases(fresh, 1, true);
+    clock_fix(0, made_us + 31 * day_us);
+    run_cases(old, 1, true);
+    clock_fix(0, made_us);
+    run_cases(undated, 1, true);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_advice),
+        cmocka_unit_test(test_age_of_ranges),
+    };
+
+    return cmocka_run_group_tests(tests, enter_folder, leave_folder);
+}
