@@ -71,7 +71,7 @@ enum { RACE_EACH = 300, RACE_NODES = 3 };
 static void concurrent_nodes_make_one_log(void **state)
 {
     struct probe nodes[RACE_NODES];
-    char cid[16], name[8];
+    char cid[16], name[16];
     for (int n = 0; n < RACE_NODES; n++) {
         snprintf(name, sizeof(name), "n%d", n);
         struct hub_options options = probe_options(path_of(state), name);
