@@ -1,0 +1,109 @@
+/*
+ * Any text: it is refused with at least one error, or it is a configuration
+ * that the loops can use without looking twice. The same text says the same.
+ */
+#include <assert.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "alb/config.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+/* Devices would block or never end: not what is looked for here. */
+static bool names_a_device(struct span text)
+{
+    return memmem(text.ptr, text.len, "/dev", 4) != NULL ||
+           memmem(text.ptr, text.len, "/proc", 5) != NULL;
+}
+
+static bool is_own_group(const struct config *c, const struct group_config *g)
+{
+    return g >= c->groups && g < c->groups + c->group_count;
+}
+
+static void check_action(const struct config *c, const struct action *a)
+{
+    if (a->kind == ACTION_FORWARD) {
+        assert(is_own_group(c, a->group));
+        return;
+    }
+    assert(a->kind == ACTION_FIXED_RESPONSE && a->group == NULL);
+    assert(a->status >= 200 && a->status < 600 && a->status / 100 != 3);
+    assert(a->content_type != NULL && strlen(a->body) <= 1024);
+}
+
+static void check_patterns(const struct pattern_list *list)
+{
+    for (size_t i = 0; i < list->count; i++)
+        assert(list->patterns[i][0] != '\0' && strlen(list->patterns[i]) <= 128);
+}
+
+static void check_listener(const struct config *c, const struct listener_config *l)
+{
+    assert(l->bind.len != 0);
+    assert((l->tls != NULL) == (l->options.protocol == PROTOCOL_HTTPS));
+    assert(l->fallback.priority == 0);
+    check_action(c, &l->fallback.action);
+    for (size_t i = 0; i < l->rule_count; i++) {
+        const struct rule *r = &l->rules[i];
+        assert(r->priority > (i == 0 ? 0 : l->rules[i - 1].priority) && r->priority <= 50000);
+        assert(r->path.count + r->host.count >= 1 && r->path.count + r->host.count <= 5);
+        check_patterns(&r->path);
+        check_patterns(&r->host);
+        check_action(c, &r->action);
+    }
+}
+
+static void check_group(const struct group_config *g)
+{
+    assert(g->matcher_count > 0 && g->stickiness.duration_s > 0);
+    for (size_t i = 0; i < g->target_count; i++) {
+        assert(addr_port(&g->targets[i].addr) != 0 && g->targets[i].weight <= 999);
+        for (size_t j = 0; j < i; j++)
+            assert(!addr_equal(&g->targets[i].addr, &g->targets[j].addr));
+    }
+}
+
+static void check_config(const struct config *c)
+{
+    assert(c->listener_count > 0);
+    assert(!c->edge_any || edge_set_ranges(c->edge) == 0);
+    for (size_t i = 0; i < c->listener_count; i++) {
+        check_listener(c, &c->listeners[i]);
+        assert(config_listener(c, span_text(c->listeners[i].name)) == &c->listeners[i]);
+    }
+    for (size_t i = 0; i < c->group_count; i++) {
+        check_group(&c->groups[i]);
+        assert(config_group(c, span_text(c->groups[i].name)) == &c->groups[i]);
+    }
+}
+
+static struct problems read_once(struct span text)
+{
+    struct problems p;
+
+    problems_init(&p, "f");
+    struct config *c = config_read_text(text, &p);
+    assert((c == NULL) == (p.errors > 0));
+    if (c != NULL)
+        check_config(c);
+    config_free(&c);
+    return p;
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    struct span text = span_of(data, size);
+
+    if (names_a_device(text))
+        return 0;
+    struct problems first = read_once(text), second = read_once(text);
+    assert(first.count == second.count);
+    for (size_t i = 0; i < first.count; i++)
+        assert(strcmp(first.items[i].text, second.items[i].text) == 0);
+    problems_done(&first);
+    problems_done(&second);
+    return 0;
+}
