@@ -1,0 +1,115 @@
+/*
+ * balancer.h -- the running whole: the control thread and all that it owns.
+ *
+ *     control thread   configuration, registry of targets, health checks,
+ *                      admin port, control socket, signals, log file
+ *     workers          loops that carry connections (worker.h)
+ *     greeters         threads that do TLS handshakes (greeter.h)
+ *
+ * A configuration is published by posting it to every thread's loop; each swaps
+ * and acknowledges; the old one is freed when all have.
+ */
+#ifndef ALB_BALANCER_H
+#define ALB_BALANCER_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/buf.h"
+#include "base/list.h"
+#include "base/problems.h"
+#include "net/addr.h"
+#include "net/loop.h"
+#include "net/service.h"
+
+#include "alb/access_log.h"
+#include "alb/counters.h"
+#include "alb/target.h"
+
+struct admin;
+struct balancer;
+struct config;
+struct greeter;
+struct health;
+struct seal_ring;
+struct worker;
+
+/* A listening address; lives until the process ends, so that connections may
+ * point to it. The configuration's part is found by name (worker.h). */
+struct listener {
+    char *name, *bind; /* owned; as configured */
+    int protocol;      /* enum listener_protocol */
+    struct addr bound; /* what the kernel gave: port 0 is resolved */
+    struct list link;
+    bool is_open; /* control thread */
+};
+
+/* A snapshot on its way to the loops. */
+struct publication {
+    struct balancer *balancer;
+    struct config *config, *old;
+    atomic_int waiting; /* loops that have not swapped yet */
+};
+
+/* By a loop, after it swapped. */
+void publication_acknowledge(struct publication *p);
+
+enum run_state { RUN_SERVING, RUN_DRAINING, RUN_CUTTING };
+
+struct balancer {
+    const char *path; /* the configuration file, or NULL for `quick` */
+    struct span text; /* for `quick` */
+    struct loop control;
+    enum run_state state;
+    struct worker *workers; /* array */
+    int worker_count;
+    struct greeter *greeters; /* array */
+    int greeter_count;
+    struct list listeners;
+    struct registry registry;
+    struct config *config; /* the newest; loops may still be on the one before */
+    struct publication *publishing; /* NULL when no reload is under way */
+    struct seal_ring *ring;
+    struct access_file access;
+    struct health *health;
+    struct admin *admin;
+    struct counters counters; /* of the greeters and the control thread */
+    struct service_signals signals;
+    ev_timer drain_timer;
+    uint64_t started_ms, drain_began_ms;
+    uint64_t reloads, reloads_failed;
+    atomic_uint connections; /* client connections, all workers */
+    uint32_t connection_limit;
+};
+
+/* Reads the configuration, binds, starts every thread, serves until told to
+ * end. Returns the exit code. `ready_file` may be NULL. */
+int balancer_run(const char *path, struct span text, const char *ready_file);
+
+/* A new configuration from the same file. False when it was refused: nothing
+ * has changed then, and `problems` says why. */
+bool balancer_reload(struct balancer *b, struct problems *problems);
+
+/* The registered targets, for health checks and status. */
+void balancer_status(struct balancer *b, struct buf *json);
+void balancer_metrics(struct balancer *b, struct buf *text);
+
+/* --- for the workers and greeters: any thread ------------------------------- */
+
+const struct seal_ring *balancer_seal_ring(const struct balancer *b);
+
+/* Rows for the log file. Takes the heap-made buffer; false when the control
+ * thread is too far behind. */
+bool balancer_take_log(struct balancer *b, struct buf *chunk);
+
+/* Count a new connection in; false when the limit is reached. */
+bool balancer_connection_opened(struct balancer *b);
+void balancer_connection_closed(struct balancer *b, struct worker *w);
+
+/* The worker that should have the next connection: the least loaded, or `self`
+ * (NULL for a greeter) unless it has clearly more than that. Its load is
+ * counted up already. */
+struct worker *balancer_pick_worker(struct balancer *b, struct worker *self);
+
+#endif

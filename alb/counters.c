@@ -1,0 +1,86 @@
+/* counters.c -- the tables behind /metrics. */
+#include "alb/counters.h"
+
+#include <stddef.h>
+
+#define COUNTER(field, name, labels, help)                                                         \
+    { name, METRIC_COUNTER, offsetof(struct counters, field), labels, help }
+#define GAUGE(field, name, help)                                                                   \
+    { name, METRIC_GAUGE, offsetof(struct counters, field), NULL, help }
+
+const struct metric counter_metrics[] = {
+    COUNTER(connections, "connections_total", NULL,
+            "Client connections accepted (NewConnectionCount, client side)."),
+    GAUGE(connections_open, "connections_open",
+          "Client connections open now, tunnels included (ActiveConnectionCount, client side)."),
+    COUNTER(refused_edge, "connections_refused_total", "reason=\"edge\"",
+            "Connections closed at once: the peer is not in the edge set, or the connection limit "
+            "was reached (RejectedConnectionCount)."),
+    COUNTER(refused_limit, "connections_refused_total", "reason=\"limit\"", NULL),
+    COUNTER(tls_handshakes, "tls_handshakes_total", NULL, "TLS handshakes finished."),
+    COUNTER(tls_handshakes_failed, "tls_handshake_errors_total", NULL,
+            "TLS handshakes that failed (ClientTLSNegotiationErrorCount)."),
+    COUNTER(requests, "requests_total", NULL,
+            "Requests for which a target was chosen (RequestCount)."),
+    COUNTER(elb_3xx, "elb_responses_total", "code=\"3xx\"",
+            "Responses that alb made itself (HTTPCode_ELB_xXX_Count); 4xx includes 460."),
+    COUNTER(elb_4xx, "elb_responses_total", "code=\"4xx\"", NULL),
+    COUNTER(elb_5xx, "elb_responses_total", "code=\"5xx\"", NULL),
+    COUNTER(fixed_responses, "fixed_responses_total", NULL,
+            "Requests answered by a fixed-response action (HTTP_Fixed_Response_Count)."),
+    COUNTER(desync_non_compliant, "desync_non_compliant_requests_total", NULL,
+            "Requests that are not of class Compliant "
+            "(DesyncMitigationMode_NonCompliant_Request_Count)."),
+    COUNTER(second_opinion_differs, "second_opinion_differences_total", NULL,
+            "Heads that http-parser read in another way than our scan: a bug or an attack."),
+    COUNTER(upgrades, "websocket_upgrades_total", "outcome=\"opened\"",
+            "WebSocket upgrades, by outcome."),
+    COUNTER(upgrades_failed, "websocket_upgrades_total", "outcome=\"failed\"", NULL),
+    GAUGE(tunnels_open, "websocket_tunnels_open", "WebSocket tunnels open now."),
+    COUNTER(tunnels_ended, "websocket_tunnels_ended_total", NULL, "WebSocket tunnels that ended."),
+    COUNTER(tunnels_idle, "websocket_tunnels_idle_total", NULL,
+            "WebSocket tunnels ended by idle_timeout.timeout_seconds."),
+    COUNTER(tunnels_opaque, "websocket_tunnels_opaque_total", NULL,
+            "Tunnels with a direction that the frame tracker could not follow."),
+    COUNTER(client_bytes_in, "client_received_bytes_total", NULL,
+            "Bytes from clients (ProcessedBytes, one part)."),
+    COUNTER(client_bytes_out, "client_sent_bytes_total", NULL,
+            "Bytes to clients (ProcessedBytes, the other part)."),
+    COUNTER(log_rows, "access_log_rows_total", "outcome=\"written\"", "Access log rows."),
+    COUNTER(log_rows_dropped, "access_log_rows_total", "outcome=\"dropped\"", NULL),
+    COUNTER(handed_over, "connections_handed_over_total", NULL,
+            "Connections passed to a loop that had fewer."),
+    { .name = NULL },
+};
+
+#undef COUNTER
+#undef GAUGE
+#define COUNTER(field, name, labels, help)                                                         \
+    { name, METRIC_COUNTER, offsetof(struct target_counters, field), labels, help }
+
+const struct metric target_metrics[] = {
+    COUNTER(requests, "target_requests_total", NULL, "Requests sent to this target."),
+    COUNTER(code_1xx, "target_responses_total", "code=\"1xx\"",
+            "Responses of this target (HTTPCode_Target_xXX_Count); 1xx is 101."),
+    COUNTER(code_2xx, "target_responses_total", "code=\"2xx\"", NULL),
+    COUNTER(code_3xx, "target_responses_total", "code=\"3xx\"", NULL),
+    COUNTER(code_4xx, "target_responses_total", "code=\"4xx\"", NULL),
+    COUNTER(code_5xx, "target_responses_total", "code=\"5xx\"", NULL),
+    COUNTER(connection_errors, "target_connection_errors_total", NULL,
+            "Connections that could not be made (TargetConnectionErrorCount)."),
+    COUNTER(connections, "target_connections_total", NULL,
+            "Connections made to this target (NewConnectionCount, target side)."),
+    COUNTER(tunnels, "target_tunnels_total", NULL, "WebSocket tunnels opened to this target."),
+    COUNTER(frames_from_client, "target_frames_total", "from=\"client\"",
+            "WebSocket frames relayed, counted when their tunnel ends."),
+    COUNTER(frames_from_target, "target_frames_total", "from=\"target\"", NULL),
+    COUNTER(bytes_from_client, "target_tunnel_bytes_total", "from=\"client\"",
+            "Bytes relayed through tunnels, counted when they end."),
+    COUNTER(bytes_from_target, "target_tunnel_bytes_total", "from=\"target\"", NULL),
+    { "target_response_time_seconds", METRIC_HISTOGRAM,
+      offsetof(struct target_counters, response_time), NULL,
+      "From the request sent to the first byte of the response head (TargetResponseTime)." },
+    { .name = NULL },
+};
+
+#undef COUNTER

@@ -1,0 +1,48 @@
+/*
+ * counters.h -- what alb counts: one struct a worker, one for each target.
+ *
+ * The tables in counters.c say what each means; `/metrics` prints from them.
+ */
+#ifndef ALB_COUNTERS_H
+#define ALB_COUNTERS_H
+
+#include "base/metrics.h"
+
+/* One a worker (and one for each handshake thread and the control thread). */
+struct counters {
+    metric_value connections;      /* accepted */
+    metric_value connections_open; /* gauge: client connections */
+    metric_value refused_edge, refused_limit;
+    metric_value tls_handshakes, tls_handshakes_failed;
+    metric_value requests;
+    metric_value elb_3xx, elb_4xx, elb_5xx;
+    metric_value fixed_responses;
+    metric_value desync_non_compliant;
+    metric_value second_opinion_differs;
+    metric_value upgrades, upgrades_failed;
+    metric_value tunnels_open; /* gauge */
+    metric_value tunnels_ended;
+    metric_value tunnels_idle;
+    metric_value tunnels_opaque;
+    metric_value client_bytes_in, client_bytes_out;
+    metric_value log_rows, log_rows_dropped;
+    metric_value handed_over;
+};
+
+extern const struct metric counter_metrics[];
+
+/* One for each target; any loop adds to it. */
+struct target_counters {
+    metric_value requests;
+    metric_value code_1xx, code_2xx, code_3xx, code_4xx, code_5xx;
+    metric_value connection_errors;
+    metric_value connections;
+    metric_value tunnels; /* opened */
+    metric_value frames_from_client, frames_from_target;
+    metric_value bytes_from_client, bytes_from_target; /* through tunnels */
+    struct metric_histogram response_time;
+};
+
+extern const struct metric target_metrics[];
+
+#endif

@@ -1,0 +1,387 @@
+/* exchange.c -- see exchange.h. The response's side is in exchange_response.c. */
+#include "alb/exchange.h"
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "http/second.h"
+
+#include "alb/access_log.h"
+#include "alb/balance.h"
+#include "alb/balancer.h"
+#include "alb/config.h"
+#include "alb/exchange_private.h"
+#include "alb/headers.h"
+#include "alb/target.h"
+#include "alb/worker.h"
+
+void exchange_fail(struct exchange *x, int status, const char *why)
+{
+    if (x->state != EXCHANGE_RUNNING)
+        return;
+    x->state = x->response_begun ? EXCHANGE_BROKEN : EXCHANGE_FAILED;
+    x->status = status;
+    x->why = why;
+}
+
+static void touch(struct exchange *x)
+{
+    x->active_ms = loop_now_ms(&x->worker->loop);
+}
+
+/* --- starting ------------------------------------------------------------- */
+
+static bool is_idempotent(enum http_method method)
+{
+    return method == HTTP_GET || method == HTTP_HEAD || method == HTTP_OPTIONS ||
+           method == HTTP_PUT || method == HTTP_DELETE;
+}
+
+static void hold_target(struct exchange *x, struct target *t)
+{
+    x->target = target_ref(t);
+    atomic_fetch_add_explicit(&t->outstanding, 1, memory_order_relaxed);
+    metric_add(&t->counters.requests, 1);
+    metric_add(&x->worker->counters.requests, 1);
+    if (x->entry != NULL) {
+        x->entry->target = target_ref(t);
+        x->entry->action = ACCESS_FORWARD;
+    }
+}
+
+static void note_dispatch(struct exchange *x)
+{
+    x->dispatched_us = clock_wall_us();
+    if (x->entry != NULL)
+        x->entry->dispatched_us = x->dispatched_us;
+}
+
+static bool connect_target(struct exchange *x, bool fresh)
+{
+    const char *why = NULL;
+
+    x->conn = target_conn_take(x->worker, x->target, fresh, exchange_on_target, x, &why);
+    if (x->conn == NULL) {
+        metric_add(&x->target->counters.connection_errors, 1);
+        exchange_fail(x, 502, "target connect failed");
+        return false;
+    }
+    if (!x->conn->is_connecting)
+        note_dispatch(x);
+    touch(x);
+    return true;
+}
+
+/* What the 101 will be compared with: the request itself is gone by then. */
+static void keep_offer(struct exchange *x, const struct http_message *m)
+{
+    struct buf list;
+
+    ws_accept_value(http_value(m, HTTP_N_SEC_WEBSOCKET_KEY), x->offer.accept);
+    const struct {
+        enum http_name id;
+        char **into;
+    } lists[] = { { HTTP_N_SEC_WEBSOCKET_PROTOCOL, &x->offer.protocols },
+                  { HTTP_N_SEC_WEBSOCKET_EXTENSIONS, &x->offer.extensions } };
+    for (size_t i = 0; i < 2; i++) {
+        buf_init(&list, HTTP_HEAD_MAX + HTTP_FIELDS_MAX);
+        for (const struct http_field *f = http_find(m, lists[i].id); f != NULL;
+             f = http_find_next(m, f)) {
+            if (buf_len(&list) > 0)
+                buf_put(&list, SPAN(","));
+            buf_put(&list, f->value);
+        }
+        *lists[i].into = mem_copy(buf_data(&list).ptr, buf_len(&list));
+        buf_done(&list);
+    }
+}
+
+/* Write the head, let the second parser read it, and keep a copy if a reused
+ * connection may turn out to be dead. */
+static void send_head(struct exchange *x, const struct http_message *m, const char *trace)
+{
+    struct buf *out = &x->conn->out;
+    const char *why;
+
+    if (!headers_write_request(out, m, x->client.facts, trace, x->is_upgrade)) {
+        exchange_fail(x, 400, "request head cannot be sent");
+        return;
+    }
+    if (!http_second_request(buf_data(out), m, &why)) {
+        metric_add(&x->worker->counters.second_opinion_differs, 1);
+        exchange_fail(x, 400, why);
+        return;
+    }
+    if (x->conn->was_used && m->framing == HTTP_BODY_NONE && is_idempotent(m->method_id))
+        buf_put(&x->replay, buf_data(out));
+}
+
+static void init_request(struct exchange *x, const struct http_message *m)
+{
+    x->method = m->method_id;
+    x->client_is_1_0 = m->minor == 0;
+    x->is_upgrade = m->is_websocket;
+    x->is_ambiguous = m->class_ == HTTP_AMBIGUOUS;
+    http_body_init(&x->request_body, m->framing, m->content_length);
+    x->request_chunked = m->framing == HTTP_BODY_CHUNKED;
+    x->request_done = http_body_is_done(&x->request_body);
+    if (x->is_upgrade)
+        keep_offer(x, m);
+}
+
+struct exchange *exchange_start(struct worker *w, const struct exchange_client *client,
+                                const struct http_message *m, struct group_config *group,
+                                uint32_t rule_priority)
+{
+    struct exchange *x = mem_new(struct exchange);
+    char trace[TRACE_ID_MAX];
+
+    x->worker = w;
+    x->client = *client;
+    x->idle_ms = w->config->alb.idle_timeout_ms;
+    buf_init(&x->replay, HTTP_HEAD_MAX * 2);
+    headers_trace_id(m, trace);
+    if (w->config->alb.access_logs) {
+        x->entry = access_entry_new(client->facts, m, trace);
+        x->entry->rule_priority = (int32_t)rule_priority;
+        x->entry->received = m->head_len;
+    }
+    init_request(x, m);
+    touch(x);
+
+    struct choice choice = balance_choose(group->group, balancer_seal_ring(w->balancer), m,
+                                          clock_wall_ms() / 1000);
+    if (choice.target == NULL) {
+        exchange_fail(x, 503, "no target");
+        return x;
+    }
+    hold_target(x, choice.target);
+    if (connect_target(x, x->is_upgrade))
+        send_head(x, m, trace);
+    return x;
+}
+
+/* --- ending --------------------------------------------------------------- */
+
+static void let_go_of_target(struct exchange *x)
+{
+    if (x->target == NULL)
+        return;
+    atomic_fetch_sub_explicit(&x->target->outstanding, 1, memory_order_relaxed);
+    target_unref(&x->target);
+}
+
+void exchange_free(struct exchange **exchange)
+{
+    struct exchange *x = *exchange;
+
+    *exchange = NULL;
+    if (x == NULL)
+        return;
+    target_conn_close(&x->conn);
+    let_go_of_target(x);
+    if (x->entry != NULL) {
+        x->entry->end = x->why;
+        access_log_row(x->worker, &x->entry);
+    }
+    buf_done(&x->replay);
+    free(x->offer.protocols);
+    free(x->offer.extensions);
+    free(x);
+}
+
+void exchange_take_tunnel(struct exchange *x, struct exchange_tunnel *out)
+{
+    *out = (struct exchange_tunnel){ .target = x->target, .entry = x->entry };
+    out->from_target = x->conn->in;
+    buf_init(&x->conn->in, 0);
+    target_conn_release_stream(&x->conn, &out->stream);
+    x->target = NULL; /* its outstanding count goes along */
+    x->entry = NULL;
+}
+
+/* --- the request's body ---------------------------------------------------- */
+
+static bool has_room_for(const struct exchange *x, size_t n)
+{
+    return buf_room(&x->conn->out) >= n + 2 * HTTP_CHUNK_OVERHEAD;
+}
+
+static void put_payload(struct exchange *x, struct span payload)
+{
+    struct buf *out = &x->conn->out;
+
+    if (x->request_chunked)
+        http_chunk_begin(out, payload.len);
+    buf_put(out, payload);
+    if (x->request_chunked)
+        http_chunk_end(out);
+}
+
+void exchange_take(struct exchange *x, struct span *in)
+{
+    const size_t before = in->len;
+
+    while (x->state == EXCHANGE_RUNNING && !x->request_done && has_room_for(x, in->len)) {
+        struct span payload;
+        const enum http_body_step step = http_body_take(&x->request_body, in, &payload);
+        if (step == HTTP_BODY_DATA) {
+            put_payload(x, payload);
+        } else if (step == HTTP_BODY_DONE) {
+            x->request_done = true;
+            if (x->request_chunked)
+                http_chunk_last(&x->conn->out);
+        } else {
+            if (step == HTTP_BODY_BAD)
+                exchange_fail(x, 400, "malformed chunk in the request body");
+            break;
+        }
+    }
+    if (in->len == before)
+        return;
+    touch(x);
+    if (x->entry != NULL)
+        x->entry->received += before - in->len;
+    if (x->state == EXCHANGE_RUNNING && !target_conn_flush(x->conn))
+        exchange_target_lost(x, "target closed while the request was sent");
+}
+
+bool exchange_wants_body(const struct exchange *x)
+{
+    return x->state == EXCHANGE_RUNNING && !x->request_done && x->conn != NULL &&
+           has_room_for(x, LOOP_SCRATCH_BYTES);
+}
+
+bool exchange_request_is_done(const struct exchange *x)
+{
+    return x->request_done;
+}
+
+void exchange_client_eof(struct exchange *x)
+{
+    if (!x->request_done)
+        exchange_fail(x, 400, "client closed before the whole body came");
+}
+
+/* --- time ------------------------------------------------------------------ */
+
+static uint32_t limit_ms(const struct exchange *x)
+{
+    if (x->conn != NULL && x->conn->is_connecting && x->idle_ms > TARGET_CONNECT_MS)
+        return TARGET_CONNECT_MS;
+    return x->idle_ms;
+}
+
+uint32_t exchange_time_left(const struct exchange *x)
+{
+    const uint32_t passed = loop_now_ms(&x->worker->loop) - x->active_ms;
+    const uint32_t limit = limit_ms(x);
+
+    return passed >= limit ? 0 : limit - passed;
+}
+
+void exchange_expire(struct exchange *x)
+{
+    if (x->conn != NULL && x->conn->is_connecting) {
+        metric_add(&x->target->counters.connection_errors, 1);
+        exchange_fail(x, 504, "target connect timeout");
+    } else if (!x->request_done && x->conn != NULL && buf_len(&x->conn->out) == 0) {
+        exchange_fail(x, 408, "client sent no body within the idle timeout");
+    } else if (!x->response_begun) {
+        exchange_fail(x, 504, "target did not answer within the idle timeout");
+    } else {
+        exchange_fail(x, 504, "idle timeout within the response");
+    }
+}
+
+/* --- what others ask -------------------------------------------------------- */
+
+void exchange_watch(struct exchange *x)
+{
+    if (x->conn != NULL)
+        target_conn_watch(x->conn, x->state == EXCHANGE_RUNNING &&
+                                       buf_room(x->client.out) >= EXCHANGE_OUT_ROOM);
+}
+
+enum exchange_state exchange_state(const struct exchange *x)
+{
+    return x->state;
+}
+
+int exchange_status(const struct exchange *x)
+{
+    return x->status;
+}
+
+const char *exchange_why(const struct exchange *x)
+{
+    return x->why;
+}
+
+bool exchange_must_close(const struct exchange *x)
+{
+    return x->close_client;
+}
+
+struct access_entry *exchange_entry(struct exchange *x)
+{
+    return x->entry;
+}
+
+struct target *exchange_target(const struct exchange *x)
+{
+    return x->target;
+}
+
+bool exchange_is_upgrade(const struct exchange *x)
+{
+    return x->is_upgrade;
+}
+
+/* --- the target's events ---------------------------------------------------- */
+
+/* A reused connection that died without a word was closed by the target while
+ * it was idle: the request has not been looked at, and goes out once more. */
+static bool send_again(struct exchange *x)
+{
+    if (buf_len(&x->replay) == 0 || x->response_begun)
+        return false;
+    target_conn_close(&x->conn);
+    if (!connect_target(x, true))
+        return false;
+    x->scanned = 0;
+    buf_put(&x->conn->out, buf_data(&x->replay));
+    buf_done(&x->replay);
+    return true;
+}
+
+void exchange_target_lost(struct exchange *x, const char *why)
+{
+    if (x->state == EXCHANGE_RUNNING && !send_again(x))
+        exchange_fail(x, 502, why);
+}
+
+static void connected(struct exchange *x)
+{
+    const char *why;
+
+    if (!target_conn_finish_connect(x->conn, &why)) {
+        metric_add(&x->target->counters.connection_errors, 1);
+        exchange_fail(x, 502, "target refused the connection");
+        return;
+    }
+    note_dispatch(x);
+    touch(x);
+}
+
+void exchange_on_target(struct target_conn *conn, int revents)
+{
+    struct exchange *x = conn->owner;
+
+    if (conn->is_connecting)
+        connected(x);
+    if (x->state == EXCHANGE_RUNNING && (revents & EV_READ))
+        exchange_read_response(x);
+    if (x->state == EXCHANGE_RUNNING && !target_conn_flush(x->conn))
+        exchange_target_lost(x, "target reset the connection");
+    x->client.wake(x->client.user);
+}

@@ -1,0 +1,38 @@
+/*
+ * health.h -- active health checks, on the control thread.
+ *
+ * One probe per registered target of a group that is checked: a GET over a
+ * fresh connection at every interval, the first one spread by jitter. The first
+ * pass makes a new target healthy; from then on the thresholds count. Each
+ * change of state is one log line that says what was seen.
+ */
+#ifndef ALB_HEALTH_H
+#define ALB_HEALTH_H
+
+#include <stdint.h>
+
+struct config;
+struct ev_loop;
+struct health;
+struct probe;
+struct target;
+
+struct health *health_new(struct ev_loop *loop);
+void health_free(struct health **health);
+
+/* After a configuration was published: start, change and stop probes so that
+ * they fit it. Probes that go on keep their counts and their rhythm. Targets of
+ * a group with health_check.enabled = no become TARGET_UNAVAILABLE (usable). */
+void health_follow(struct health *health, const struct config *config);
+
+/* The target is about to be forgotten: stop its probe, if any. */
+void health_forget(struct health *health, struct target *target);
+
+/* The managed balancer's words for why a target is not healthy, for `status`:
+ * "Target.ResponseCodeMismatch", "Target.Timeout", "Target.FailedHealthChecks",
+ * "Elb.InitialHealthChecking"...; "" when healthy. And a sentence:
+ * "Health checks failed with these codes: [503]", "Request timed out". */
+const char *health_reason(const struct target *target);
+const char *health_description(const struct target *target);
+
+#endif

@@ -1,0 +1,147 @@
+/* target.c -- see target.h. */
+#include "alb/target.h"
+
+#include "base/bug.h"
+#include "base/mem.h"
+
+#include "alb/config.h"
+#include "alb/health.h"
+
+const char *target_state_name(enum target_state state)
+{
+    switch (state) {
+    case TARGET_INITIAL:
+        return "initial";
+    case TARGET_HEALTHY:
+        return "healthy";
+    case TARGET_UNHEALTHY:
+        return "unhealthy";
+    case TARGET_DRAINING:
+        return "draining";
+    case TARGET_UNAVAILABLE:
+        return "unavailable";
+    }
+    bug("unknown target state");
+}
+
+struct target *target_ref(struct target *t)
+{
+    atomic_fetch_add_explicit(&t->refs, 1, memory_order_relaxed);
+    return t;
+}
+
+void target_unref(struct target **t)
+{
+    struct target *gone = *t;
+
+    *t = NULL;
+    if (gone == NULL || atomic_fetch_sub_explicit(&gone->refs, 1, memory_order_acq_rel) != 1)
+        return;
+    free(gone->group);
+    free(gone->text);
+    free(gone);
+}
+
+bool target_is_usable(const struct target *t)
+{
+    const enum target_state state = target_state_of(t);
+
+    return state == TARGET_HEALTHY || state == TARGET_UNAVAILABLE;
+}
+
+void registry_init(struct registry *r)
+{
+    list_init(&r->targets);
+}
+
+static void forget(struct target *t)
+{
+    list_remove(&t->in_registry);
+    target_unref(&t);
+}
+
+void registry_done(struct registry *r)
+{
+    list_each_safe(at, after, &r->targets)
+        forget(list_entry(at, struct target, in_registry));
+}
+
+static struct target *find(struct registry *r, const char *group, const char *text)
+{
+    list_each(at, &r->targets) {
+        struct target *t = list_entry(at, struct target, in_registry);
+        if (strcmp(t->group, group) == 0 && strcmp(t->text, text) == 0)
+            return t;
+    }
+    return NULL;
+}
+
+static struct target *find_or_make(struct registry *r, const struct group_config *group,
+                                   const struct target_config *config)
+{
+    struct target *t = find(r, group->name, config->text);
+    if (t != NULL)
+        return t;
+
+    t = mem_new(struct target);
+    t->group = mem_text(group->name);
+    t->text = mem_text(config->text);
+    t->addr = config->addr;
+    t->id = stickiness_id(span_text(config->text));
+    atomic_init(&t->refs, 1); /* the registry's */
+    atomic_init(&t->state, TARGET_INITIAL);
+    list_append(&r->targets, &t->in_registry);
+    return t;
+}
+
+static void bind_group(struct registry *r, struct group_config *config)
+{
+    struct group *g = mem_new(struct group);
+
+    g->config = config;
+    g->count = config->target_count;
+    g->targets = mem_array(struct target *, g->count);
+    for (size_t i = 0; i < g->count; i++)
+        g->targets[i] = target_ref(find_or_make(r, config, &config->targets[i]));
+    config->group = g;
+}
+
+void registry_bind(struct registry *r, struct config *config)
+{
+    for (size_t i = 0; i < config->group_count; i++)
+        bind_group(r, &config->groups[i]);
+}
+
+void config_release_groups(struct config *config)
+{
+    for (size_t i = 0; i < config->group_count; i++) {
+        struct group *g = config->groups[i].group;
+        if (g == NULL)
+            continue;
+        for (size_t j = 0; j < g->count; j++)
+            target_unref(&g->targets[j]);
+        free(g->targets);
+        free(g);
+        config->groups[i].group = NULL;
+    }
+}
+
+void registry_mark_removed(struct registry *r, const struct config *config,
+                           void (*gone)(void *user, struct target *t), void *user)
+{
+    list_each(at, &r->targets)
+        list_entry(at, struct target, in_registry)->is_registered = false;
+    for (size_t i = 0; i < config->group_count; i++) {
+        struct group *g = config->groups[i].group;
+        for (size_t j = 0; j < g->count; j++)
+            g->targets[j]->is_registered = true;
+    }
+    list_each_safe(at, after, &r->targets) {
+        struct target *t = list_entry(at, struct target, in_registry);
+        if (t->is_registered)
+            continue;
+        atomic_store(&t->state, TARGET_DRAINING);
+        gone(user, t);
+        forget(t);
+    }
+}

@@ -1,0 +1,41 @@
+/*
+ * tunnel.h -- a WebSocket after its 101: bytes both ways, frames in view.
+ *
+ * Made from a client and an exchange that are done with; from then on it
+ * depends on no configuration snapshot, only on its target and a copied policy.
+ * A frame tracker per direction counts frames and knows where a frame of ours
+ * may go in between; payloads are never copied or judged.
+ */
+#ifndef ALB_TUNNEL_H
+#define ALB_TUNNEL_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "base/span.h"
+#include "net/stream.h"
+
+struct exchange_tunnel;
+struct target;
+struct tunnel;
+struct worker;
+
+/* Takes the client's stream, what still waits for it (the 101), and all of
+ * `parts`. `early` is what the client sent before the 101. */
+void tunnel_start(struct worker *w, const struct stream *client, struct buf *to_client,
+                  struct span early, struct exchange_tunnel *parts);
+
+/* Close 1012 `restart;after=MS` to the client at the next boundary, then an
+ * orderly end. closer.h paces these. May free the tunnel. */
+void tunnel_shut(struct tunnel *t, uint32_t after_ms);
+bool tunnel_is_closing(const struct tunnel *t);
+
+/* End those of this target (NULL: all) at once, with a Close where the frames
+ * allow it. `is_shutdown` names the cause in the log. */
+void tunnels_cut(struct worker *w, const struct target *target, bool is_shutdown);
+
+/* Take over the idle time-out of a new configuration. */
+void tunnels_set_idle(struct worker *w, uint32_t idle_ms);
+
+#endif

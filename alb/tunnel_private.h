@@ -1,0 +1,91 @@
+/* tunnel_private.h -- the tunnel's struct, for tunnel.c and tunnel_close.c. */
+#ifndef ALB_TUNNEL_PRIVATE_H
+#define ALB_TUNNEL_PRIVATE_H
+
+#include <ev.h>
+
+#include "net/wheel.h"
+#include "ws/tracker.h"
+
+#include "alb/tunnel.h"
+
+enum { TUNNEL_CLOSE_MS = 5000, TUNNEL_PENDING_MAX = 64 * 1024 + 1024 };
+
+/* Why a tunnel ended; the names are in tunnel.c. */
+enum tunnel_end {
+    TUNNEL_ALIVE,
+    TUNNEL_CLIENT_CLOSE,
+    TUNNEL_TARGET_CLOSE,
+    TUNNEL_CLIENT_FIN,
+    TUNNEL_TARGET_FIN,
+    TUNNEL_CLIENT_RESET,
+    TUNNEL_TARGET_RESET,
+    TUNNEL_IDLE_CLIENT, /* the client was silent longer */
+    TUNNEL_IDLE_TARGET,
+    TUNNEL_DEREGISTERED,
+    TUNNEL_SHUTDOWN,
+    TUNNEL_MID_FRAME, /* a close of ours found no boundary in time */
+    TUNNEL_ENDS,
+};
+
+/* One side. */
+struct leg {
+    ev_io io;
+    struct stream stream;
+    struct buf *pending;       /* owned; bytes *to* this side that did not go; else NULL */
+    struct ws_tracker tracker; /* of what comes *from* this side */
+    struct ws_counts counts;
+    uint64_t bytes;   /* from this side */
+    uint32_t last_ms; /* when it last delivered a byte */
+    bool eof;         /* it has finished sending */
+    bool finished;    /* we have sent our FIN to it */
+};
+
+enum tunnel_close {
+    CLOSE_NONE,
+    CLOSE_WANTED, /* at the next boundary towards the client */
+    CLOSE_SENT,   /* the client has our Close; its data still goes to the target */
+    CLOSE_ANSWERED, /* the client's Close came; the target is still to get one */
+    CLOSE_DONE,
+};
+
+struct tunnel {
+    struct leg client, target_leg;
+    struct wheel_timer timer;
+    struct target *target;      /* a reference, counted as outstanding */
+    struct access_entry *entry; /* owned; NULL when the log is off */
+    uint32_t index;             /* in worker->tunnels */
+    uint32_t idle_ms;
+    uint32_t after_ms; /* for a restart: when the client should come again */
+    uint8_t close;     /* enum tunnel_close */
+    uint8_t end;       /* enum tunnel_end: set once; freed at the end of settle() */
+};
+
+_Static_assert(sizeof(struct tunnel) <= 352, "an idle tunnel is this and nothing else");
+
+/* Set the cause; the first one stays. */
+void tunnel_end(struct tunnel *t, enum tunnel_end why);
+
+/* Send, or keep what does not go. */
+void tunnel_send(struct tunnel *t, struct leg *to, struct span bytes);
+
+/* While a close is wanted or sent: follow the bytes, put our frames where they
+ * belong, and return what of them goes on to the other side. */
+struct span tunnel_close_filter(struct tunnel *t, struct leg *from, struct span bytes);
+
+/* Called after the bytes of a turn went out: the next step of a close. */
+void tunnel_close_advance(struct tunnel *t);
+
+/* A last Close to each side that has none yet, where the frames allow it. */
+void tunnel_close_now(struct tunnel *t, uint16_t code, const char *reason);
+
+static inline uint32_t tunnel_frames(const struct leg *l)
+{
+    uint32_t n = 0;
+
+    for (int i = 0; i < WS_KINDS; i++)
+        n += l->counts.frames[i];
+    return n;
+}
+
+#endif

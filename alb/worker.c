@@ -1,0 +1,203 @@
+/* worker.c -- see worker.h. */
+#include "alb/worker.h"
+
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+
+#include "alb/balancer.h"
+#include "alb/client.h"
+#include "alb/config.h"
+#include "alb/target.h"
+#include "alb/tunnel.h"
+
+enum { INBOX = 8192 };
+
+_Thread_local struct worker *worker_here;
+
+void worker_init(struct worker *w, struct balancer *balancer, int index)
+{
+    w->balancer = balancer;
+    loop_init(&w->loop, index, INBOX, w);
+    list_init(&w->listeners);
+    list_init(&w->clients);
+    pool_init(&w->pool);
+    stickiness_cache_init(&w->cookies, balancer_seal_ring(balancer));
+    access_buffer_init(&w->log);
+    closer_init(&w->closer);
+}
+
+static void free_listener(struct worker_listener *l)
+{
+    const int fd = l->acceptor.fd;
+
+    acceptor_stop(&l->acceptor);
+    close(fd);
+    list_remove(&l->link);
+    free(l);
+}
+
+static void close_listeners(struct worker *w)
+{
+    list_each_safe(at, after, &w->listeners)
+        free_listener(list_entry(at, struct worker_listener, link));
+}
+
+void worker_done(struct worker *w)
+{
+    worker_here = w; /* after its thread has ended */
+    close_listeners(w);
+    clients_cut(w, NULL, "shutdown");
+    tunnels_cut(w, NULL, true);
+    pool_done(&w->pool);
+    access_log_flush(w);
+    access_buffer_done(&w->log);
+    free(w->tunnels);
+    loop_done(&w->loop);
+}
+
+/* --- accepting --------------------------------------------------------------- */
+
+const struct listener_config *worker_listener_config(const struct worker *w,
+                                                     const struct listener *listener)
+{
+    const struct listener_config *c = config_listener(w->config, span_text(listener->name));
+
+    return c != NULL && strcmp(c->options.bind, listener->bind) == 0 ? c : NULL;
+}
+
+static void adopt(struct worker *w, struct listener *listener, const struct handshake_result *from)
+{
+    metric_add(&w->counters.connections, 1);
+    metric_add(&w->counters.connections_open, 1);
+    client_start(w, listener, from);
+}
+
+void worker_adopt_connection(struct loop *loop, void *arg)
+{
+    struct arrival *a = arg;
+
+    worker_here = loop->user;
+    adopt(loop->user, a->listener, &a->from);
+    free(a);
+}
+
+/* Hand it to a loop that has clearly fewer: WebSockets live for hours, so what
+ * the kernel's hashing distributes unevenly would stay so. */
+static bool hand_over(struct worker *w, struct worker *to, struct listener *listener,
+                      const struct handshake_result *from)
+{
+    struct arrival *a = mem_new(struct arrival);
+
+    a->listener = listener;
+    a->from = *from;
+    if (!loop_post(&to->loop, worker_adopt_connection, a)) {
+        free(a);
+        return false;
+    }
+    metric_add(&w->counters.handed_over, 1);
+    return true;
+}
+
+static void on_accept(struct acceptor *acceptor, int fd, const struct addr *peer)
+{
+    struct worker_listener *l = acceptor->user;
+    struct worker *w = l->worker;
+    struct handshake_result from = { .fd = fd, .peer = *peer, .accepted_us = clock_wall_us() };
+    struct ip ip;
+
+    if (!addr_ip(peer, &ip) || !config_admits(w->config, &ip)) {
+        metric_add(&w->counters.refused_edge, 1);
+        close(fd);
+        return;
+    }
+    if (!balancer_connection_opened(w->balancer)) {
+        metric_add(&w->counters.refused_limit, 1);
+        close(fd);
+        return;
+    }
+    struct worker *to = balancer_pick_worker(w->balancer, w);
+    if (to != w && hand_over(w, to, l->listener, &from))
+        return;
+    if (to != w) { /* its inbox is full: keep it */
+        atomic_fetch_sub_explicit(&to->load, 1, memory_order_relaxed);
+        atomic_fetch_add_explicit(&w->load, 1, memory_order_relaxed);
+    }
+    adopt(w, l->listener, &from);
+}
+
+void worker_listen(struct loop *loop, void *arg)
+{
+    struct worker_listen *order = arg;
+    struct worker *w = loop->user;
+    struct worker_listener *l = mem_new(struct worker_listener);
+
+    l->listener = order->listener;
+    l->worker = w;
+    list_append(&w->listeners, &l->link);
+    acceptor_start(&l->acceptor, loop->ev, order->fd, on_accept, l);
+    free(order);
+}
+
+void worker_unlisten(struct loop *loop, void *arg)
+{
+    struct worker *w = loop->user;
+
+    list_each_safe(at, after, &w->listeners) {
+        struct worker_listener *l = list_entry(at, struct worker_listener, link);
+        if (l->listener == arg)
+            free_listener(l);
+    }
+}
+
+/* --- orders from the control thread ------------------------------------------- */
+
+void worker_adopt_config(struct loop *loop, void *arg)
+{
+    struct worker *w = loop->user;
+    struct publication *p = arg;
+
+    worker_here = w;
+    const bool new_idle =
+        w->config != NULL && w->config->alb.idle_timeout_ms != p->config->alb.idle_timeout_ms;
+    w->config = p->config;
+    if (new_idle)
+        tunnels_set_idle(w, w->config->alb.idle_timeout_ms);
+    publication_acknowledge(p);
+}
+
+void worker_cut_target(struct loop *loop, void *arg)
+{
+    struct worker *w = loop->user;
+    struct target *t = arg;
+
+    pool_forget(&w->pool, t);
+    clients_cut(w, t, "deregistration delay over");
+    tunnels_cut(w, t, false);
+    target_unref(&t);
+}
+
+void worker_drain(struct loop *loop, void *arg)
+{
+    struct worker *w = loop->user;
+
+    w->is_draining = true;
+    close_listeners(w);
+    clients_drain(w);
+    pool_done(&w->pool);
+    closer_start(w, (uint32_t)(uintptr_t)arg);
+}
+
+void worker_cut(struct loop *loop, void *arg)
+{
+    struct worker *w = loop->user;
+    (void)arg;
+
+    w->is_draining = true;
+    closer_stop(w);
+    close_listeners(w);
+    clients_cut(w, NULL, "shutdown");
+    tunnels_cut(w, NULL, true);
+}

@@ -1,0 +1,101 @@
+/*
+ * worker.h -- one loop thread of the balancer and what lives on it.
+ *
+ * Everything that a connection touches on its way is here and belongs to this
+ * thread alone: the configuration's snapshot as this loop sees it, the idle
+ * target connections, the parse scratch, the counters, the log rows. Other
+ * threads post to the loop; they read only `load` and the counters.
+ */
+#ifndef ALB_WORKER_H
+#define ALB_WORKER_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+
+#include "http/message.h"
+#include "net/handshake.h"
+#include "net/listener.h"
+#include "net/loop.h"
+#include "stickiness/stickiness.h"
+
+#include "alb/access_log.h"
+#include "alb/closer.h"
+#include "alb/counters.h"
+#include "alb/target_conn.h"
+
+struct balancer;
+struct config;
+struct listener;
+struct listener_config;
+struct tunnel;
+
+/* One listener as this worker accepts from it (plain HTTP ones only; those of
+ * HTTPS are accepted by the greeters). */
+struct worker_listener {
+    struct acceptor acceptor;
+    struct listener *listener;
+    struct worker *worker;
+    struct list link;
+};
+
+struct worker {
+    struct loop loop;
+    struct balancer *balancer;
+    const struct config *config; /* this loop's snapshot; swapped by a posted job */
+    struct list listeners;       /* worker_listener */
+    struct list clients;
+    struct tunnel **tunnels; /* by tunnel->index */
+    uint32_t tunnel_count, tunnel_size;
+    atomic_uint load; /* connections here, tunnels included; read by any thread */
+    bool is_draining; /* no keep-alive any more */
+    struct pool pool;
+    struct stickiness_cache cookies;
+    struct access_buffer log;
+    struct closer closer;
+    struct counters counters;
+    struct http_message request, response; /* scratch of one parse */
+};
+
+/* The worker of the running thread. */
+extern _Thread_local struct worker *worker_here;
+
+void worker_init(struct worker *w, struct balancer *balancer, int index);
+void worker_done(struct worker *w);
+
+/* Jobs for loop_post(). */
+
+/* `arg` is the listening descriptor's struct worker_listen, which it frees. */
+struct worker_listen {
+    struct listener *listener;
+    int fd;
+};
+loop_fn worker_listen;
+
+/* Take what waits in the accept queue, then close: arg is the struct listener. */
+loop_fn worker_unlisten;
+
+/* A new snapshot; arg is a struct publication (balancer.h). */
+loop_fn worker_adopt_config;
+
+/* An accepted connection; arg is a struct arrival, which it frees. */
+struct arrival {
+    struct listener *listener;
+    struct handshake_result from; /* tls NULL for plain */
+};
+loop_fn worker_adopt_connection;
+
+/* End what still runs to this target (arg, a reference): its delay is over. */
+loop_fn worker_cut_target;
+
+/* Stop accepting and end idle connections; tunnels are closed over `arg` (a
+ * uintptr_t) milliseconds. */
+loop_fn worker_drain;
+
+/* End everything now. */
+loop_fn worker_cut;
+
+/* The listener's part of this loop's snapshot; NULL when it was removed. */
+const struct listener_config *worker_listener_config(const struct worker *w,
+                                                     const struct listener *listener);
+
+#endif
