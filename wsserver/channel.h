@@ -8,10 +8,9 @@
 #ifndef WSSERVER_CHANNEL_H
 #define WSSERVER_CHANNEL_H
 
-#include <uthash.h>
-
 #include "base/list.h"
 #include "wsserver/engine.h"
+#include "wsserver/keyed_hash.h"
 #include "wsserver/presence.h"
 
 /* The ring holds so many messages, or so many bytes of them, whichever is less. */

@@ -2,10 +2,10 @@
 #include "wsserver/presence.h"
 
 #include <inttypes.h>
-#include <uthash.h>
 
 #include "base/mem.h"
 #include "wsserver/chat_text.h"
+#include "wsserver/keyed_hash.h"
 
 struct presence_user {
     UT_hash_handle hh;

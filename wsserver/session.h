@@ -11,8 +11,6 @@
 #ifndef WSSERVER_SESSION_H
 #define WSSERVER_SESSION_H
 
-#include <uthash.h>
-
 #include "base/list.h"
 #include "wsserver/channel.h"
 
