@@ -111,8 +111,8 @@ static enum stream_io fail(struct tls_session *s, int code)
     return STREAM_FAILED;
 }
 
-/* TLS never begins with a letter (its first byte is a content type, 20 to 24),
- * and every HTTP method does. */
+/* TLS begins with a record of type 22, "handshake"; every HTTP method with a
+ * capital letter. */
 static enum tls_step look_at_first_byte(struct tls_session *s)
 {
     unsigned char first;
@@ -124,8 +124,13 @@ static enum tls_step look_at_first_byte(struct tls_session *s)
         fail(s, n == 0 ? MBEDTLS_ERR_SSL_CONN_EOF : errno);
         return TLS_FAILED;
     }
-    s->is_tls = first < 'A' || first > 'Z';
-    return s->is_tls ? TLS_DONE : TLS_PLAIN_HTTP;
+    if (first >= 'A' && first <= 'Z')
+        return TLS_PLAIN_HTTP;
+    s->is_tls = first == MBEDTLS_SSL_MSG_HANDSHAKE;
+    if (s->is_tls)
+        return TLS_DONE;
+    fail(s, MBEDTLS_ERR_SSL_INVALID_RECORD);
+    return TLS_FAILED;
 }
 
 enum tls_step tls_handshake(struct tls_session *s)
