@@ -78,8 +78,7 @@ static void put_address(struct buf *to, const struct access_client *c)
 }
 
 /* METHOD scheme://host:port/uri HTTP/x.y */
-static void put_request(struct buf *to, const struct access_client *c,
-                        const struct http_message *m)
+static void put_request(struct buf *to, const struct access_client *c, const struct http_message *m)
 {
     const char *scheme = c->is_https ? "https" : "http";
 
@@ -193,8 +192,8 @@ static void put_numbers(struct buf *to, const struct access_entry *e, const char
 {
     char when[CLOCK_TEXT_MAX], target_status[8], elb_status[8];
 
-    buf_print(to, "%s %s %s %s %s ", type_name(e), clock_iso_us(now, when), elb,
-              text[TEXT_CLIENT], e->target == NULL ? "-" : e->target->text);
+    buf_print(to, "%s %s %s %s %s ", type_name(e), clock_iso_us(now, when), elb, text[TEXT_CLIENT],
+              e->target == NULL ? "-" : e->target->text);
     put_span_s(to, e->created_us, e->dispatched_us);
     put_span_s(to, e->dispatched_us, e->answered_us);
     put_span_s(to, e->answered_us, e->answered_us);

@@ -47,8 +47,8 @@ struct access_entry {
     uint8_t class_;                     /* enum http_class */
     uint8_t reason;                     /* enum http_reason */
     bool is_websocket, is_https;
-    struct target *target; /* a reference, or NULL */
-    const char *end;       /* why it ended, for our own fields; a literal or NULL */
+    struct target *target;  /* a reference, or NULL */
+    const char *end;        /* why it ended, for our own fields; a literal or NULL */
     uint16_t close_code[2]; /* of a tunnel: from the client, from the target */
     uint32_t frames[2];
     char texts[]; /* eight C strings, one behind the other: access_log.c */

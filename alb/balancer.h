@@ -68,7 +68,7 @@ struct balancer {
     int greeter_count;
     struct list listeners;
     struct registry registry;
-    struct config *config; /* the newest; loops may still be on the one before */
+    struct config *config;          /* the newest; loops may still be on the one before */
     struct publication *publishing; /* NULL when no reload is under way */
     struct seal_ring *ring;
     struct access_file access;

@@ -26,6 +26,7 @@
 
 #include <ev.h>
 
+#include "base/bug.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -161,8 +162,7 @@ static void refuse(struct client *c, const struct http_message *m, int status, c
     change_state(c, LINGER);
 }
 
-static void refuse_upgrade(struct client *c, const struct http_message *m,
-                           enum ws_refusal refusal)
+static void refuse_upgrade(struct client *c, const struct http_message *m, enum ws_refusal refusal)
 {
     refuse_upgrade_reply(&c->out, m, refusal);
     metric_add(&c->worker->counters.upgrades_failed, 1);
@@ -289,8 +289,8 @@ static void answer_for_target(struct client *c)
     struct access_entry *entry = exchange_entry(c->exchange);
     struct target *t = exchange_target(c->exchange);
 
-    log_info("exchange failed status=%d reason=\"%s\" target=%s", status,
-             exchange_why(c->exchange), t == NULL ? "-" : t->text);
+    log_info("exchange failed status=%d reason=\"%s\" target=%s", status, exchange_why(c->exchange),
+             t == NULL ? "-" : t->text);
     if (exchange_is_upgrade(c->exchange)) {
         metric_add(&c->worker->counters.upgrades_failed, 1);
         refuse_upgrade_by_target_reply(&c->out, status, exchange_why(c->exchange));
@@ -614,7 +614,8 @@ void client_start(struct worker *w, struct listener *listener, const struct hand
 
 void clients_drain(struct worker *w)
 {
-    list_each_safe(at, after, &w->clients) {
+    list_each_safe(at, after, &w->clients)
+    {
         struct client *c = list_entry(at, struct client, link);
         if (c->state == HEAD && buf_len(&c->in) == 0) {
             end(c, "shutdown");
@@ -625,7 +626,8 @@ void clients_drain(struct worker *w)
 
 void clients_cut(struct worker *w, const struct target *target, const char *reason)
 {
-    list_each_safe(at, after, &w->clients) {
+    list_each_safe(at, after, &w->clients)
+    {
         struct client *c = list_entry(at, struct client, link);
         if (target != NULL && (c->exchange == NULL || exchange_target(c->exchange) != target))
             continue;

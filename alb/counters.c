@@ -4,9 +4,13 @@
 #include <stddef.h>
 
 #define COUNTER(field, name, labels, help)                                                         \
-    { name, METRIC_COUNTER, offsetof(struct counters, field), labels, help }
+    {                                                                                              \
+        name, METRIC_COUNTER, offsetof(struct counters, field), labels, help                       \
+    }
 #define GAUGE(field, name, help)                                                                   \
-    { name, METRIC_GAUGE, offsetof(struct counters, field), NULL, help }
+    {                                                                                              \
+        name, METRIC_GAUGE, offsetof(struct counters, field), NULL, help                           \
+    }
 
 const struct metric counter_metrics[] = {
     COUNTER(connections, "connections_total", NULL,
@@ -56,7 +60,9 @@ const struct metric counter_metrics[] = {
 #undef COUNTER
 #undef GAUGE
 #define COUNTER(field, name, labels, help)                                                         \
-    { name, METRIC_COUNTER, offsetof(struct target_counters, field), labels, help }
+    {                                                                                              \
+        name, METRIC_COUNTER, offsetof(struct target_counters, field), labels, help                \
+    }
 
 const struct metric target_metrics[] = {
     COUNTER(requests, "target_requests_total", NULL, "Requests sent to this target."),

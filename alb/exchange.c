@@ -148,8 +148,8 @@ struct exchange *exchange_start(struct worker *w, const struct exchange_client *
     init_request(x, m);
     touch(x);
 
-    struct choice choice = balance_choose(group->group, balancer_seal_ring(w->balancer), m,
-                                          clock_wall_ms() / 1000);
+    struct choice choice =
+        balance_choose(group->group, balancer_seal_ring(w->balancer), m, clock_wall_ms() / 1000);
     if (choice.target == NULL) {
         exchange_fail(x, 503, "no target");
         return x;

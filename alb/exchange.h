@@ -76,7 +76,7 @@ void exchange_client_eof(struct exchange *x);
 void exchange_watch(struct exchange *x);
 
 enum exchange_state exchange_state(const struct exchange *x);
-int exchange_status(const struct exchange *x);     /* for FAILED */
+int exchange_status(const struct exchange *x);      /* for FAILED */
 const char *exchange_why(const struct exchange *x); /* a literal, or NULL */
 bool exchange_must_close(const struct exchange *x); /* the client's connection, after DONE */
 

@@ -128,8 +128,7 @@ static void relay_body(struct exchange *x, struct span *bytes)
 static void add_cookies(struct exchange *x, struct response_head *how,
                         char text[2][STICKINESS_SET_COOKIE_MAX])
 {
-    const struct group_config *group = config_group(x->worker->config,
-                                                    span_text(x->target->group));
+    const struct group_config *group = config_group(x->worker->config, span_text(x->target->group));
 
     if (group == NULL || !group->options.stickiness)
         return;

@@ -26,8 +26,8 @@ bool headers_write_request(struct buf *to, const struct http_message *m,
                            const struct access_client *client, const char *trace, bool upgrade);
 
 struct response_head {
-    bool upgrade;             /* the 101 */
-    bool close;               /* tell the client that the connection ends */
+    bool upgrade; /* the 101 */
+    bool close;   /* tell the client that the connection ends */
     bool client_is_1_0;
     const char *cookies[2]; /* values of Set-Cookie fields, or NULL */
 };

@@ -46,7 +46,7 @@ const struct setting alb_settings[] = {
     { "tls.handshake_timeout", SETTING_DURATION, FIELD(tls_handshake_timeout_ms), "10s", SECOND,
       MINUTE, NULL, APPLIES_NEW_CONNECTIONS,
       "A TLS handshake that is not finished by then is dropped." },
-    { "seal_key_file", SETTING_TEXT, FIELD(seal_key_file), "", 0, 0, NULL, APPLIES_RELOAD,
+    { "seal_key_file", SETTING_TEXT, FIELD(seal_key_file), "", 0, 0, NULL, APPLIES_RESTART,
       "Keys that seal sticky cookies, one a line, newest first; empty is a random key, and a "
       "restart then forgets who was stuck where." },
     { .key = NULL },

@@ -25,10 +25,10 @@ struct group_config;
 
 /* The managed balancer's names and meaning. */
 enum target_state {
-    TARGET_INITIAL,   /* no check has passed yet */
+    TARGET_INITIAL, /* no check has passed yet */
     TARGET_HEALTHY,
     TARGET_UNHEALTHY,
-    TARGET_DRAINING,  /* no longer registered; what is open may finish */
+    TARGET_DRAINING,    /* no longer registered; what is open may finish */
     TARGET_UNAVAILABLE, /* health checks are off: taken for healthy */
 };
 

@@ -24,9 +24,9 @@ struct target_conn;
 struct worker;
 
 enum {
-    TARGET_CONNECT_MS = 10000,           /* then 504, as the managed balancer */
-    TARGET_OUT_MAX = 256 * 1024,         /* request bytes waiting for a slow target */
-    TARGET_IDLE_MAX = 64,                /* idle connections to a target, a loop */
+    TARGET_CONNECT_MS = 10000,   /* then 504, as the managed balancer */
+    TARGET_OUT_MAX = 256 * 1024, /* request bytes waiting for a slow target */
+    TARGET_IDLE_MAX = 64,        /* idle connections to a target, a loop */
 };
 
 typedef void target_conn_fn(struct target_conn *conn, int revents);

@@ -43,8 +43,8 @@ struct leg {
 
 enum tunnel_close {
     CLOSE_NONE,
-    CLOSE_WANTED, /* at the next boundary towards the client */
-    CLOSE_SENT,   /* the client has our Close; its data still goes to the target */
+    CLOSE_WANTED,   /* at the next boundary towards the client */
+    CLOSE_SENT,     /* the client has our Close; its data still goes to the target */
     CLOSE_ANSWERED, /* the client's Close came; the target is still to get one */
     CLOSE_DONE,
 };

@@ -145,7 +145,8 @@ void worker_unlisten(struct loop *loop, void *arg)
 {
     struct worker *w = loop->user;
 
-    list_each_safe(at, after, &w->listeners) {
+    list_each_safe(at, after, &w->listeners)
+    {
         struct worker_listener *l = list_entry(at, struct worker_listener, link);
         if (l->listener == arg)
             free_listener(l);

@@ -1,0 +1,505 @@
+/* balancer.c -- the control thread: start, serve, and the calls from other threads. */
+#include "alb/balancer.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/seal.h"
+#include "net/listener.h"
+
+#include "alb/admin.h"
+#include "alb/balancer_private.h"
+#include "alb/config.h"
+#include "alb/greeter.h"
+#include "alb/health.h"
+#include "alb/worker.h"
+
+enum {
+    CONTROL_INBOX = 4096,
+    RESERVED_FDS = 128, /* for listeners, logs, probes, the admin port */
+};
+
+/* --- calls from workers and greeters ---------------------------------------------- */
+
+const struct seal_ring *balancer_seal_ring(const struct balancer *b)
+{
+    return b->ring;
+}
+
+static void write_log(struct loop *loop, void *arg)
+{
+    struct balancer *b = loop->user;
+    struct buf *chunk = arg;
+
+    access_file_write(&b->access, buf_data(chunk));
+    buf_done(chunk);
+    free(chunk);
+}
+
+bool balancer_take_log(struct balancer *b, struct buf *chunk)
+{
+    return loop_post(&b->control, write_log, chunk);
+}
+
+bool balancer_connection_opened(struct balancer *b)
+{
+    if (atomic_fetch_add(&b->connections, 1) < b->connection_limit)
+        return true;
+    atomic_fetch_sub(&b->connections, 1);
+    return false;
+}
+
+void balancer_connection_closed(struct balancer *b, struct worker *w)
+{
+    if (w != NULL) {
+        metric_sub(&w->counters.connections_open, 1);
+        atomic_fetch_sub_explicit(&w->load, 1, memory_order_relaxed);
+    }
+    atomic_fetch_sub(&b->connections, 1);
+}
+
+static unsigned load_of(struct worker *w)
+{
+    return atomic_load_explicit(&w->load, memory_order_relaxed);
+}
+
+struct worker *balancer_pick_worker(struct balancer *b, struct worker *self)
+{
+    struct worker *least = &b->workers[0];
+
+    for (int i = 1; i < b->worker_count; i++) {
+        if (load_of(&b->workers[i]) < load_of(least))
+            least = &b->workers[i];
+    }
+    /* A little more than the least is fine: passing on costs a wake-up. */
+    const unsigned margin = 8 + load_of(least) / 8;
+    if (self != NULL && load_of(self) <= load_of(least) + margin)
+        least = self;
+    atomic_fetch_add_explicit(&least->load, 1, memory_order_relaxed);
+    return least;
+}
+
+/* --- orders to them ------------------------------------------------------------------ */
+
+static void must_post(struct loop *loop, loop_fn *run, void *arg)
+{
+    const struct timespec moment = { .tv_nsec = 1000000 };
+
+    while (!loop_post(loop, run, arg))
+        nanosleep(&moment, NULL);
+}
+
+void balancer_tell_workers(struct balancer *b, loop_fn *run, void *arg)
+{
+    for (int i = 0; i < b->worker_count; i++)
+        must_post(&b->workers[i].loop, run, arg);
+}
+
+void balancer_tell_greeters(struct balancer *b, loop_fn *run, void *arg)
+{
+    for (int i = 0; i < b->greeter_count; i++)
+        must_post(&b->greeters[i].loop, run, arg);
+}
+
+/* --- listeners ------------------------------------------------------------------------ */
+
+static bool is_listener_of(const struct listener *l, const struct listener_config *c)
+{
+    return strcmp(l->name, c->name) == 0 && strcmp(l->bind, c->options.bind) == 0 &&
+           l->protocol == c->options.protocol;
+}
+
+static struct listener *find_listener(struct balancer *b, const struct listener_config *c)
+{
+    list_each(at, &b->listeners)
+    {
+        struct listener *l = list_entry(at, struct listener, link);
+        if (is_listener_of(l, c))
+            return l;
+    }
+    return NULL;
+}
+
+static void order_listen(struct loop *loop, loop_fn *run, struct listener *l, int fd)
+{
+    struct worker_listen *order = mem_new(struct worker_listen);
+
+    order->listener = l;
+    order->fd = fd;
+    must_post(loop, run, order);
+}
+
+/* One socket a thread. */
+static bool open_sockets(struct balancer *b, struct listener *l, char *why, size_t why_size)
+{
+    const bool is_https = l->protocol == PROTOCOL_HTTPS;
+    const int count = is_https ? b->greeter_count : b->worker_count;
+
+    for (int i = 0; i < count; i++) {
+        int fd = listener_open(&l->bound, true, why, why_size);
+        if (fd == -1)
+            return false;
+        order_listen(is_https ? &b->greeters[i].loop : &b->workers[i].loop,
+                     is_https ? greeter_listen : worker_listen, l, fd);
+    }
+    return true;
+}
+
+static struct listener *new_listener(struct balancer *b, const struct listener_config *c)
+{
+    struct listener *l = mem_new(struct listener);
+
+    l->name = mem_text(c->name);
+    l->bind = mem_text(c->options.bind);
+    l->protocol = c->options.protocol;
+    list_append(&b->listeners, &l->link);
+    return l;
+}
+
+static bool open_listener(struct balancer *b, const struct listener_config *c,
+                          struct problems *problems)
+{
+    struct listener *l = find_listener(b, c);
+    char why[256];
+
+    if (l == NULL)
+        l = new_listener(b, c);
+    if (l->is_open)
+        return true;
+    l->bound = c->bind;
+    if (!listener_probe(&l->bound, why, sizeof(why)) || !open_sockets(b, l, why, sizeof(why))) {
+        problems_error(problems, c->lines.header, "listener %s: %s", c->name, why);
+        return false;
+    }
+    l->is_open = true;
+    return true;
+}
+
+bool balancer_open_listeners(struct balancer *b, const struct config *config,
+                             struct problems *problems)
+{
+    bool ok = true;
+
+    for (size_t i = 0; i < config->listener_count; i++)
+        ok &= open_listener(b, &config->listeners[i], problems);
+    return ok;
+}
+
+static bool is_named(const struct listener *l, const struct config *config)
+{
+    for (size_t i = 0; i < config->listener_count; i++) {
+        if (is_listener_of(l, &config->listeners[i]))
+            return true;
+    }
+    return false;
+}
+
+void balancer_close_listeners(struct balancer *b, const struct config *config)
+{
+    list_each(at, &b->listeners)
+    {
+        struct listener *l = list_entry(at, struct listener, link);
+        if (!l->is_open || is_named(l, config))
+            continue;
+        log_info("listener closed name=%s bind=%s", l->name, l->bind);
+        l->is_open = false;
+        if (l->protocol == PROTOCOL_HTTPS)
+            balancer_tell_greeters(b, greeter_unlisten, l);
+        else
+            balancer_tell_workers(b, worker_unlisten, l);
+    }
+}
+
+/* --- starting --------------------------------------------------------------------------- */
+
+uint32_t balancer_connection_limit(const struct config *config)
+{
+    const uint32_t files = service_raise_nofile();
+
+    if (config->alb.max_connections != 0)
+        return config->alb.max_connections;
+    return files > RESERVED_FDS + 2 ? (files - RESERVED_FDS) / 2 : 1; /* one for each side */
+}
+
+static bool make_ring(struct balancer *b, struct problems *problems)
+{
+    const char *file = b->config->alb.seal_key_file;
+    char why[256];
+
+    if (file[0] == '\0') {
+        b->ring = seal_ring_random();
+        return true;
+    }
+    b->ring = seal_ring_read(file, why, sizeof(why));
+    if (b->ring == NULL)
+        problems_error(problems, 0, "seal_key_file: %s", why);
+    return b->ring != NULL;
+}
+
+static bool has_https(const struct config *config)
+{
+    for (size_t i = 0; i < config->listener_count; i++) {
+        if (config->listeners[i].options.protocol == PROTOCOL_HTTPS)
+            return true;
+    }
+    return false;
+}
+
+/* Their loops exist, so that orders can be posted; they run later. */
+static void make_threads(struct balancer *b)
+{
+    b->worker_count = b->config->alb.workers == 0 ? service_cores() : (int)b->config->alb.workers;
+    b->workers = mem_array(struct worker, (size_t)b->worker_count);
+    for (int i = 0; i < b->worker_count; i++) {
+        worker_init(&b->workers[i], b, i);
+        b->workers[i].config = b->config;
+    }
+    b->greeter_count = (b->worker_count + 1) / 2;
+    b->greeters = mem_array(struct greeter, (size_t)b->greeter_count);
+    for (int i = 0; i < b->greeter_count; i++) {
+        greeter_init(&b->greeters[i], b, i);
+        b->greeters[i].config = b->config;
+        b->greeters[i].handshaker.timeout_ms = b->config->alb.tls_handshake_timeout_ms;
+    }
+}
+
+static void mark_worker(struct loop *loop, void *arg)
+{
+    (void)arg;
+    worker_here = loop->user;
+}
+
+static void start_threads(struct balancer *b)
+{
+    char name[24]; /* the kernel keeps 15 */
+
+    for (int i = 0; i < b->worker_count; i++) {
+        loop_post(&b->workers[i].loop, mark_worker, NULL);
+        snprintf(name, sizeof(name), "alb-loop-%d", i);
+        loop_start(&b->workers[i].loop, name);
+    }
+    for (int i = 0; i < b->greeter_count; i++) {
+        snprintf(name, sizeof(name), "alb-tls-%d", i);
+        loop_start(&b->greeters[i].loop, name);
+    }
+}
+
+static bool open_admin(struct balancer *b, struct problems *problems)
+{
+    struct addr bound;
+    char why[256];
+
+    b->admin = admin_new(b);
+    if (b->config->admin.len != 0 &&
+        !admin_listen_tcp(b->admin, &b->config->admin, &bound, why, sizeof(why))) {
+        problems_error(problems, 0, "admin: %s", why);
+        return false;
+    }
+    if (b->config->admin.len != 0)
+        b->config->admin = bound;
+    if (b->config->alb.control[0] != '\0' &&
+        !admin_listen_unix(b->admin, b->config->alb.control, why, sizeof(why)))
+        log_warn("control unavailable reason=\"%s\"", why);
+    return true;
+}
+
+static bool open_access_log(struct balancer *b, const struct config *config,
+                            struct problems *problems)
+{
+    char why[256];
+    const char *path = config->alb.access_logs ? config->alb.access_logs_file : "";
+
+    if (access_file_open(&b->access, path, why, sizeof(why)))
+        return true;
+    problems_error(problems, 0, "%s", why);
+    return false;
+}
+
+static void print_ready(struct balancer *b, struct buf *json)
+{
+    char text[ADDR_TEXT_MAX];
+    const char *comma = "";
+
+    buf_print(json, "{\"pid\":%ld,\"admin\":\"%s\",\"listeners\":{", (long)getpid(),
+              b->config->admin.len == 0 ? "" : addr_format(&b->config->admin, text));
+    list_each(at, &b->listeners)
+    {
+        const struct listener *l = list_entry(at, struct listener, link);
+        buf_print(json, "%s\"%s\":\"%s\"", comma, l->name, addr_format(&l->bound, text));
+        comma = ",";
+    }
+    buf_put(json, SPAN("}}\n"));
+}
+
+static bool announce(struct balancer *b, const char *ready_file, struct problems *problems)
+{
+    struct buf json;
+    char why[256];
+    bool ok = true;
+
+    list_each(at, &b->listeners)
+    {
+        const struct listener *l = list_entry(at, struct listener, link);
+        char text[ADDR_TEXT_MAX];
+        log_info("listener open name=%s protocol=%s address=%s", l->name,
+                 l->protocol == PROTOCOL_HTTPS ? "HTTPS" : "HTTP", addr_format(&l->bound, text));
+    }
+    if (ready_file != NULL) {
+        buf_init(&json, 64 * 1024);
+        print_ready(b, &json);
+        buf_put(&json, span_of("", 1));
+        ok = service_write_ready_file(ready_file, buf_data(&json).ptr, why, sizeof(why));
+        if (!ok)
+            problems_error(problems, 0, "--ready-file: %s", why);
+        buf_done(&json);
+    }
+    service_notify("READY=1");
+    return ok;
+}
+
+/* --- signals ------------------------------------------------------------------------------ */
+
+static void reopen_log(struct balancer *b)
+{
+    struct problems problems;
+
+    problems_init(&problems, "access log");
+    if (!open_access_log(b, b->config, &problems))
+        problems_print(&problems, stderr);
+    problems_done(&problems);
+}
+
+static void reload_by_signal(struct balancer *b)
+{
+    struct problems problems;
+
+    problems_init(&problems, b->path == NULL ? "quick" : b->path);
+    if (!balancer_reload(b, &problems))
+        log_error("reload refused; the old configuration stays");
+    problems_print(&problems, stderr);
+    problems_done(&problems);
+    reopen_log(b);
+}
+
+static void on_signal(void *user, int signal)
+{
+    struct balancer *b = user;
+
+    switch (signal) {
+    case SIGHUP:
+        reload_by_signal(b);
+        break;
+    case SIGUSR1:
+        reopen_log(b);
+        break;
+    default:
+        balancer_stop(b);
+        break;
+    }
+}
+
+/* --- the whole ------------------------------------------------------------------------------ */
+
+static bool read_config(struct balancer *b, struct problems *problems)
+{
+    b->config =
+        b->path != NULL ? config_read_file(b->path, problems) : config_read_text(b->text, problems);
+    return b->config != NULL;
+}
+
+static bool start(struct balancer *b, const char *ready_file, struct problems *problems)
+{
+    if (!read_config(b, problems) || !make_ring(b, problems) ||
+        !open_access_log(b, b->config, problems))
+        return false;
+    b->connection_limit = balancer_connection_limit(b->config);
+    make_threads(b);
+    if (!has_https(b->config))
+        log_debug("no HTTPS listener");
+    if (!balancer_open_listeners(b, b->config, problems) || !open_admin(b, problems))
+        return false;
+    registry_bind(&b->registry, b->config);
+    b->health = health_new(b->control.ev);
+    health_follow(b->health, b->config);
+    if (!service_signals_start(&b->signals, b->control.ev, on_signal, b)) {
+        problems_error(problems, 0, "cannot watch for signals");
+        return false;
+    }
+    start_threads(b);
+    return announce(b, ready_file, problems);
+}
+
+static void init(struct balancer *b, const char *path, struct span text)
+{
+    *b = (struct balancer){ .path = path, .text = text };
+    list_init(&b->listeners);
+    registry_init(&b->registry);
+    access_file_init(&b->access);
+    loop_init(&b->control, -1, CONTROL_INBOX, b);
+    b->started_ms = clock_mono_ms();
+}
+
+static void free_listeners(struct balancer *b)
+{
+    list_each_safe(at, after, &b->listeners)
+    {
+        struct listener *l = list_entry(at, struct listener, link);
+        free(l->name);
+        free(l->bind);
+        free(l);
+    }
+}
+
+static void end_threads(struct balancer *b)
+{
+    for (int i = 0; i < b->greeter_count; i++) {
+        loop_stop(&b->greeters[i].loop);
+        loop_join(&b->greeters[i].loop);
+        greeter_done(&b->greeters[i]);
+    }
+    for (int i = 0; i < b->worker_count; i++) {
+        loop_stop(&b->workers[i].loop);
+        loop_join(&b->workers[i].loop);
+    }
+    for (int i = 0; i < b->worker_count; i++)
+        worker_done(&b->workers[i]);
+    free(b->workers);
+    free(b->greeters);
+}
+
+static void done(struct balancer *b)
+{
+    end_threads(b);
+    ev_run(b->control.ev, EVRUN_NOWAIT); /* the last log rows */
+    admin_free(&b->admin);
+    service_signals_stop(&b->signals, b->control.ev);
+    health_free(&b->health);
+    balancer_free_config(&b->config);
+    registry_done(&b->registry);
+    access_file_done(&b->access);
+    seal_ring_free(&b->ring);
+    free_listeners(b);
+    loop_done(&b->control);
+}
+
+int balancer_run(const char *path, struct span text, const char *ready_file)
+{
+    static struct balancer b; /* one a process; large */
+    struct problems problems;
+
+    service_block_signals();
+    init(&b, path, text);
+    problems_init(&problems, path == NULL ? "quick" : path);
+    const bool ok = start(&b, ready_file, &problems);
+    problems_print(&problems, stderr);
+    problems_done(&problems);
+    if (ok)
+        ev_run(b.control.ev, 0);
+    done(&b);
+    return ok ? 0 : 1;
+}

@@ -1,0 +1,29 @@
+/* balancer_private.h -- between balancer.c, balancer_reload.c and balancer_stop.c. */
+#ifndef ALB_BALANCER_PRIVATE_H
+#define ALB_BALANCER_PRIVATE_H
+
+#include "alb/balancer.h"
+
+struct listener_config;
+
+/* Open every listener of the configuration that is not open yet and order the
+ * threads to accept from it. What was opened stays open when one fails. */
+bool balancer_open_listeners(struct balancer *b, const struct config *config,
+                             struct problems *problems);
+
+/* Close the listeners that the configuration no longer names. */
+void balancer_close_listeners(struct balancer *b, const struct config *config);
+
+/* Post to every worker / greeter; waits when an inbox is full. */
+void balancer_tell_workers(struct balancer *b, loop_fn *run, void *arg);
+void balancer_tell_greeters(struct balancer *b, loop_fn *run, void *arg);
+
+uint32_t balancer_connection_limit(const struct config *config);
+
+/* SIGTERM or SIGINT. */
+void balancer_stop(struct balancer *b);
+
+/* Free a snapshot with its groups. */
+void balancer_free_config(struct config **config);
+
+#endif

@@ -1,0 +1,202 @@
+/* greeter.c -- see greeter.h. */
+#include "alb/greeter.h"
+
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+
+#include "alb/balancer.h"
+#include "alb/config.h"
+#include "alb/worker.h"
+
+enum { INBOX = 1024 };
+static const double RETRY_S = 0.01;
+
+struct greeter_listener {
+    struct acceptor acceptor;
+    struct listener *listener;
+    struct greeter *greeter;
+    struct list link;
+};
+
+struct waiting {
+    struct arrival *arrival;
+    struct worker *to;
+    struct list link;
+};
+
+/* --- passing on ------------------------------------------------------------------ */
+
+static void each_acceptor(struct greeter *g, void (*apply)(struct acceptor *))
+{
+    list_each(at, &g->listeners) apply(&list_entry(at, struct greeter_listener, link)->acceptor);
+}
+
+static void keep_waiting(struct greeter *g, struct arrival *arrival, struct worker *to)
+{
+    struct waiting *w = mem_new(struct waiting);
+
+    w->arrival = arrival;
+    w->to = to;
+    list_append(&g->waiting, &w->link);
+    each_acceptor(g, acceptor_hold);
+    if (!ev_is_active(&g->retry)) {
+        ev_timer_set(&g->retry, RETRY_S, RETRY_S);
+        ev_timer_start(g->loop.ev, &g->retry);
+    }
+}
+
+static void on_retry(struct ev_loop *loop, ev_timer *timer, int revents)
+{
+    struct greeter *g = timer->data;
+    (void)revents;
+
+    list_each_safe(at, after, &g->waiting)
+    {
+        struct waiting *w = list_entry(at, struct waiting, link);
+        if (!loop_post(&w->to->loop, worker_adopt_connection, w->arrival))
+            continue;
+        list_remove(&w->link);
+        free(w);
+    }
+    if (list_is_empty(&g->waiting)) {
+        ev_timer_stop(loop, timer);
+        each_acceptor(g, acceptor_resume);
+    }
+}
+
+static void on_handshake(void *user, struct handshake_result *result)
+{
+    struct greeter *g = user;
+    struct balancer *b = g->balancer;
+
+    if (result->tls == NULL) {
+        char peer[ADDR_TEXT_MAX];
+        metric_add(&b->counters.tls_handshakes_failed, 1);
+        log_info("tls failed client=%s reason=\"%s\"", addr_format(&result->peer, peer),
+                 result->why);
+        balancer_connection_closed(b, NULL);
+        return;
+    }
+    metric_add(&b->counters.tls_handshakes, 1);
+    struct arrival *a = mem_new(struct arrival);
+    a->listener = result->tag;
+    a->from = *result;
+    struct worker *to = balancer_pick_worker(b, NULL);
+    if (!list_is_empty(&g->waiting) || !loop_post(&to->loop, worker_adopt_connection, a))
+        keep_waiting(g, a, to);
+}
+
+/* --- accepting ------------------------------------------------------------------- */
+
+static struct tls_server *tls_of(const struct greeter *g, const struct listener *l)
+{
+    const struct listener_config *c = config_listener(g->config, span_text(l->name));
+
+    return c != NULL && strcmp(c->options.bind, l->bind) == 0 ? c->tls : NULL;
+}
+
+static void on_accept(struct acceptor *acceptor, int fd, const struct addr *peer)
+{
+    struct greeter_listener *l = acceptor->user;
+    struct greeter *g = l->greeter;
+    struct tls_server *tls = tls_of(g, l->listener);
+    struct ip ip;
+
+    if (!addr_ip(peer, &ip) || !config_admits(g->config, &ip)) {
+        metric_add(&g->balancer->counters.refused_edge, 1);
+        close(fd);
+    } else if (tls == NULL || !balancer_connection_opened(g->balancer)) {
+        metric_add(&g->balancer->counters.refused_limit, 1);
+        close(fd);
+    } else {
+        handshaker_begin(&g->handshaker, fd, peer, tls, l->listener);
+    }
+}
+
+static void free_listener(struct greeter_listener *l)
+{
+    const int fd = l->acceptor.fd;
+
+    acceptor_stop(&l->acceptor);
+    close(fd);
+    list_remove(&l->link);
+    free(l);
+}
+
+void greeter_listen(struct loop *loop, void *arg)
+{
+    struct worker_listen *order = arg;
+    struct greeter *g = loop->user;
+    struct greeter_listener *l = mem_new(struct greeter_listener);
+
+    l->listener = order->listener;
+    l->greeter = g;
+    list_append(&g->listeners, &l->link);
+    acceptor_start(&l->acceptor, loop->ev, order->fd, on_accept, l);
+    free(order);
+}
+
+void greeter_unlisten(struct loop *loop, void *arg)
+{
+    struct greeter *g = loop->user;
+
+    list_each_safe(at, after, &g->listeners)
+    {
+        struct greeter_listener *l = list_entry(at, struct greeter_listener, link);
+        if (arg == NULL || l->listener == arg)
+            free_listener(l);
+    }
+}
+
+void greeter_adopt_config(struct loop *loop, void *arg)
+{
+    struct greeter *g = loop->user;
+    struct publication *p = arg;
+
+    g->config = p->config;
+    g->handshaker.timeout_ms = p->config->alb.tls_handshake_timeout_ms;
+    publication_acknowledge(p);
+}
+
+void greeter_drain(struct loop *loop, void *arg)
+{
+    (void)arg;
+    greeter_unlisten(loop, NULL);
+}
+
+/* --- starting and stopping ---------------------------------------------------------- */
+
+void greeter_init(struct greeter *g, struct balancer *balancer, int index)
+{
+    g->balancer = balancer;
+    loop_init(&g->loop, index, INBOX, g);
+    list_init(&g->listeners);
+    list_init(&g->waiting);
+    handshaker_init(&g->handshaker, &g->loop, 0, on_handshake, g);
+    ev_timer_init(&g->retry, on_retry, RETRY_S, RETRY_S);
+    g->retry.data = g;
+}
+
+static void drop_waiting(struct greeter *g)
+{
+    list_each_safe(at, after, &g->waiting)
+    {
+        struct waiting *w = list_entry(at, struct waiting, link);
+        tls_session_free(&w->arrival->from.tls);
+        close(w->arrival->from.fd);
+        free(w->arrival);
+        free(w);
+    }
+}
+
+void greeter_done(struct greeter *g)
+{
+    greeter_unlisten(&g->loop, NULL);
+    handshaker_done(&g->handshaker);
+    drop_waiting(g);
+    ev_timer_stop(g->loop.ev, &g->retry);
+    loop_done(&g->loop);
+}

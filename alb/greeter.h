@@ -1,0 +1,38 @@
+/*
+ * greeter.h -- a handshake thread: accepts HTTPS connections, does the TLS
+ * handshake, and passes the finished connection to a worker.
+ *
+ * When the workers' inboxes are full, greeters stop accepting until what they
+ * hold is taken: that is the admission control of a reconnect storm.
+ */
+#ifndef ALB_GREETER_H
+#define ALB_GREETER_H
+
+#include "net/handshake.h"
+#include "net/listener.h"
+#include "net/loop.h"
+
+struct balancer;
+struct config;
+struct listener;
+
+struct greeter {
+    struct loop loop;
+    struct balancer *balancer;
+    const struct config *config; /* this loop's snapshot */
+    struct handshaker handshaker;
+    struct list listeners; /* greeter_listener */
+    struct list waiting;   /* arrivals that no inbox would take yet */
+    ev_timer retry;        /* runs while something waits */
+};
+
+void greeter_init(struct greeter *g, struct balancer *balancer, int index);
+void greeter_done(struct greeter *g);
+
+/* Jobs for loop_post(); the arguments are as for the worker's. */
+loop_fn greeter_listen;
+loop_fn greeter_unlisten;
+loop_fn greeter_adopt_config;
+loop_fn greeter_drain;
+
+#endif

@@ -1,0 +1,271 @@
+/*
+ * health.c -- see health.h.
+ *
+ *     INITIAL ----- one pass -----> HEALTHY
+ *        |                           ^   |
+ *        |     healthy_threshold     |   | unhealthy_threshold
+ *        |     passes in a row       |   | failures in a row
+ *        +-- unhealthy_threshold --> UNHEALTHY
+ *            failures in a row
+ */
+#include "alb/health.h"
+
+#include <stdio.h>
+
+#include "base/bug.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/random.h"
+#include "http/message.h"
+
+#include "alb/config.h"
+#include "alb/health_check.h"
+#include "alb/target.h"
+
+enum { FIRST_CHECK_WITHIN_MS = 1000, DESCRIPTION_MAX = 160 };
+
+struct health {
+    struct ev_loop *loop;
+    struct list probes;
+    struct http_message answer; /* scratch of one parse */
+};
+
+struct probe {
+    struct health *health;
+    struct target *target;             /* borrowed: forgotten before it goes */
+    const struct group_config *config; /* borrowed: of the newest snapshot */
+    struct list link;
+    ev_timer tick;
+    struct health_check check;
+    uint32_t interval_ms;      /* that `tick` has */
+    uint32_t passes, failures; /* in a row */
+    bool is_followed;          /* by the configuration that is looked at */
+    const char *reason;        /* of the last failure; a literal */
+    char description[DESCRIPTION_MAX];
+};
+
+static void set_state(struct target *t, enum target_state state, const char *seen)
+{
+    if (target_state_of(t) == state)
+        return;
+    atomic_store(&t->state, state);
+    log_info("target %s group=%s target=%s check=\"%s\"", target_state_name(state), t->group,
+             t->text, seen);
+}
+
+static void count_pass(struct probe *p, const char *seen)
+{
+    const enum target_state state = target_state_of(p->target);
+
+    p->failures = 0;
+    p->passes++;
+    if (state == TARGET_INITIAL ||
+        (state == TARGET_UNHEALTHY && p->passes >= p->config->options.healthy_threshold))
+        set_state(p->target, TARGET_HEALTHY, seen);
+}
+
+static void count_failure(struct probe *p)
+{
+    p->passes = 0;
+    p->failures++;
+    if (p->failures >= p->config->options.unhealthy_threshold)
+        set_state(p->target, TARGET_UNHEALTHY, p->description);
+}
+
+static bool matches(const struct group_config *config, int status)
+{
+    for (size_t i = 0; i < config->matcher_count; i++) {
+        if (status >= config->matcher[i].low && status <= config->matcher[i].high)
+            return true;
+    }
+    return false;
+}
+
+static void on_answer(struct probe *p, const struct health_result *result)
+{
+    char seen[32];
+
+    if (matches(p->config, result->status)) {
+        snprintf(seen, sizeof(seen), "%d in %u ms", result->status, result->took_ms);
+        count_pass(p, seen);
+        return;
+    }
+    p->reason = "Target.ResponseCodeMismatch";
+    snprintf(p->description, sizeof(p->description), "Health checks failed with these codes: [%d]",
+             result->status);
+    count_failure(p);
+}
+
+static void on_result(void *user, const struct health_result *result)
+{
+    struct probe *p = user;
+
+    switch (result->outcome) {
+    case HEALTH_ANSWERED:
+        on_answer(p, result);
+        return;
+    case HEALTH_TIMED_OUT:
+        p->reason = "Target.Timeout";
+        snprintf(p->description, sizeof(p->description), "%s", result->why);
+        count_failure(p);
+        return;
+    case HEALTH_FAILED:
+        p->reason = "Target.FailedHealthChecks";
+        snprintf(p->description, sizeof(p->description), "Health checks failed: %s", result->why);
+        count_failure(p);
+        return;
+    case HEALTH_NOT_MADE:
+        log_warn("health check not made group=%s target=%s reason=\"%s\"", p->target->group,
+                 p->target->text, result->why);
+        return;
+    }
+    bug("unknown outcome of a health check");
+}
+
+/* A check that still runs (its timeout is longer than the interval) keeps its
+ * turn: the rhythm does not shift. */
+static void on_tick(struct ev_loop *loop, ev_timer *timer, int revents)
+{
+    struct probe *p = timer->data;
+    const struct group_options *options = &p->config->options;
+    (void)loop;
+    (void)revents;
+
+    if (!p->check.is_running)
+        health_check_start(&p->check, &p->target->addr, options->health_path,
+                           options->health_timeout_ms);
+}
+
+/* --- starting, changing, stopping ----------------------------------------------- */
+
+/* At random within the interval, but at most a second: a new target should not
+ * wait for its turn. */
+static void set_rhythm(struct probe *p, uint32_t interval_ms)
+{
+    const uint32_t within =
+        interval_ms < FIRST_CHECK_WITHIN_MS ? interval_ms : FIRST_CHECK_WITHIN_MS;
+    const double first_ms = (double)(random_jitter() % within);
+
+    p->interval_ms = interval_ms;
+    ev_timer_stop(p->health->loop, &p->tick);
+    ev_timer_set(&p->tick, first_ms / 1000.0, interval_ms / 1000.0);
+    ev_timer_start(p->health->loop, &p->tick);
+}
+
+static struct probe *probe_new(struct health *h, struct target *t)
+{
+    struct probe *p = mem_new(struct probe);
+
+    p->health = h;
+    p->target = t;
+    t->probe = p;
+    list_append(&h->probes, &p->link);
+    ev_timer_init(&p->tick, on_tick, 0, 0);
+    p->tick.data = p;
+    health_check_init(&p->check, h->loop, &h->answer, on_result, p);
+    atomic_store(&t->state, TARGET_INITIAL);
+    return p;
+}
+
+static void probe_free(struct probe *p)
+{
+    health_check_cancel(&p->check);
+    ev_timer_stop(p->health->loop, &p->tick);
+    list_remove(&p->link);
+    p->target->probe = NULL;
+    free(p);
+}
+
+static void follow_target(struct health *h, const struct group_config *config, struct target *t)
+{
+    if (!config->options.health_enabled) {
+        health_forget(h, t);
+        set_state(t, TARGET_UNAVAILABLE, "off");
+        return;
+    }
+    struct probe *p = t->probe != NULL ? t->probe : probe_new(h, t);
+    p->config = config;
+    p->is_followed = true;
+    if (p->interval_ms != config->options.health_interval_ms)
+        set_rhythm(p, config->options.health_interval_ms);
+}
+
+void health_follow(struct health *h, const struct config *config)
+{
+    list_each(at, &h->probes) list_entry(at, struct probe, link)->is_followed = false;
+    for (size_t i = 0; i < config->group_count; i++) {
+        const struct group *g = config->groups[i].group;
+        for (size_t j = 0; j < g->count; j++)
+            follow_target(h, &config->groups[i], g->targets[j]);
+    }
+    list_each_safe(at, after, &h->probes)
+    {
+        struct probe *p = list_entry(at, struct probe, link);
+        if (!p->is_followed)
+            probe_free(p);
+    }
+}
+
+void health_forget(struct health *h, struct target *target)
+{
+    (void)h;
+    if (target->probe != NULL)
+        probe_free(target->probe);
+}
+
+struct health *health_new(struct ev_loop *loop)
+{
+    struct health *h = mem_new(struct health);
+
+    h->loop = loop;
+    list_init(&h->probes);
+    return h;
+}
+
+void health_free(struct health **health)
+{
+    struct health *h = *health;
+
+    *health = NULL;
+    if (h == NULL)
+        return;
+    list_each_safe(at, after, &h->probes) probe_free(list_entry(at, struct probe, link));
+    free(h);
+}
+
+/* --- for people ------------------------------------------------------------------ */
+
+const char *health_reason(const struct target *t)
+{
+    switch (target_state_of(t)) {
+    case TARGET_INITIAL:
+        return t->probe == NULL ? "Elb.RegistrationInProgress" : "Elb.InitialHealthChecking";
+    case TARGET_HEALTHY:
+        return "";
+    case TARGET_UNHEALTHY:
+        return t->probe == NULL ? "Target.FailedHealthChecks" : t->probe->reason;
+    case TARGET_DRAINING:
+        return "Target.DeregistrationInProgress";
+    case TARGET_UNAVAILABLE:
+        return "Target.HealthCheckDisabled";
+    }
+    bug("unknown target state");
+}
+
+const char *health_description(const struct target *t)
+{
+    switch (target_state_of(t)) {
+    case TARGET_INITIAL:
+        return t->probe == NULL ? "Target registration is in progress"
+                                : "Initial health checks in progress";
+    case TARGET_HEALTHY:
+        return "";
+    case TARGET_UNHEALTHY:
+        return t->probe == NULL ? "Health checks failed" : t->probe->description;
+    case TARGET_DRAINING:
+        return "Target deregistration is in progress";
+    case TARGET_UNAVAILABLE:
+        return "Health checks are disabled for this target";
+    }
+    bug("unknown target state");
+}

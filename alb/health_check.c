@@ -1,0 +1,194 @@
+/*
+ * health_check.c -- see health_check.h.
+ *
+ * The socket is watched for writing until the request has gone, then for
+ * reading; a connection that could not be made shows as a failed write.
+ */
+#include "alb/health_check.h"
+
+#include <errno.h>
+#include <sys/socket.h>
+
+#include "base/bug.h"
+#include "base/clock.h"
+#include "http/parse.h"
+
+enum { REQUEST_MAX = 2048, READ_BYTES = 4096 };
+
+/* End the check, then tell: the owner may start the next one at once. */
+static void finish(struct health_check *c, struct health_result result)
+{
+    result.took_ms = (uint32_t)(clock_mono_ms() - c->began_ms);
+    health_check_cancel(c);
+    c->on_result(c->user, &result);
+}
+
+static void fail(struct health_check *c, const char *why)
+{
+    finish(c, (struct health_result){ .outcome = HEALTH_FAILED, .why = why });
+}
+
+static void on_deadline(struct ev_loop *loop, ev_timer *timer, int revents)
+{
+    (void)loop;
+    (void)revents;
+    finish(timer->data,
+           (struct health_result){ .outcome = HEALTH_TIMED_OUT, .why = "Request timed out" });
+}
+
+static void watch(struct health_check *c, int events)
+{
+    ev_io_stop(c->loop, &c->io);
+    ev_io_set(&c->io, c->stream.fd, events);
+    ev_io_start(c->loop, &c->io);
+}
+
+static void write_request(struct health_check *c)
+{
+    size_t moved;
+
+    switch (stream_write(&c->stream, buf_data(&c->out), &moved)) {
+    case STREAM_MOVED:
+        buf_drop(&c->out, moved);
+        if (buf_len(&c->out) == 0)
+            watch(c, EV_READ);
+        return;
+    case STREAM_BLOCKED:
+        return;
+    case STREAM_EOF:
+    case STREAM_FAILED:
+        fail(c, stream_error(&c->stream));
+        return;
+    }
+    bug("unknown outcome of a write");
+}
+
+/* 100 and 103 come before the answer; a 101 is one, though never a good one. */
+static bool is_interim(int status)
+{
+    return status < 200 && status != 101;
+}
+
+/* What has come so far: does it say something yet? */
+static void read_head(struct health_check *c)
+{
+    for (;;) {
+        switch (http_response_parse(buf_data(&c->in), HTTP_GET, c->answer, &c->scanned)) {
+        case HTTP_PARTIAL:
+            return;
+        case HTTP_REFUSED:
+            fail(c, c->answer->refuse_why);
+            return;
+        case HTTP_PARSED:
+            if (!is_interim(c->answer->status)) {
+                finish(c, (struct health_result){ .outcome = HEALTH_ANSWERED,
+                                                  .status = c->answer->status });
+                return;
+            }
+            buf_drop(&c->in, c->answer->head_len);
+            c->scanned = 0;
+        }
+    }
+}
+
+static void read_answer(struct health_check *c)
+{
+    char *space = buf_space(&c->in, READ_BYTES);
+    size_t moved;
+
+    if (space == NULL) {
+        fail(c, "the response head has more than 32 KB");
+        return;
+    }
+    switch (stream_read(&c->stream, space, READ_BYTES, &moved)) {
+    case STREAM_MOVED:
+        buf_added(&c->in, moved);
+        read_head(c);
+        return;
+    case STREAM_BLOCKED:
+        return;
+    case STREAM_EOF:
+        fail(c, buf_len(&c->in) == 0 ? "the target closed without an answer"
+                                     : "the target closed inside the response head");
+        return;
+    case STREAM_FAILED:
+        fail(c, stream_error(&c->stream));
+        return;
+    }
+    bug("unknown outcome of a read");
+}
+
+static void on_io(struct ev_loop *loop, ev_io *io, int revents)
+{
+    struct health_check *c = io->data;
+    (void)loop;
+
+    if (revents & EV_WRITE)
+        write_request(c);
+    else
+        read_answer(c);
+}
+
+void health_check_init(struct health_check *c, struct ev_loop *loop, struct http_message *answer,
+                       health_check_fn *on_result, void *user)
+{
+    *c = (struct health_check){
+        .loop = loop, .answer = answer, .on_result = on_result, .user = user, .stream.fd = -1
+    };
+    buf_init(&c->out, REQUEST_MAX);
+    buf_init(&c->in, HTTP_RESPONSE_HEAD_MAX + READ_BYTES);
+    ev_io_init(&c->io, on_io, -1, 0);
+    c->io.data = c;
+    ev_timer_init(&c->deadline, on_deadline, 0, 0);
+    c->deadline.data = c;
+}
+
+static void write_head(struct buf *out, const struct addr *target, const char *path)
+{
+    const bool is_unix = target->sa.sa_family == AF_UNIX;
+    char host[ADDR_TEXT_MAX];
+
+    buf_print(out,
+              "GET %s HTTP/1.1\r\n"
+              "Host: %s\r\n"
+              "Connection: close\r\n"
+              "User-Agent: ELB-HealthChecker/2.0\r\n\r\n",
+              path, is_unix ? "localhost" : addr_format(target, host));
+}
+
+void health_check_start(struct health_check *c, const struct addr *target, const char *path,
+                        uint32_t timeout_ms)
+{
+    if (c->is_running)
+        bug("two health checks of one target at a time");
+    c->is_running = true;
+    c->began_ms = clock_mono_ms();
+    c->scanned = 0;
+
+    const int fd = socket(target->sa.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (fd == -1) {
+        finish(c, (struct health_result){ .outcome = HEALTH_NOT_MADE, .why = strerror(errno) });
+        return;
+    }
+    stream_init(&c->stream, fd, NULL);
+    if (connect(fd, &target->sa, target->len) == -1 && errno != EINPROGRESS) {
+        fail(c, strerror(errno));
+        return;
+    }
+    write_head(&c->out, target, path);
+    watch(c, EV_WRITE);
+    ev_timer_set(&c->deadline, timeout_ms / 1000.0, 0);
+    ev_timer_start(c->loop, &c->deadline);
+}
+
+void health_check_cancel(struct health_check *c)
+{
+    if (!c->is_running)
+        return;
+    c->is_running = false;
+    ev_io_stop(c->loop, &c->io);
+    ev_timer_stop(c->loop, &c->deadline);
+    stream_close(&c->stream);
+    buf_done(&c->out);
+    buf_done(&c->in);
+}

@@ -1,0 +1,61 @@
+/*
+ * health_check.h -- one health check: connect, ask, read the head of the
+ * answer, close. What it means for the target is health.c's business.
+ */
+#ifndef ALB_HEALTH_CHECK_H
+#define ALB_HEALTH_CHECK_H
+
+#include <ev.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "net/addr.h"
+#include "net/stream.h"
+
+struct http_message;
+
+enum health_outcome {
+    HEALTH_ANSWERED,  /* `status` is the response's */
+    HEALTH_TIMED_OUT, /* no whole head in time */
+    HEALTH_FAILED,    /* refused, reset, garbage: `why` is the sentence */
+    HEALTH_NOT_MADE,  /* for a lack of our own: says nothing about the target */
+};
+
+struct health_result {
+    enum health_outcome outcome;
+    int status;
+    const char *why; /* for the length of the call */
+    uint32_t took_ms;
+};
+
+/* Called once for each check, also from inside health_check_start(). The check
+ * is over by then and may be started again. */
+typedef void health_check_fn(void *user, const struct health_result *result);
+
+/* Embedded in its owner. */
+struct health_check {
+    struct ev_loop *loop;        /* borrowed */
+    struct http_message *answer; /* borrowed: the scratch of one parse */
+    health_check_fn *on_result;
+    void *user;
+    ev_io io;
+    ev_timer deadline;
+    struct stream stream;
+    struct buf out, in; /* no memory between checks */
+    size_t scanned;
+    uint64_t began_ms;
+    bool is_running;
+};
+
+void health_check_init(struct health_check *c, struct ev_loop *loop, struct http_message *answer,
+                       health_check_fn *on_result, void *user);
+
+/* GET `path` over a new connection. Not while one is running. */
+void health_check_start(struct health_check *c, const struct addr *target, const char *path,
+                        uint32_t timeout_ms);
+
+/* Without a result. Harmless when none is running. */
+void health_check_cancel(struct health_check *c);
+
+#endif

@@ -1,0 +1,170 @@
+/* main.c -- the command line of alb: a table of commands. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/buf.h"
+
+#include "alb/balancer.h"
+#include "alb/check.h"
+#include "alb/command.h"
+#include "alb/counters.h"
+#include "alb/options.h"
+#include "alb/quick.h"
+
+#define DEFAULT_SOCKET "/run/postern/alb.sock"
+
+/* What stands behind the command: positions and options. */
+struct arguments {
+    const char *file;       /* the first word that is no option */
+    const char *ready_file; /* --ready-file F */
+    const char *socket;     /* --socket PATH */
+    int argc;               /* all of it, for `quick` */
+    char **argv;
+};
+
+static int usage_error(const char *text)
+{
+    fprintf(stderr, "alb: %s; see `alb --help`\n", text);
+    return 2;
+}
+
+static int run(const struct arguments *a)
+{
+    if (a->file == NULL)
+        return usage_error("run needs a FILE");
+    return balancer_run(a->file, SPAN(""), a->ready_file);
+}
+
+static int check(const struct arguments *a)
+{
+    return a->file == NULL ? usage_error("check needs a FILE") : check_file(a->file);
+}
+
+static int quick(const struct arguments *a)
+{
+    struct buf text;
+    char why[256];
+
+    buf_init(&text, QUICK_TEXT_MAX);
+    if (!quick_config(a->argc, a->argv, &text, why, sizeof(why))) {
+        fprintf(stderr, "alb quick: %s\n\n%s", why, quick_usage);
+        buf_done(&text);
+        return 2;
+    }
+    printf("%.*s\n", SPAN_ARGS(buf_data(&text)));
+    fflush(stdout);
+    const int code = balancer_run(NULL, buf_data(&text), NULL);
+    buf_done(&text);
+    return code;
+}
+
+static int settings(const struct arguments *a)
+{
+    (void)a;
+    options_describe(stdout);
+    return 0;
+}
+
+static int metrics(const struct arguments *a)
+{
+    (void)a;
+    metrics_describe(counter_metrics, "alb_", stdout);
+    metrics_describe(target_metrics, "alb_", stdout);
+    return 0;
+}
+
+static int reload(const struct arguments *a)
+{
+    return command_run(a->socket, "POST", "/reload");
+}
+
+static int status(const struct arguments *a)
+{
+    return command_run(a->socket, "GET", "/status");
+}
+
+static int version(const struct arguments *a)
+{
+    (void)a;
+    printf("alb (postern) %s\n", POSTERN_VERSION);
+    return 0;
+}
+
+static int help(const struct arguments *a);
+
+static const struct {
+    const char *name;
+    int (*run)(const struct arguments *);
+    const char *usage, *help;
+} commands[] = {
+    { "run", run, "FILE [--ready-file F]",
+      "Serve. SIGHUP reloads the file and reopens the log, SIGUSR1 only reopens it, SIGTERM\n"
+      "drains and ends, a second one cuts. --ready-file: JSON of what was bound, once it serves." },
+    { "check", check, "FILE", "Print every error and warning of a file, with its line." },
+    { "quick", quick, "--target HOST:PORT [--listen [HOST]:PORT]",
+      "In front of a server of yours, on this machine only. Prints the file that it makes." },
+    { "reload", reload, "[--socket PATH]", "Read the file again. Nothing changes if it is bad." },
+    { "status", status, "[--socket PATH]", "Listeners, target groups and their targets' health." },
+    { "settings", settings, "", "All settings, as Markdown (docs/settings.md)." },
+    { "metrics", metrics, "", "All metrics, as Markdown (docs/metrics.md)." },
+    { "--version", version, "", "The version." },
+    { "--help", help, "", "This text." },
+};
+
+enum { COMMANDS = sizeof(commands) / sizeof(commands[0]) };
+
+static int help(const struct arguments *a)
+{
+    (void)a;
+    printf("alb -- an internal load balancer for HTTP/1.1 and WebSocket\n\n");
+    for (size_t i = 0; i < COMMANDS; i++)
+        printf("alb %s %s\n%s\n\n", commands[i].name, commands[i].usage, commands[i].help);
+    printf("The socket is %s unless --socket says otherwise.\n", DEFAULT_SOCKET);
+    return 0;
+}
+
+/* False when an option is unknown or has no value. */
+static bool read_arguments(int argc, char **argv, struct arguments *a)
+{
+    const struct {
+        const char *name;
+        const char **value;
+    } options[] = { { "--ready-file", &a->ready_file }, { "--socket", &a->socket } };
+
+    for (int i = 0; i < argc; i++) {
+        bool known = argv[i][0] != '-' && a->file == NULL;
+        if (known)
+            a->file = argv[i];
+        for (size_t o = 0; !known && o < 2 && i + 1 < argc; o++) {
+            if (strcmp(argv[i], options[o].name) == 0) {
+                *options[o].value = argv[++i];
+                known = true;
+                break;
+            }
+        }
+        if (!known)
+            return false;
+    }
+    return true;
+}
+
+int main(int argc, char **argv)
+{
+    struct arguments a = { .socket = DEFAULT_SOCKET };
+    char text[128];
+
+    if (argc < 2)
+        return usage_error("no command");
+    a.argc = argc - 2;
+    a.argv = argv + 2;
+    for (size_t i = 0; i < COMMANDS; i++) {
+        if (strcmp(argv[1], commands[i].name) != 0)
+            continue;
+        if (commands[i].run != quick && !read_arguments(a.argc, a.argv, &a))
+            return usage_error("an argument is not understood");
+        return commands[i].run(&a);
+    }
+    snprintf(text, sizeof(text), "unknown command \"%.60s\"", argv[1]);
+    return usage_error(text);
+}
