@@ -1,0 +1,51 @@
+"""Fixtures: things that are started for a test and stopped after it."""
+
+import pytest
+
+import harness
+
+
+@pytest.hookimpl(hookwrapper=True, tryfirst=True)
+def pytest_runtest_makereport(item, call):
+    outcome = yield
+    item.failed = outcome.get_result().failed or getattr(item, "failed", False)
+
+
+@pytest.fixture
+def started(request, tmp_path):
+    """Append what has stop() or close(); it is called after the test, last first. Logs of
+    processes are shown when the test failed."""
+    things = []
+    yield things
+    errors = []
+    for thing in reversed(things):
+        try:
+            (getattr(thing, "stop", None) or thing.close)()
+        except Exception as error:  # the others are to be stopped all the same
+            errors.append(error)
+    if getattr(request.node, "failed", False) or errors:
+        for thing in things:
+            if isinstance(thing, harness.Process):
+                print(f"--- {thing.name} ---\n{thing.log()[-8000:]}")
+    assert not errors, errors
+
+
+@pytest.fixture
+def start_alb(started, tmp_path):
+    """start_alb(config, name="alb", wait=True) -> harness.Alb"""
+    def start(config, name="alb", wait=True):
+        harness.make_certificate()
+        alb = harness.Alb(tmp_path, config, name)
+        started.append(alb)
+        return alb.start(wait)
+    return start
+
+
+@pytest.fixture
+def start_target(started):
+    """start_target(script=answer()) -> harness.Target"""
+    def start(script=None):
+        target = harness.Target(script or harness.answer())
+        started.append(target)
+        return target
+    return start
