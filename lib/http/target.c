@@ -2,16 +2,18 @@
 #include "http/chars.h"
 #include "http/scan.h"
 
-/* Into the message's scratch, odd bytes as %XX. */
+/* Into the message's scratch, odd bytes as %XX. The line that it is written in
+ * again is to be as short as one that is read. */
 static bool encode(struct http_message *m, struct span raw)
 {
     static const char hex[] = "0123456789ABCDEF";
+    const size_t max = HTTP_LINE_MAX - m->method.len - (sizeof("  HTTP/1.1") - 1);
     char *out = m->scratch + m->scratch_used;
     size_t n = 0;
 
     for (size_t i = 0; i < raw.len; i++) {
         uint8_t c = (uint8_t)raw.ptr[i];
-        if (n + 3 > HTTP_LINE_MAX)
+        if (n + 3 > max)
             return http_refuse(m, 414, "the URI is too long when it is written as it must be");
         if (http_chars[c] & HTTP_C_URI) {
             out[n++] = (char)c;
