@@ -1,0 +1,403 @@
+/*
+ * admin.c -- the connections of the admin port and of the control socket.
+ *
+ *     reading ---> (answer held until a reload is in force) ---> writing
+ *        ^                                                          |
+ *        +------------------------- keep-alive --------------------+
+ *                                                                   |
+ *                                            finishing (FIN sent) <-+
+ *
+ * One request at a time on each: nothing is read while an answer is held or
+ * being written. Everything that a connection waits for is worked out in
+ * watch(); a connection is freed only by its own callbacks, in settle().
+ */
+#include "alb/admin.h"
+
+#include <errno.h>
+#include <ev.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/bug.h"
+#include "base/mem.h"
+#include "http/parse.h"
+#include "http/reply.h"
+#include "net/listener.h"
+#include "net/stream.h"
+
+#include "alb/admin_private.h"
+#include "alb/balancer.h"
+#include "alb/refuse.h"
+
+enum {
+    CONNECTIONS_MAX = 64, /* on each of the two */
+    REQUEST_BODY_MAX = 1024 * 1024,
+    READ_BYTES = 16 * 1024,
+    REPLY_HEAD_MAX = 4096,
+};
+
+static const double idle_seconds = 30, finish_seconds = 2, publishing_poll_seconds = 0.005;
+
+/* The admin port, or the control socket. */
+struct door {
+    struct admin *admin;
+    struct acceptor acceptor;
+    struct addr bound;
+    bool is_open, is_control;
+    uint32_t count; /* connections */
+};
+
+struct admin {
+    struct balancer *balancer;
+    struct ev_loop *loop;
+    struct door tcp, control;
+    struct list conns;
+    ev_timer publishing;         /* runs while an answer is held */
+    struct http_message request; /* scratch of one parse */
+};
+
+struct conn {
+    struct door *door;
+    struct list link;
+    struct stream stream;
+    ev_io io;
+    ev_timer idle;
+    struct buf in, out;
+    size_t scanned;
+    size_t need;       /* bytes of `in` without which parsing again is no use */
+    bool is_held;      /* `out` has an answer that is not true yet */
+    bool is_last;      /* no request after this answer */
+    bool is_finishing; /* the last answer has gone; wait for the client's FIN */
+    bool is_ended;
+};
+
+/* --- one request ------------------------------------------------------------------- */
+
+static void put_reply(struct conn *c, const struct http_reply *reply)
+{
+    if (!http_reply(&c->out, reply))
+        bug("an answer of the admin port does not fit");
+}
+
+/* Not a request that can be answered: say why, and read no more. */
+static void refuse(struct conn *c, int status, const char *why)
+{
+    c->is_last = true;
+    put_reply(c, &(struct http_reply){ .status = status,
+                                       .server = ALB_SERVER,
+                                       .content_type = SPAN("text/plain; charset=utf-8"),
+                                       .body = span_text(why),
+                                       .close = true });
+}
+
+static void answer(struct conn *c, const struct http_message *m)
+{
+    struct balancer *b = c->door->admin->balancer;
+    struct admin_answer a;
+
+    admin_route(b, m, c->door->is_control, addr_port(&c->door->bound), &a);
+    c->is_last = !m->keep_alive || m->class_ > HTTP_ACCEPTABLE;
+    put_reply(c, &(struct http_reply){ .status = a.status,
+                                       .server = ALB_SERVER,
+                                       .fields = a.fields,
+                                       .content_type = span_text(a.type),
+                                       .body = buf_data(&a.body),
+                                       .head_only = m->method_id == HTTP_HEAD,
+                                       .close = c->is_last });
+    buf_done(&a.body);
+    c->is_held = a.after_publishing && b->publishing != NULL;
+    if (c->is_held)
+        ev_timer_again(c->door->admin->loop, &c->door->admin->publishing);
+}
+
+/* The head is whole: take the request once its body is. */
+static void take_request(struct conn *c, const struct http_message *m)
+{
+    const size_t whole = m->head_len + (size_t)m->content_length;
+
+    if (m->framing == HTTP_BODY_CHUNKED) {
+        refuse(c, 411, "Send the body with a Content-Length.\n");
+    } else if (m->content_length > REQUEST_BODY_MAX) {
+        refuse(c, 413, "The body has more than 1 MB.\n");
+    } else if (buf_len(&c->in) < whole) {
+        c->need = whole;
+        c->scanned = 0;
+    } else {
+        answer(c, m);
+        buf_drop(&c->in, whole);
+        buf_release(&c->in);
+        c->need = 1;
+        c->scanned = 0;
+    }
+}
+
+/* Answer what has come, if it is a whole request. */
+static void process(struct conn *c)
+{
+    struct http_message *m = &c->door->admin->request;
+
+    if (buf_len(&c->out) > 0 || c->is_last || buf_len(&c->in) < c->need)
+        return;
+    switch (http_request_parse(buf_data(&c->in), HTTP_DEFENSIVE, m, &c->scanned)) {
+    case HTTP_PARTIAL:
+        return;
+    case HTTP_REFUSED:
+        refuse(c, m->refuse_status, m->refuse_why);
+        return;
+    case HTTP_PARSED:
+        take_request(c, m);
+        return;
+    }
+    bug("unknown outcome of a parse");
+}
+
+/* --- bytes in and out ---------------------------------------------------------------- */
+
+static void set_idle(struct conn *c, double seconds)
+{
+    c->idle.repeat = seconds;
+    ev_timer_again(c->door->admin->loop, &c->idle);
+}
+
+static void read_some(struct conn *c)
+{
+    char *space = buf_space(&c->in, READ_BYTES);
+    size_t moved;
+
+    if (space == NULL)
+        bug("a request of the admin port does not fit");
+    switch (stream_read(&c->stream, space, READ_BYTES, &moved)) {
+    case STREAM_MOVED:
+        if (!c->is_finishing)
+            buf_added(&c->in, moved);
+        return;
+    case STREAM_BLOCKED:
+        return;
+    case STREAM_EOF:
+    case STREAM_FAILED:
+        c->is_ended = true;
+        return;
+    }
+    bug("unknown outcome of a read");
+}
+
+/* Closing at once would throw an answer away that the client has not read, when
+ * there is something of its own that we have not. */
+static void finish(struct conn *c)
+{
+    c->is_finishing = true;
+    stream_finish(&c->stream);
+    buf_done(&c->in);
+    set_idle(c, finish_seconds);
+}
+
+static void write_some(struct conn *c)
+{
+    size_t moved;
+
+    if (c->is_held || buf_len(&c->out) == 0)
+        return;
+    switch (stream_write(&c->stream, buf_data(&c->out), &moved)) {
+    case STREAM_MOVED:
+        buf_drop(&c->out, moved);
+        buf_release(&c->out);
+        set_idle(c, idle_seconds);
+        return;
+    case STREAM_BLOCKED:
+        return;
+    case STREAM_EOF:
+    case STREAM_FAILED:
+        c->is_ended = true;
+        return;
+    }
+    bug("unknown outcome of a write");
+}
+
+static void watch(struct conn *c)
+{
+    struct ev_loop *loop = c->door->admin->loop;
+    const int events = c->is_held ? 0 : buf_len(&c->out) > 0 ? EV_WRITE : EV_READ;
+
+    ev_io_stop(loop, &c->io);
+    ev_io_set(&c->io, c->stream.fd, events);
+    if (events != 0)
+        ev_io_start(loop, &c->io);
+}
+
+static void conn_free(struct conn *c)
+{
+    struct admin *admin = c->door->admin;
+
+    ev_io_stop(admin->loop, &c->io);
+    ev_timer_stop(admin->loop, &c->idle);
+    stream_close(&c->stream);
+    buf_done(&c->in);
+    buf_done(&c->out);
+    list_remove(&c->link);
+    c->door->count--;
+    acceptor_resume(&c->door->acceptor);
+    free(c);
+}
+
+/* Go on as far as it goes without waiting. May free the connection. */
+static void settle(struct conn *c)
+{
+    size_t before;
+
+    do { /* requests that came together are answered one after the other */
+        before = buf_len(&c->in);
+        process(c);
+        write_some(c);
+    } while (!c->is_ended && buf_len(&c->out) == 0 && buf_len(&c->in) < before);
+
+    if (!c->is_ended && !c->is_finishing && c->is_last && buf_len(&c->out) == 0)
+        finish(c);
+    if (c->is_ended)
+        conn_free(c);
+    else
+        watch(c);
+}
+
+static void on_io(struct ev_loop *loop, ev_io *io, int revents)
+{
+    struct conn *c = io->data;
+    (void)loop;
+
+    if (revents & EV_READ)
+        read_some(c);
+    settle(c);
+}
+
+static void on_idle(struct ev_loop *loop, ev_timer *timer, int revents)
+{
+    (void)loop;
+    (void)revents;
+    conn_free(timer->data);
+}
+
+/* Every loop has the new configuration: what was held is true now. */
+static void on_publishing(struct ev_loop *loop, ev_timer *timer, int revents)
+{
+    struct admin *admin = timer->data;
+    (void)revents;
+
+    if (admin->balancer->publishing != NULL)
+        return;
+    ev_timer_stop(loop, timer);
+    list_each_safe(at, after, &admin->conns)
+    {
+        struct conn *c = list_entry(at, struct conn, link);
+        if (!c->is_held)
+            continue;
+        c->is_held = false;
+        settle(c);
+    }
+}
+
+/* --- the doors ----------------------------------------------------------------------- */
+
+static void on_accept(struct acceptor *acceptor, int fd, const struct addr *peer)
+{
+    struct door *door = acceptor->user;
+    struct conn *c = mem_new(struct conn);
+    (void)peer;
+
+    c->door = door;
+    c->need = 1;
+    stream_init(&c->stream, fd, NULL);
+    buf_init(&c->in, HTTP_HEAD_MAX + REQUEST_BODY_MAX + READ_BYTES);
+    buf_init(&c->out, ADMIN_BODY_MAX + REPLY_HEAD_MAX);
+    ev_io_init(&c->io, on_io, fd, EV_READ);
+    c->io.data = c;
+    ev_init(&c->idle, on_idle);
+    c->idle.data = c;
+    list_append(&door->admin->conns, &c->link);
+    if (++door->count == CONNECTIONS_MAX)
+        acceptor_hold(acceptor);
+    set_idle(c, idle_seconds);
+    watch(c);
+}
+
+static bool open_door(struct door *door, const struct addr *addr, char *why, size_t why_size)
+{
+    const int fd = listener_open(addr, false, why, why_size);
+
+    if (fd == -1)
+        return false;
+    if (door->is_control || !addr_local(fd, &door->bound))
+        door->bound = *addr;
+    acceptor_start(&door->acceptor, door->admin->loop, fd, on_accept, door);
+    door->is_open = true;
+    return true;
+}
+
+static void close_door(struct door *door)
+{
+    if (!door->is_open)
+        return;
+    acceptor_stop(&door->acceptor);
+    close(door->acceptor.fd);
+    door->is_open = false;
+}
+
+bool admin_listen_tcp(struct admin *admin, const struct addr *addr, struct addr *bound, char *why,
+                      size_t why_size)
+{
+    if (!admin->tcp.is_open && !open_door(&admin->tcp, addr, why, why_size))
+        return false;
+    *bound = admin->tcp.bound;
+    return true;
+}
+
+bool admin_listen_unix(struct admin *admin, const char *path, char *why, size_t why_size)
+{
+    struct door *door = &admin->control;
+    struct addr addr;
+
+    if (door->is_open)
+        return true;
+    if (!addr_unix(path, &addr)) {
+        snprintf(why, why_size, "%s: the path of a Unix socket has 1 to 107 bytes", path);
+        return false;
+    }
+    if (!open_door(door, &addr, why, why_size))
+        return false;
+    if (chmod(path, 0660) == 0)
+        return true;
+    snprintf(why, why_size, "%s: cannot set its mode to 0660: %s", path, strerror(errno));
+    close_door(door);
+    unlink(path);
+    return false;
+}
+
+struct admin *admin_new(struct balancer *balancer)
+{
+    struct admin *admin = mem_new(struct admin);
+
+    admin->balancer = balancer;
+    admin->loop = balancer->control.ev;
+    admin->tcp.admin = admin->control.admin = admin;
+    admin->control.is_control = true;
+    list_init(&admin->conns);
+    ev_init(&admin->publishing, on_publishing);
+    admin->publishing.repeat = publishing_poll_seconds;
+    admin->publishing.data = admin;
+    return admin;
+}
+
+void admin_free(struct admin **admin)
+{
+    struct admin *a = *admin;
+
+    *admin = NULL;
+    if (a == NULL)
+        return;
+    if (a->control.is_open)
+        unlink(a->control.bound.un.sun_path);
+    close_door(&a->tcp);
+    close_door(&a->control);
+    ev_timer_stop(a->loop, &a->publishing);
+    list_each_safe(at, after, &a->conns) conn_free(list_entry(at, struct conn, link));
+    free(a);
+}

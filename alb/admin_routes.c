@@ -1,0 +1,184 @@
+/* admin_routes.c -- what the admin port and the control socket answer. */
+#include "base/ip.h"
+#include "base/mem.h"
+#include "base/problems.h"
+#include "base/text.h"
+#include "http/message.h"
+
+#include "alb/admin_private.h"
+#include "alb/balancer.h"
+
+typedef void admin_handler(struct balancer *b, struct admin_answer *answer);
+
+static const char text_type[] = "text/plain; charset=utf-8";
+static const char json_text_type[] = "application/json";
+
+static void say(struct admin_answer *a, int status, const char *sentence)
+{
+    a->status = status;
+    a->type = text_type;
+    buf_print(&a->body, "%s\n", sentence);
+}
+
+/* --- the routes ------------------------------------------------------------------ */
+
+static void get_health(struct balancer *b, struct admin_answer *a)
+{
+    (void)b;
+    say(a, 200, "ok");
+}
+
+static void get_metrics(struct balancer *b, struct admin_answer *a)
+{
+    balancer_metrics(b, &a->body);
+    a->type = "text/plain; version=0.0.4; charset=utf-8";
+}
+
+static void get_status(struct balancer *b, struct admin_answer *a)
+{
+    balancer_status(b, &a->body);
+    a->type = json_text_type;
+}
+
+/* The texts of the errors, or of the warnings, as a JSON array. They quote the
+ * file, which need not be UTF-8. */
+static void put_texts(struct buf *to, const struct problems *problems, bool warnings)
+{
+    const char *before = "";
+
+    buf_put(to, SPAN("["));
+    for (size_t i = 0; i < problems->count; i++) {
+        const struct problem *p = &problems->items[i];
+        if (p->is_warning != warnings)
+            continue;
+        const size_t size = strlen(p->text) * 6 + 1;
+        char *escaped = mem_zero(size);
+        text_json_escape(span_text(p->text), escaped, size);
+        buf_print(to, "%s\"%s\"", before, escaped);
+        free(escaped);
+        before = ",";
+    }
+    buf_put(to, SPAN("]"));
+}
+
+static void post_reload(struct balancer *b, struct admin_answer *a)
+{
+    struct problems problems;
+
+    problems_init(&problems, b->path == NULL ? "alb quick" : b->path);
+    const bool ok = balancer_reload(b, &problems);
+    a->status = ok ? 200 : 400;
+    a->type = json_text_type;
+    a->after_publishing = ok;
+    buf_print(&a->body, "{\"ok\":%s,\"%s\":", ok ? "true" : "false", ok ? "warnings" : "errors");
+    put_texts(&a->body, &problems, ok);
+    buf_put(&a->body, SPAN("}\n"));
+    problems_done(&problems);
+}
+
+static const struct route {
+    enum http_method method;
+    struct span path;
+    bool on_tcp;
+    admin_handler *run;
+    const char *help;
+} routes[] = {
+    { HTTP_GET, SPAN_INIT("/health"), true, get_health, "ok while this process answers" },
+    { HTTP_GET, SPAN_INIT("/metrics"), true, get_metrics, "counters, for Prometheus" },
+    { HTTP_GET, SPAN_INIT("/status"), true, get_status, "listeners and targets, as JSON" },
+    { HTTP_POST, SPAN_INIT("/reload"), false, post_reload, "read the configuration file again" },
+};
+
+enum { ROUTES = sizeof(routes) / sizeof(routes[0]) };
+
+/* --- finding one ----------------------------------------------------------------- */
+
+/* "[::1]", "127.0.0.1" or "localhost". */
+static bool is_literal(struct span name)
+{
+    struct ip ip;
+
+    if (name.len > 2 && name.ptr[0] == '[' && name.ptr[name.len - 1] == ']')
+        return ip_parse(span_of(name.ptr + 1, name.len - 2), &ip);
+    return span_equal_nocase(name, SPAN("localhost")) || (ip_parse(name, &ip) && ip.family == 4);
+}
+
+/* A page that makes its own name resolve to this address must not read what is
+ * here, so names are no good (DNS rebinding); such a page cannot use a literal. */
+static bool is_our_host(struct span host, uint16_t port)
+{
+    const char *colon = host.len == 0 ? NULL : memrchr(host.ptr, ':', host.len);
+    uint64_t named;
+
+    if (colon == NULL || host.ptr[host.len - 1] == ']')
+        return is_literal(host);
+    const size_t len = (size_t)(colon - host.ptr);
+    return text_u64(span_after(host, len + 1), &named) && named == port &&
+           is_literal(span_of(host.ptr, len));
+}
+
+/* HEAD is a GET whose body is not sent. */
+static enum http_method asked_for(const struct http_message *m)
+{
+    return m->method_id == HTTP_HEAD ? HTTP_GET : m->method_id;
+}
+
+static void list_routes(struct admin_answer *a, bool is_control)
+{
+    say(a, 404, "There is no such page. These are here:");
+    for (size_t i = 0; i < ROUTES; i++) {
+        if (is_control || routes[i].on_tcp)
+            buf_print(&a->body, "%s %.*s  %s\n", routes[i].method == HTTP_GET ? "GET " : "POST",
+                      SPAN_ARGS(routes[i].path), routes[i].help);
+    }
+}
+
+static void refuse_method(struct admin_answer *a, bool is_get)
+{
+    say(a, 405, is_get ? "This page takes GET only." : "This command takes POST only.");
+    a->fields = is_get ? "Allow: GET, HEAD\r\n" : "Allow: POST\r\n";
+}
+
+static void run_route(struct balancer *b, const struct route *route, struct admin_answer *a)
+{
+    a->status = 200;
+    route->run(b, a);
+    if (buf_len(&a->body) == 0)
+        say(a, 500, "The answer could not be made: it has more than 8 MB.");
+}
+
+static void find_and_run(struct balancer *b, const struct http_message *m, bool is_control,
+                         struct admin_answer *a)
+{
+    for (size_t i = 0; i < ROUTES; i++) {
+        const struct route *route = &routes[i];
+        if (!span_equal(m->path, route->path) || (!is_control && !route->on_tcp))
+            continue;
+        if (asked_for(m) == route->method)
+            run_route(b, route, a);
+        else
+            refuse_method(a, route->method == HTTP_GET);
+        return;
+    }
+    list_routes(a, is_control);
+}
+
+void admin_route(struct balancer *b, const struct http_message *m, bool is_control, uint16_t port,
+                 struct admin_answer *a)
+{
+    *a = (struct admin_answer){ .status = 0 };
+    buf_init(&a->body, ADMIN_BODY_MAX);
+    if (!is_control && !is_our_host(m->host, port)) {
+        say(a, 403,
+            "Ask for this page by an IP address or as localhost, with the port of the "
+            "admin setting: other names in Host are refused, so that no web page can "
+            "read it.");
+    } else if (!is_control && asked_for(m) != HTTP_GET) {
+        say(a, 405,
+            "The admin port is for reading only (GET and HEAD): commands go to the "
+            "control socket.");
+        a->fields = "Allow: GET, HEAD\r\n";
+    } else {
+        find_and_run(b, m, is_control, a);
+    }
+}

@@ -1,0 +1,167 @@
+/* command.c -- see command.h. */
+#include "alb/command.h"
+
+#include <errno.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "base/mem.h"
+#include "http/parse.h"
+#include "net/addr.h"
+
+enum {
+    TIMEOUT_S = 30,
+    READ_BYTES = 16 * 1024,
+    ANSWER_MAX = 8 * 1024 * 1024 + HTTP_RESPONSE_HEAD_MAX + READ_BYTES,
+    REQUEST_MAX = 4096,
+};
+
+/* -1 with errno. */
+static int dial(const char *path)
+{
+    const struct timeval patience = { .tv_sec = TIMEOUT_S };
+    struct addr addr;
+
+    if (!addr_unix(path, &addr)) {
+        errno = ENAMETOOLONG;
+        return -1;
+    }
+    const int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (fd == -1)
+        return -1;
+    setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
+    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
+    if (connect(fd, &addr.sa, addr.len) == 0)
+        return fd;
+    const int error = errno;
+    close(fd);
+    errno = error;
+    return -1;
+}
+
+static bool ask(int fd, const char *method, const char *path)
+{
+    char request[REQUEST_MAX];
+    const int n = snprintf(request, sizeof(request),
+                           "%s %s HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
+                           "Content-Length: 0\r\n\r\n",
+                           method, path);
+
+    if (n < 0 || (size_t)n >= sizeof(request)) {
+        errno = ENAMETOOLONG;
+        return false;
+    }
+    for (size_t sent = 0; sent < (size_t)n;) {
+        const ssize_t moved = send(fd, request + sent, (size_t)n - sent, MSG_NOSIGNAL);
+        if (moved == -1 && errno != EINTR)
+            return false;
+        sent += moved > 0 ? (size_t)moved : 0;
+    }
+    return true;
+}
+
+/* All of it, up to the end of the connection. */
+static bool take_answer(int fd, struct buf *to)
+{
+    for (;;) {
+        char *space = buf_space(to, READ_BYTES);
+        if (space == NULL) {
+            errno = EMSGSIZE;
+            return false;
+        }
+        const ssize_t moved = recv(fd, space, READ_BYTES, 0);
+        if (moved == 0)
+            return true;
+        if (moved > 0)
+            buf_added(to, (size_t)moved);
+        else if (errno != EINTR)
+            return false;
+    }
+}
+
+static void print_texts(const json_t *list, FILE *to)
+{
+    size_t i;
+    json_t *text;
+
+    json_array_foreach(list, i, text) fprintf(to, "%s\n", json_string_value(text));
+}
+
+/* A command's outcome has "ok"; anything else is shown as it is. */
+static int print_json(const json_t *body)
+{
+    const json_t *ok = json_object_get(body, "ok");
+
+    if (ok == NULL) {
+        json_dumpf(body, stdout, JSON_INDENT(2));
+        puts("");
+        return 0;
+    }
+    print_texts(json_object_get(body, "errors"), stderr);
+    print_texts(json_object_get(body, "warnings"), stderr);
+    if (!json_is_true(ok))
+        return 1;
+    puts("reloaded");
+    return 0;
+}
+
+/* The body of a whole answer; false when it is none. */
+static bool read_body(struct span answer, int *status, struct span *body)
+{
+    struct http_message *m = mem_new(struct http_message);
+    size_t scanned = 0;
+    const bool ok = http_response_parse(answer, HTTP_GET, m, &scanned) == HTTP_PARSED &&
+                    m->framing == HTTP_BODY_LENGTH && answer.len - m->head_len >= m->content_length;
+
+    if (ok) {
+        *status = m->status;
+        *body = span_of(answer.ptr + m->head_len, (size_t)m->content_length);
+    }
+    free(m);
+    return ok;
+}
+
+static int print_answer(const char *socket_path, struct span answer)
+{
+    struct span body;
+    int status;
+
+    if (!read_body(answer, &status, &body)) {
+        fprintf(stderr, "%s: what answers there is not alb\n", socket_path);
+        return 1;
+    }
+    json_t *json = json_loadb(body.ptr, body.len, 0, NULL);
+    int code = 1;
+    if (json != NULL)
+        code = print_json(json);
+    else
+        fprintf(stderr, "%d: %.*s", status, SPAN_ARGS(body));
+    json_decref(json);
+    return code;
+}
+
+int command_run(const char *socket_path, const char *method, const char *path)
+{
+    const int fd = dial(socket_path);
+    struct buf answer;
+    int code = 1;
+
+    if (fd == -1) {
+        fprintf(stderr, "no alb answers at %s (%s): is it running? --socket PATH names another\n",
+                socket_path, strerror(errno));
+        return 1;
+    }
+    buf_init(&answer, ANSWER_MAX);
+    if (ask(fd, method, path) && take_answer(fd, &answer))
+        code = print_answer(socket_path, buf_data(&answer));
+    else
+        fprintf(stderr, "%s: no whole answer: %s\n", socket_path,
+                errno == EAGAIN ? "nothing came for 30 seconds" : strerror(errno));
+    buf_done(&answer);
+    close(fd);
+    return code;
+}

@@ -1,0 +1,269 @@
+/* report.c -- what the balancer says of itself: /status and /metrics. */
+#include "alb/report.h"
+
+#include <jansson.h>
+#include <unistd.h>
+
+#include "base/bug.h"
+#include "base/clock.h"
+#include "base/mem.h"
+
+#include "alb/balancer.h"
+#include "alb/config.h"
+#include "alb/health.h"
+#include "alb/worker.h"
+
+static const char *state_name(enum run_state state)
+{
+    switch (state) {
+    case RUN_SERVING:
+        return "serving";
+    case RUN_DRAINING:
+        return "draining";
+    case RUN_CUTTING:
+        return "cutting";
+    }
+    bug("unknown run state");
+}
+
+static uint64_t uptime_s(const struct balancer *b)
+{
+    return (clock_mono_ms() - b->started_ms) / 1000;
+}
+
+/* --- /status ----------------------------------------------------------------------- */
+
+static json_t *text_or_null(const char *text)
+{
+    json_t *json = json_string(text); /* NULL for what is no UTF-8 */
+
+    return json != NULL ? json : json_null();
+}
+
+static json_t *listeners_json(const struct balancer *b)
+{
+    json_t *list = json_array();
+    char bound[ADDR_TEXT_MAX];
+
+    list_each(at, &b->listeners)
+    {
+        const struct listener *l = list_entry(at, struct listener, link);
+        if (l->is_open)
+            json_array_append_new(list, json_pack("{s:s,s:s,s:s}", "name", l->name, "protocol",
+                                                  l->protocol == PROTOCOL_HTTPS ? "HTTPS" : "HTTP",
+                                                  "bind", addr_format(&l->bound, bound)));
+    }
+    return list;
+}
+
+static json_t *target_json(const struct target *t)
+{
+    return json_pack("{s:s,s:s,s:s,s:s,s:I}", "target", t->text, "state",
+                     target_state_name(target_state_of(t)), "reason", health_reason(t),
+                     "description", health_description(t), "outstanding",
+                     (json_int_t)atomic_load_explicit(&t->outstanding, memory_order_relaxed));
+}
+
+static json_t *groups_json(const struct config *config)
+{
+    json_t *list = json_array();
+
+    for (size_t i = 0; i < config->group_count; i++) {
+        const struct group *g = config->groups[i].group;
+        json_t *targets = json_array();
+        for (size_t j = 0; j < g->count; j++)
+            json_array_append_new(targets, target_json(g->targets[j]));
+        json_array_append_new(list, json_pack("{s:s,s:s,s:o}", "name", config->groups[i].name,
+                                              "algorithm", "round_robin", "targets", targets));
+    }
+    return list;
+}
+
+void balancer_status(struct balancer *b, struct buf *to)
+{
+    json_t *json =
+        json_pack("{s:s,s:i,s:s,s:I,s:o,s:i,s:I,s:I,s:o,s:o}", "version", POSTERN_VERSION, "pid",
+                  (int)getpid(), "state", state_name(b->state), "uptime_s", (json_int_t)uptime_s(b),
+                  "config", text_or_null(b->path), "workers", b->worker_count, "connections",
+                  (json_int_t)atomic_load_explicit(&b->connections, memory_order_relaxed),
+                  "reloads", (json_int_t)b->reloads, "listeners", listeners_json(b),
+                  "target_groups", groups_json(b->config));
+    char *text = json_dumps(json, JSON_COMPACT);
+
+    if (text != NULL)
+        buf_print(to, "%s\n", text);
+    free(text);
+    json_decref(json);
+}
+
+/* --- /metrics: the gauges that are made on the spot -------------------------------- */
+
+struct process_values {
+    metric_value build, uptime, reloads, reloads_failed;
+};
+
+#define ROW(type, name, labels, field, help)                                                       \
+    {                                                                                              \
+        name, METRIC_##type, offsetof(struct process_values, field), labels, help                  \
+    }
+
+static const struct metric process_metrics[] = {
+    ROW(GAUGE, "build_info", "version=\"" POSTERN_VERSION "\"", build,
+        "Always 1; the version is in the label."),
+    ROW(GAUGE, "uptime_seconds", NULL, uptime, "Time since the start."),
+    ROW(COUNTER, "reloads_total", "outcome=\"accepted\"", reloads,
+        "Configurations read again, by outcome."),
+    ROW(COUNTER, "reloads_total", "outcome=\"refused\"", reloads_failed, NULL),
+    { .name = NULL },
+};
+
+#undef ROW
+
+struct target_values {
+    metric_value healthy, outstanding;
+};
+
+static const struct metric target_gauges[] = {
+    { "target_healthy", METRIC_GAUGE, offsetof(struct target_values, healthy), NULL,
+      "1 while this target is healthy or not checked, else 0." },
+    { "target_outstanding", METRIC_GAUGE, offsetof(struct target_values, outstanding), NULL,
+      "Requests and tunnels that this target has now." },
+    { .name = NULL },
+};
+
+struct group_values {
+    metric_value healthy, unhealthy;
+};
+
+static const struct metric group_gauges[] = {
+    { "healthy_hosts", METRIC_GAUGE, offsetof(struct group_values, healthy), NULL,
+      "Targets of this group that get requests (HealthyHostCount)." },
+    { "unhealthy_hosts", METRIC_GAUGE, offsetof(struct group_values, unhealthy), NULL,
+      "Targets of this group that get none (UnHealthyHostCount); initial ones count here." },
+    { .name = NULL },
+};
+
+/* --- /metrics: printing -------------------------------------------------------------- */
+
+enum { LABELS_MAX = 256 };
+
+/* One labelled instance of each table that has it. */
+struct row {
+    char labels[LABELS_MAX];
+    const void *counters, *values;
+};
+
+static bool print_rows(struct buf *to, const struct metric *table, const struct row *rows,
+                       size_t count, bool counters)
+{
+    struct metric_instance *instances = mem_array(struct metric_instance, count);
+
+    for (size_t i = 0; i < count; i++)
+        instances[i] = (struct metric_instance){
+            .labels = rows[i].labels,
+            .structs = counters ? &rows[i].counters : &rows[i].values,
+            .count = 1,
+        };
+    const bool ok = metrics_print(to, "alb_", table, instances, count);
+    free(instances);
+    return ok;
+}
+
+static bool print_process(struct balancer *b, struct buf *to)
+{
+    struct process_values v = { 0 };
+    const void *at = &v;
+    const struct metric_instance one = { .structs = &at, .count = 1 };
+
+    metric_set(&v.build, 1);
+    metric_set(&v.uptime, uptime_s(b));
+    metric_set(&v.reloads, b->reloads);
+    metric_set(&v.reloads_failed, b->reloads_failed);
+    return metrics_print(to, "alb_", process_metrics, &one, 1);
+}
+
+static bool print_counters(struct balancer *b, struct buf *to)
+{
+    const size_t count = (size_t)b->worker_count + 1;
+    const void **structs = mem_array(const void *, count);
+    const struct metric_instance all = { .structs = structs, .count = count };
+
+    structs[0] = &b->counters;
+    for (size_t i = 1; i < count; i++)
+        structs[i] = &b->workers[i - 1].counters;
+    const bool ok = metrics_print(to, "alb_", counter_metrics, &all, 1);
+    free(structs);
+    return ok;
+}
+
+static void fill_group(const struct group *g, struct group_values *v)
+{
+    for (size_t i = 0; i < g->count; i++)
+        metric_add(target_is_usable(g->targets[i]) ? &v->healthy : &v->unhealthy, 1);
+}
+
+static bool print_groups(const struct config *config, struct buf *to)
+{
+    const size_t count = config->group_count;
+    struct row *rows = mem_array(struct row, count);
+    struct group_values *values = mem_array(struct group_values, count);
+
+    for (size_t i = 0; i < count; i++) {
+        fill_group(config->groups[i].group, &values[i]);
+        rows[i].values = &values[i];
+        metrics_label("target_group", span_text(config->groups[i].name), rows[i].labels,
+                      LABELS_MAX);
+    }
+    const bool ok = print_rows(to, group_gauges, rows, count, false);
+    free(values);
+    free(rows);
+    return ok;
+}
+
+static void fill_target(const struct target *t, struct target_values *v, struct row *row)
+{
+    char group[LABELS_MAX / 2], target[LABELS_MAX / 2 - 1];
+
+    metric_set(&v->healthy, target_is_usable(t));
+    metric_set(&v->outstanding, atomic_load_explicit(&t->outstanding, memory_order_relaxed));
+    row->values = v;
+    row->counters = &t->counters;
+    metrics_label("target_group", span_text(t->group), group, sizeof(group));
+    metrics_label("target", span_text(t->text), target, sizeof(target));
+    snprintf(row->labels, sizeof(row->labels), "%s,%s", group, target);
+}
+
+static bool print_targets(const struct registry *registry, struct buf *to)
+{
+    size_t count = 0, i = 0;
+
+    list_each(at, &registry->targets) count++;
+    struct row *rows = mem_array(struct row, count);
+    struct target_values *values = mem_array(struct target_values, count);
+    list_each(at, &registry->targets)
+    {
+        fill_target(list_entry(at, struct target, in_registry), &values[i], &rows[i]);
+        i++;
+    }
+    const bool ok = print_rows(to, target_gauges, rows, count, false) &&
+                    print_rows(to, target_metrics, rows, count, true);
+    free(values);
+    free(rows);
+    return ok;
+}
+
+void balancer_metrics(struct balancer *b, struct buf *to)
+{
+    if (!print_process(b, to) || !print_counters(b, to) || !print_groups(b->config, to) ||
+        !print_targets(&b->registry, to))
+        buf_drop(to, buf_len(to)); /* a part would be taken for the whole */
+}
+
+void report_describe_metrics(FILE *to)
+{
+    const struct metric *const tables[] = { process_metrics, counter_metrics, group_gauges,
+                                            target_gauges, target_metrics };
+
+    for (size_t i = 0; i < sizeof(tables) / sizeof(tables[0]); i++)
+        metrics_describe(tables[i], "alb_", to);
+}
