@@ -236,11 +236,13 @@ void exchange_take(struct exchange *x, struct span *in)
             break;
         }
     }
-    if (in->len == before)
-        return;
-    touch(x);
-    if (x->entry != NULL)
-        x->entry->received += before - in->len;
+    if (in->len != before) {
+        touch(x);
+        if (x->entry != NULL)
+            x->entry->received += before - in->len;
+    }
+    /* At once, the head as well: waiting for the socket to say that it is
+     * writable would cost two more system calls for each request. */
     if (x->state == EXCHANGE_RUNNING && !target_conn_flush(x->conn))
         exchange_target_lost(x, "target closed while the request was sent");
 }
