@@ -277,10 +277,19 @@ static int lines_in(int fd)
     return lines;
 }
 
+/* Valgrind plays the limit itself: it accepts, closes, and then says EMFILE. */
+static bool is_under_valgrind(void)
+{
+    const char *preload = getenv("LD_PRELOAD");
+    return preload != NULL && strstr(preload, "vgpreload") != NULL;
+}
+
 /* One line for a spell, no spinning, and the backlog is served afterwards. */
 static void test_descriptors_run_out(void **state)
 {
     (void)state;
+    if (is_under_valgrind())
+        skip();
     struct addr addr = parsed("127.0.0.1:0");
     struct acceptor a;
     struct rlimit before, none;
@@ -290,7 +299,6 @@ static void test_descriptors_run_out(void **state)
     for (int i = 0; i < 4; i++)
         clients[i] = connected(fd);
     acceptor_start(&a, loop, fd, on_accept, &loop);
-    run_turns(0);
     int next = dup(fd); /* the lowest free descriptor is the limit */
     close(next);
     getrlimit(RLIMIT_NOFILE, &before);
@@ -309,8 +317,9 @@ static void test_descriptors_run_out(void **state)
     assert_int_equal(lines_in(fileno(log)), 1);
 
     assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
-    while (accepted_count < 4)
+    for (int i = 0; i < 10 && accepted_count < 4; i++)
         ev_run(loop, EVRUN_ONCE);
+    assert_int_equal(accepted_count, 4);
     run_turns(1);
     assert_false(a.is_exhausted);
     log_set_fd(2);
