@@ -6,6 +6,8 @@
 #   make run          the whole path on this machine: alb and two wsserver nodes
 #   make test         unit, system and browser tests
 #   make help         every target with its one-line description
+#
+# Only `make deps` installs anything; `make run` and `make test` call it.
 
 VERSION := 0.1.0
 MODE ?= release
@@ -63,24 +65,81 @@ $B/lib%.a: $$(call objs,lib/%)
 $(STICKY): $(call objs,stickiness)
 	@echo "  AR  $@"; rm -f $@; $(AR) rcs $@ $^
 
+# A missing compiler or library is one sentence, not a page of errors.
+HEADERS := ev.h mbedtls/ssl.h http_parser.h ini.h jansson.h sqlite3.h uthash.h
+have = command -v $(firstword $(CC)) >/dev/null || { \
+         echo "make: the compiler $(CC) is missing: install it, or choose another: make CC=clang" >&2; exit 1; }; \
+       for h in $(1); do \
+         echo "\#include <$$h>" | $(CC) $(CPPFLAGS) -E -x c - >/dev/null 2>&1 || { \
+         echo "make: the header $$h is missing: run \`make deps\`" >&2; exit 1; }; done
+$B/have-libraries:
+	@$(call have,$(HEADERS)); mkdir -p $B; touch $@
+$B/have-cmocka:
+	@$(call have,setjmp.h cmocka.h); mkdir -p $B; touch $@
+
 # -MMD writes each object's headers beside it; -MP keeps a deleted header from
 # breaking the build.
-$B/%.o: %.c Makefile
+$B/%.o: %.c Makefile | $B/have-libraries
 	@mkdir -p $(@D); echo "  CC  $<"
 	@$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
 -include $(shell find $B -name '*.d' 2>/dev/null)
 .SECONDARY:
 
+# The page is inside the program: .incbin, which -MMD does not see.
+$B/wsserver/page_files.o: $(wildcard wsserver/page/*)
+
+# --- what must be installed, and the whole path by hand ------------------------
+
+.PHONY: deps deps-build deps-test run
+deps: ## install what building and testing need (apt); deps-fuzz, deps-lint, deps-valgrind likewise
+	@tools/deps.sh build test
+deps-%:
+	@tools/deps.sh $*
+
+# The death of make is the end of what it runs, however it dies.
+run: deps-build ## alb and two wsserver nodes on this machine, until Ctrl-C
+	+@$(MAKE) --no-print-directory all && exec setpriv --pdeathsig TERM tools/run.sh $B/bin build/run
+
 # --- tests ---------------------------------------------------------------
 
 UNIT := $(patsubst tests/unit/%.c,$B/tests/unit/%,$(wildcard tests/unit/*/test_*.c))
 layer = $(word 3,$(subst /, ,$(patsubst $B/%,%,$(1))))
+$(UNIT:=.o): | $B/have-cmocka
 $(UNIT): %: %.o $$(NEEDS.$$(call layer,$$@))
 	$(LINK) $(LIBS.$(call layer,$@)) $(LIBS.base) -lcmocka
 
-.PHONY: unit
+# A sanitizer's report ends the program that it is about, and stays in a file
+# that tools/test.sh looks for: no test can overlook it.
+REPORTS := $B/reports
+REPORT := halt_on_error=1:log_path=$(CURDIR)/$(REPORTS)/report
+ENV := BIN=$(CURDIR)/$B/bin MODE=$(MODE) PYTHONDONTWRITEBYTECODE=1 ASAN_OPTIONS=$(REPORT) \
+       UBSAN_OPTIONS=$(REPORT):print_stacktrace=1 TSAN_OPTIONS=$(REPORT):second_deadlock_stack=1
+PYTEST := $(ENV) /usr/bin/python3 -m pytest -q -p no:cacheprovider --timeout=120
+SUITES ?= unit system browser
+
+.PHONY: test suites unit system browser valgrind ci
+test: deps-build deps-test ## all tests; MODE=asan and MODE=tsan likewise; SUITES="unit system" for some
+	+@$(MAKE) --no-print-directory suites
+suites: all $(if $(filter unit,$(SUITES)),$(UNIT))
+	@tools/test.sh $B "$(MAKE)" $(SUITES)
 unit: $(UNIT) ## unit tests (cmocka), each linked with its own layer and those below
-	@fail=0; for t in $(UNIT); do echo "== $${t#$B/tests/}"; $$t || fail=1; done; exit $$fail
+	@mkdir -p $(REPORTS); $(ENV) tools/unit.sh "" $(UNIT)
+system: all ## the programs over real sockets (pytest)
+	@mkdir -p $(REPORTS); $(PYTEST) tests/system $(ARGS)
+browser: all tests/browser/node_modules ## the page in Chromium (pytest and playwright-core)
+	@mkdir -p $(REPORTS); $(PYTEST) tests/browser $(ARGS)
+valgrind: all $(UNIT) ## unit tests and one system test under valgrind
+	@tools/unit.sh "$(VALGRIND)" $(UNIT)
+	@VALGRIND="$(VALGRIND)" $(PYTEST) tests/system -k $(or $(ONE),smoke) $(ARGS)
+ci: test ## what runs for every change
+
+VALGRIND := valgrind -q --error-exitcode=9 --leak-check=full --errors-for-leak-kinds=definite
+
+# Versions are exact in package.json; a lock file would hold download addresses.
+tests/browser/node_modules: tests/browser/package.json
+	@cd tests/browser && npm install --no-package-lock --no-audit --no-fund --loglevel=error || { \
+	  echo "make: npm could not install what the browser tests need: its reason is above" >&2; exit 1; }
+	@touch $@
 
 # --- fuzzing --------------------------------------------------------------
 
@@ -91,18 +150,51 @@ $B/fuzz/%: $B/tests/fuzz/%.o $$(NEEDS.$$(call fuzz_layer,$$*_))
 	@mkdir -p $(@D); echo "  LD  $@"
 	@$(CC) $(CFLAGS) $(LDFLAGS) -fsanitize=fuzzer -o $@ $^ $(LIBS.$(call fuzz_layer,$*_)) $(LIBS.base)
 
-.PHONY: fuzz build-fuzz fuzz-run
-fuzz: ## build the fuzzers (clang)
-	@$(MAKE) --no-print-directory MODE=fuzz CC=clang build-fuzz
-build-fuzz: $(FUZZ)
-fuzz-run: fuzz ## run each fuzzer for SECONDS (30)
-	@for f in build/fuzz/fuzz/fuzz_*; do mkdir -p tests/fuzz/corpus/$${f##*/}; \
-	  $$f -max_total_time=$(or $(SECONDS),30) -print_final_stats=0 \
-	  -artifact_prefix=build/fuzz/ build/fuzz/corpus-$${f##*/}/ tests/fuzz/corpus/$${f##*/} || exit 1; done
+# What a run finds new goes into the build folder, not among the seeds.
+.PHONY: fuzz fuzz-run all-fuzz all-fuzz-run
+fuzz: ## build the fuzzers (clang: make deps-fuzz)
+fuzz-run: ## run each fuzzer for SECONDS (30)
+fuzz fuzz-run:
+	+@$(MAKE) --no-print-directory MODE=fuzz CC=clang all-$@
+all-fuzz: $(FUZZ)
+all-fuzz-run: $(FUZZ)
+	@for f in $(FUZZ); do n=$${f##*/}; echo "== $$n"; mkdir -p $B/corpus/$$n tests/fuzz/corpus/$$n; \
+	  $$f -max_total_time=$(or $(SECONDS),30) -verbosity=0 -print_final_stats=1 \
+	  -artifact_prefix=$B/$$n- $B/corpus/$$n tests/fuzz/corpus/$$n || exit 1; done
 
-.PHONY: clean help
+# --- keeping the code in shape ----------------------------------------------
+
+C_FILES = $(shell git ls-files '*.c')
+.PHONY: lint fmt docs
+lint: $B/have-libraries ## clang-format, clang-tidy, cppcheck and shellcheck (make deps-lint)
+	clang-format --dry-run -Werror $$(git ls-files '*.[ch]')
+	printf '%s\n' $(C_FILES) | xargs -P 2 -n 4 sh -c \
+	  'clang-tidy --quiet "$$@" -- $(subst ','\'',$(CPPFLAGS)) -std=c11' tidy
+	cppcheck -q -j 2 --std=c11 --enable=warning,performance,portability --inline-suppr \
+	  --suppress=missingIncludeSystem --error-exitcode=1 -I. -Ilib alb wsserver stickiness lib
+	shellcheck tools/*.sh conf/*.sh .ci/run
+fmt: ## lay out the code
+	clang-format -i $$(git ls-files '*.[ch]')
+docs: all ## print docs/settings.md and docs/metrics.md from the tables in the code
+	$B/bin/alb settings >docs/settings.md
+	$B/bin/alb metrics >docs/metrics.md
+
+# --- installing -------------------------------------------------------------------
+
+PREFIX ?= /usr/local
+SYSCONFDIR ?= /etc
+SAMPLES := $(wildcard conf/*.ini conf/edge.d/*)
+UNITS := $(wildcard conf/systemd/*.service)
+
+.PHONY: install clean help
+install: all ## programs, units, and samples where there are none yet (DESTDIR, PREFIX, SYSCONFDIR)
+	install -D -t $(DESTDIR)$(PREFIX)/bin $B/bin/alb $B/bin/wsserver
+	@for f in $(SAMPLES); do to=$(DESTDIR)$(SYSCONFDIR)/postern/$${f#conf/}; \
+	  test -e $$to || { echo "install $$to"; install -D -m 644 $$f $$to; }; done
+	@for f in $(UNITS); do to=$(DESTDIR)$(PREFIX)/lib/systemd/system/$${f##*/}; echo "install $$to"; \
+	  install -D -m 644 $$f $$to; \
+	  sed -i 's|/usr/bin/|$(PREFIX)/bin/|; s|/etc/postern|$(SYSCONFDIR)/postern|' $$to; done
 clean: ## remove build/
 	rm -rf build
 help: ## this list
-	@sed -n 's/^\([a-z-]*\):[^#]*## /\1 -- /p' $(MAKEFILE_LIST) | column -t -s: -l 2 2>/dev/null || \
-	  sed -n 's/^\([a-z-]*\):[^#]*## /\1 -- /p' $(MAKEFILE_LIST)
+	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "make %-10s %s\n", $$1, $$2 }'

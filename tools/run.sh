@@ -1,0 +1,169 @@
+#!/bin/sh
+# run.sh -- `make run`: the whole path on this machine. A development
+# certificate, two wsserver nodes on one database file, alb in front of them;
+# their logs until Ctrl-C.
+#
+#     run.sh BIN DIR       the folder of the programs; where everything is kept
+#
+# Other ports by variables: make run HTTP_PORT=8081.
+set -eu
+
+bin=$1 dir=$2
+http=${HTTP_PORT:-8080} https=${HTTPS_PORT:-8443} admin=${ADMIN_PORT:-9100}
+n1=${N1_PORT:-9001} n2=${N2_PORT:-9002}
+keepers=''
+
+fail() {
+    echo "make run: $*" >&2
+    exit 1
+}
+
+stop() {
+    trap '' TERM HUP INT
+    # shellcheck disable=SC2086 # a list of process ids
+    [ -z "$keepers" ] || kill -TERM $keepers 2>/dev/null || :
+    wait
+}
+
+# State 0A is LISTEN; on 127.0.0.1 or on all addresses, IPv4-mapped ones too.
+is_taken() {
+    cat /proc/net/tcp /proc/net/tcp6 2>/dev/null |
+        awk -v port="$(printf '%04X' "$1")" '
+            $4 == "0A" && $2 ~ "^(0+|0*(FFFF0000)?0100007F):" port "$" { found = 1 }
+            END { exit !found }'
+}
+
+check_ports() {
+    for pair in "HTTP_PORT $http" "HTTPS_PORT $https" "ADMIN_PORT $admin" "N1_PORT $n1" "N2_PORT $n2"; do
+        port=${pair#* }
+        ! is_taken "$port" ||
+            fail "port $port is taken by another program: stop it, or choose another port:" \
+                "make run ${pair% *}=$((port + 10000 < 65536 ? port + 10000 : port - 10000))"
+    done
+}
+
+write_node() { # NAME PORT
+    cat >"$dir/$1.ini" <<END
+; $1.ini -- written by \`make run\` each time it starts.
+[wsserver]
+bind = 127.0.0.1:$2
+node = $1
+store = sqlite
+shutdown_timeout = 1s
+[sqlite]
+path = $dir/chat.db
+[test]
+enabled = yes
+END
+}
+
+write_alb() {
+    cat >"$dir/alb.ini" <<END
+; alb.ini -- written by \`make run\` each time it starts. After a change:
+; $bin/alb reload --socket $dir/alb.sock
+[alb]
+name = app/run/1
+admin = 127.0.0.1:$admin
+control = $dir/alb.sock
+idle_timeout.timeout_seconds = 300
+access_logs.enabled = true
+shutdown_timeout = 1s
+
+[edge]
+allow = 127.0.0.0/8
+
+[listener http]
+bind = 127.0.0.1:$http
+protocol = HTTP
+default_action = fixed-response 404 text/plain "There is nothing here."
+
+[listener https]
+bind = 127.0.0.1:$https
+protocol = HTTPS
+certificate = $dir/localhost.pem
+default_action = fixed-response 404 text/plain "There is nothing here."
+
+; Round robin without stickiness: two tabs are on two nodes, and meet all the same.
+[target_group chat]
+target = 127.0.0.1:$n1
+target = 127.0.0.1:$n2
+health_check.path = /health
+health_check.interval_seconds = 1
+health_check.timeout_seconds = 1
+health_check.healthy_threshold_count = 2
+deregistration_delay.timeout_seconds = 10
+
+; The same nodes, with a cookie that brings a client back to the one it had.
+[target_group test]
+target = 127.0.0.1:$n1
+target = 127.0.0.1:$n2
+health_check.path = /health
+health_check.interval_seconds = 1
+health_check.timeout_seconds = 1
+health_check.healthy_threshold_count = 2
+deregistration_delay.timeout_seconds = 10
+stickiness.enabled = true
+END
+    for listener in http https; do
+        cat >>"$dir/alb.ini" <<END
+
+[rule test-$listener]
+listener = $listener
+priority = 10
+path-pattern = /t/*
+action = forward test
+
+[rule chat-$listener]
+listener = $listener
+priority = 20
+path-pattern = / /ws /ws/* /health /*.*
+action = forward chat
+END
+    done
+}
+
+start() { # NAME PROGRAM
+    rm -f "$dir/$1.ready"
+    setpriv --pdeathsig TERM tools/keep.sh "$1" "$dir/$1.ready" \
+        "$bin/$2" run "$dir/$1.ini" --ready-file "$dir/$1.ready" &
+    keepers="$keepers $!"
+    waited=0
+    while [ ! -e "$dir/$1.ready" ]; do
+        kill -0 $! 2>/dev/null || fail "$1 did not start: the reason is above"
+        [ $waited -lt 200 ] || fail "$1 does not serve after 20 s"
+        waited=$((waited + 1))
+        sleep 0.1
+    done
+}
+
+pid_of() {
+    sed -n 's/.*"pid": *\([0-9]*\).*/\1/p' "$dir/$1.ready"
+}
+
+for tool in setsid setpriv openssl awk; do
+    command -v $tool >/dev/null || fail "the command $tool is missing"
+done
+check_ports
+mkdir -p "$dir"
+sh conf/make-cert.sh "$dir/localhost.pem"
+write_node n1 "$n1"
+write_node n2 "$n2"
+write_alb
+
+trap stop EXIT
+trap 'exit 0' INT TERM HUP
+start n1 wsserver
+start n2 wsserver
+start alb alb
+cat <<END
+
+  open      http://127.0.0.1:$http/    in two tabs: they are on two nodes, in one room
+  or        https://127.0.0.1:$https/   with a certificate of our own, which the browser will doubt
+  admin     http://127.0.0.1:$admin/status and /metrics
+  nodes     n1 is process $(pid_of n1), n2 is process $(pid_of n2): kill -9 one and watch the page
+  change    $dir/alb.ini, then: $bin/alb reload --socket $dir/alb.sock
+  Ctrl-C stops everything.
+
+END
+# A signal ends the wait, and with it this.
+wait

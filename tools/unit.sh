@@ -1,0 +1,35 @@
+#!/bin/sh
+# unit.sh -- run cmocka programs: a line for each that passes, all of the output
+# of one that does not, and a closing line with the sum.
+#
+#     unit.sh WRAPPER PROGRAM...       WRAPPER "" or a command such as valgrind
+set -u
+
+wrapper=$1
+shift
+out=$(mktemp) || exit 1
+trap 'rm -f "$out"' EXIT
+passed=0 failed=0
+
+# cmocka prints one of each for every group of tests in a program.
+sum() {
+    awk -v word="$1" '$2 == word && $4 ~ /^[0-9]+$/ { n += $4 } END { print n + 0 }' "$out"
+}
+
+for program in "$@"; do
+    # shellcheck disable=SC2086 # the wrapper is a command with arguments
+    $wrapper "$program" >"$out" 2>&1
+    status=$?
+    good=$(sum PASSED) bad=$(sum FAILED)
+    # One that crashed, or whose wrapper complained, has not counted that itself.
+    [ "$status" -eq 0 ] || [ "$bad" -gt 0 ] || bad=1
+    if [ "$bad" -eq 0 ]; then
+        echo "${program##*/unit/}: $good passed"
+    else
+        cat "$out"
+        echo "${program##*/unit/}: $good passed, $bad failed, exit $status"
+    fi
+    passed=$((passed + good)) failed=$((failed + bad))
+done
+echo "$passed passed, $failed failed"
+[ "$failed" -eq 0 ]
