@@ -295,7 +295,7 @@ static void answer_for_target(struct client *c)
         metric_add(&c->worker->counters.upgrades_failed, 1);
         refuse_upgrade_by_target_reply(&c->out, status, exchange_why(c->exchange));
     } else {
-        http_reply_error(&c->out, status, ALB_SERVER, false, true);
+        http_reply_error(&c->out, status, ALB_SERVER, exchange_is_head(c->exchange), true);
     }
     count_own_status(c, status);
     if (entry != NULL)
@@ -329,6 +329,8 @@ static enum step step_exchange(struct client *c, struct span *bytes)
         answer_for_target(c);
         return STEP_AGAIN;
     case EXCHANGE_BROKEN:
+        if (exchange_must_reset(c->exchange))
+            stream_reset(&c->stream);
         end(c, exchange_why(c->exchange));
         return STEP_NEED_INPUT;
     case EXCHANGE_UPGRADED:
@@ -438,6 +440,8 @@ static void write_output(struct client *c)
             return;
         metric_add(&c->worker->counters.client_bytes_out, moved);
         buf_drop(&c->out, moved);
+        if (c->exchange != NULL)
+            exchange_touch(c->exchange);
     }
     if (c->end_reason == NULL && stream_flush(&c->stream) == STREAM_FAILED)
         end(c, "client reset");

@@ -23,7 +23,7 @@ void exchange_fail(struct exchange *x, int status, const char *why)
     x->why = why;
 }
 
-static void touch(struct exchange *x)
+void exchange_touch(struct exchange *x)
 {
     x->active_ms = loop_now_ms(&x->worker->loop);
 }
@@ -67,7 +67,7 @@ static bool connect_target(struct exchange *x, bool fresh)
     }
     if (!x->conn->is_connecting)
         note_dispatch(x);
-    touch(x);
+    exchange_touch(x);
     return true;
 }
 
@@ -146,7 +146,7 @@ struct exchange *exchange_start(struct worker *w, const struct exchange_client *
         x->entry->received = m->head_len;
     }
     init_request(x, m);
-    touch(x);
+    exchange_touch(x);
 
     struct choice choice =
         balance_choose(group->group, balancer_seal_ring(w->balancer), m, clock_wall_ms() / 1000);
@@ -237,7 +237,7 @@ void exchange_take(struct exchange *x, struct span *in)
         }
     }
     if (in->len != before) {
-        touch(x);
+        exchange_touch(x);
         if (x->entry != NULL)
             x->entry->received += before - in->len;
     }
@@ -339,6 +339,17 @@ bool exchange_is_upgrade(const struct exchange *x)
     return x->is_upgrade;
 }
 
+bool exchange_is_head(const struct exchange *x)
+{
+    return x->method == HTTP_HEAD;
+}
+
+bool exchange_must_reset(const struct exchange *x)
+{
+    return x->response_begun && x->client_is_1_0 && !x->response_chunked &&
+           x->response_body.framing != HTTP_BODY_LENGTH;
+}
+
 /* --- the target's events ---------------------------------------------------- */
 
 /* A reused connection that died without a word was closed by the target while
@@ -372,7 +383,7 @@ static void connected(struct exchange *x)
         return;
     }
     note_dispatch(x);
-    touch(x);
+    exchange_touch(x);
 }
 
 void exchange_on_target(struct target_conn *conn, int revents)

@@ -90,6 +90,14 @@ struct access_entry *exchange_entry(struct exchange *x);
 
 struct target *exchange_target(const struct exchange *x);
 bool exchange_is_upgrade(const struct exchange *x);
+bool exchange_is_head(const struct exchange *x);
+
+/* The client took some of the response: it is not idle. */
+void exchange_touch(struct exchange *x);
+
+/* BROKEN: the client could take a plain end for the end of the body, so the
+ * connection must be reset. */
+bool exchange_must_reset(const struct exchange *x);
 
 /* For EXCHANGE_UPGRADED: the parts of the tunnel. The receiver gets the target's
  * stream, the bytes that came behind the 101, the reference to the target with
