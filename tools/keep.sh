@@ -43,14 +43,17 @@ start() {
 await() {
     left=15
     while :; do
-        wait "$pid"
+        wait "$pid" 2>/dev/null
         status=$?
         kill -0 "$pid" 2>/dev/null || break
         while [ -n "$stopping" ] && [ $left -gt 0 ] && kill -0 "$pid" 2>/dev/null; do
             sleep 0.1
             left=$((left - 1))
         done
-        [ $left -gt 0 ] || kill -KILL "$pid" 2>/dev/null
+        if [ $left -eq 0 ]; then
+            say "still there after 1.5 s: killed"
+            kill -KILL "$pid" 2>/dev/null
+        fi
     done
     pid=''
 }
