@@ -90,10 +90,11 @@ $B/wsserver/page_files.o: $(wildcard wsserver/page/*)
 
 # --- what must be installed, and the whole path by hand ------------------------
 
-.PHONY: deps deps-build deps-test run
+PURPOSES := deps-build deps-test deps-fuzz deps-lint deps-valgrind
+.PHONY: deps $(PURPOSES) run
 deps: ## install what building and testing need (apt); deps-fuzz, deps-lint, deps-valgrind likewise
 	@tools/deps.sh build test
-deps-%:
+$(PURPOSES): deps-%:
 	@tools/deps.sh $*
 
 # The death of make is the end of what it runs, however it dies.
@@ -112,9 +113,14 @@ $(UNIT): %: %.o $$(NEEDS.$$(call layer,$$@))
 # that tools/test.sh looks for: no test can overlook it.
 REPORTS := $B/reports
 REPORT := halt_on_error=1:log_path=$(CURDIR)/$(REPORTS)/report
-ENV := BIN=$(CURDIR)/$B/bin MODE=$(MODE) PYTHONDONTWRITEBYTECODE=1 ASAN_OPTIONS=$(REPORT) \
-       UBSAN_OPTIONS=$(REPORT):print_stacktrace=1 TSAN_OPTIONS=$(REPORT):second_deadlock_stack=1
-PYTEST := $(ENV) /usr/bin/python3 -m pytest -q -p no:cacheprovider --timeout=120
+ENV := ASAN_OPTIONS=$(REPORT) UBSAN_OPTIONS=$(REPORT):print_stacktrace=1 \
+       TSAN_OPTIONS=$(REPORT):second_deadlock_stack=1
+# Slow programs need longer: time-outs of the tests are multiplied by this.
+PATIENCE.asan := 3
+PATIENCE.tsan := 5
+PATIENCE ?= $(or $(PATIENCE.$(MODE)),1)
+PYTEST = $(ENV) BIN=$(CURDIR)/$B/bin PATIENCE=$(PATIENCE) PYTHONDONTWRITEBYTECODE=1 \
+         /usr/bin/python3 -m pytest -q -p no:cacheprovider --timeout=$$((120 * $(PATIENCE)))
 SUITES ?= unit system browser
 
 .PHONY: test suites unit system browser valgrind ci
@@ -130,7 +136,8 @@ browser: all tests/browser/node_modules ## the page in Chromium (pytest and play
 	@mkdir -p $(REPORTS); $(PYTEST) tests/browser $(ARGS)
 valgrind: all $(UNIT) ## unit tests and one system test under valgrind
 	@tools/unit.sh "$(VALGRIND)" $(UNIT)
-	@VALGRIND="$(VALGRIND)" $(PYTEST) tests/system -k $(or $(ONE),smoke) $(ARGS)
+	@WRAP="$(VALGRIND)" $(PYTEST) tests/system -k smoke $(ARGS)
+valgrind: PATIENCE := 10
 ci: test ## what runs for every change
 
 VALGRIND := valgrind -q --error-exitcode=9 --leak-check=full --errors-for-leak-kinds=definite

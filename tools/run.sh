@@ -65,6 +65,7 @@ write_alb() {
 name = app/run/1
 admin = 127.0.0.1:$admin
 control = $dir/alb.sock
+seal_key_file = $dir/seal.keys
 idle_timeout.timeout_seconds = 300
 access_logs.enabled = true
 shutdown_timeout = 1s
@@ -89,7 +90,7 @@ target = 127.0.0.1:$n1
 target = 127.0.0.1:$n2
 health_check.path = /health
 health_check.interval_seconds = 1
-health_check.timeout_seconds = 1
+health_check.timeout_seconds = 500ms
 health_check.healthy_threshold_count = 2
 deregistration_delay.timeout_seconds = 10
 
@@ -99,7 +100,7 @@ target = 127.0.0.1:$n1
 target = 127.0.0.1:$n2
 health_check.path = /health
 health_check.interval_seconds = 1
-health_check.timeout_seconds = 1
+health_check.timeout_seconds = 500ms
 health_check.healthy_threshold_count = 2
 deregistration_delay.timeout_seconds = 10
 stickiness.enabled = true
@@ -146,6 +147,7 @@ done
 check_ports
 mkdir -p "$dir"
 sh conf/make-cert.sh "$dir/localhost.pem"
+[ -s "$dir/seal.keys" ] || (umask 077 && openssl rand -hex 32 >"$dir/seal.keys")
 write_node n1 "$n1"
 write_node n2 "$n2"
 write_alb
