@@ -400,3 +400,142 @@ def echo_script(sock, head, rest):
         if opcode == 8:
             break
     return False
+
+
+# --- HTTP by hand -------------------------------------------------------------
+
+
+def forward_config(*targets, alb="", edge="allow = 127.0.0.0/8",
+                   group="health_check.enabled = false", more=""):
+    """One plain listener in front of one group of these targets."""
+    addresses = "\n".join(f"target = {getattr(t, 'address', t)}" for t in targets)
+    return f"""
+[alb]
+workers = 1
+admin = 127.0.0.1:0
+control = {{socket}}
+access_logs.enabled = true
+access_logs.file = {{access}}
+shutdown_timeout = 5s
+{alb}
+[edge]
+{edge}
+[listener http]
+bind = 127.0.0.1:0
+protocol = HTTP
+default_action = forward app
+[target_group app]
+{addresses}
+{group}
+{more}
+"""
+
+
+def request(method="GET", path="/", fields=b"", body=b"", host=b"localhost"):
+    """A request as bytes; with a Content-Length when there is a body."""
+    if body:
+        fields += f"Content-Length: {len(body)}\r\n".encode()
+    return (f"{method} {path} HTTP/1.1\r\n".encode() + b"Host: " + host + b"\r\n" + fields +
+            b"\r\n" + body)
+
+
+def values(head, name):
+    """The values of a field in a head, in order."""
+    lines = (line.split(b":", 1) for line in head.split(b"\r\n")[1:] if b":" in line)
+    return [v.strip().decode("latin-1") for n, v in lines if n.lower() == name.lower().encode()]
+
+
+def read_more(sock, have):
+    chunk = sock.recv(65536)
+    if not chunk:
+        raise EOFError(f"closed behind {have[-200:]!r}")
+    return have + chunk
+
+
+def read_chunks(sock, rest):
+    """(body, what came behind it); EOFError when it was cut."""
+    body = bytearray()
+    while True:
+        while b"\r\n" not in rest:
+            rest = read_more(sock, rest)
+        size, _, rest = rest.partition(b"\r\n")
+        n = int(size.split(b";")[0], 16)
+        while len(rest) < n + 2:
+            rest = read_more(sock, rest)
+        assert rest[n:n + 2] == b"\r\n", rest[n:n + 10]
+        body += rest[:n]
+        rest = rest[n + 2:]
+        if n == 0:
+            return bytes(body), rest
+
+
+def read_length(sock, n, rest):
+    parts, have = [rest], len(rest)
+    while have < n:
+        chunk = sock.recv(65536)
+        if not chunk:
+            raise EOFError(f"closed after {have} of {n} bytes")
+        parts.append(chunk)
+        have += len(chunk)
+    data = b"".join(parts)
+    return data[:n], data[n:]
+
+
+def read_body(sock, head, rest):
+    """A request's body: (payload, what came behind it)."""
+    if values(head, "Transfer-Encoding"):
+        return read_chunks(sock, rest)
+    length = values(head, "Content-Length")
+    return read_length(sock, int(length[0]), rest) if length else (b"", rest)
+
+
+class Response:
+    def __init__(self, head, body, rest):
+        self.head, self.body, self.rest = head, body, rest
+        self.status = int(head.split(b" ", 2)[1])
+
+    def values(self, name):
+        return values(self.head, name)
+
+
+def read_response(sock, rest=b"", to_head=False):
+    """A whole response; EOFError when it was cut, or nothing came."""
+    while b"\r\n\r\n" not in rest:
+        rest = read_more(sock, rest)
+    head, _, rest = rest.partition(b"\r\n\r\n")
+    head += b"\r\n\r\n"
+    status = int(head.split(b" ", 2)[1])
+    if to_head or status < 200 or status in (204, 304):
+        return Response(head, b"", rest)
+    if values(head, "Transfer-Encoding") or values(head, "Content-Length"):
+        return Response(head, *read_body(sock, head, rest))
+    return Response(head, rest + read_until_close(sock), b"")
+
+
+def ask(alb, data, listener=None, to_head=False):
+    """Send these bytes on a connection of their own, and read the response."""
+    with alb.connect(listener) as sock:
+        sock.sendall(data)
+        return read_response(sock, to_head=to_head)
+
+
+def is_closed(sock):
+    """The other side has closed, or does within the socket's time-out."""
+    try:
+        return sock.recv(1) == b""
+    except ConnectionResetError:
+        return True
+
+
+def reset(sock):
+    """Close with RST."""
+    import struct
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    sock.close()
+
+
+def resident_kb(pid):
+    for line in pathlib.Path(f"/proc/{pid}/status").read_text().splitlines():
+        if line.startswith("VmRSS:"):
+            return int(line.split()[1])
+    raise AssertionError("no VmRSS")
