@@ -22,3 +22,29 @@ const uint8_t http_chars[256] = {
      8,  8,  8,  8,  8,  8,  8,  8,  8,  8,  8,  8,  8,  8,  8,  8,
     /* clang-format on */
 };
+
+static bool is_clean_word(uint64_t eight)
+{
+    const uint64_t each = 0x0101010101010101u;
+    /* The high bit of a byte is set by 0x80 and up as it is, by 0x7F when one
+     * is added, and by less than 0x20 when that is taken away. A carry or a
+     * borrow only comes out of a byte that has set its own. */
+    return ((eight | (eight + each) | (eight - each * 0x20)) & (each * 0x80)) == 0;
+}
+
+bool http_is_clean(struct span text)
+{
+    const char *at = text.ptr;
+    const char *end = at + text.len;
+    uint64_t eight;
+
+    for (; end - at >= (ptrdiff_t)sizeof(eight); at += sizeof(eight)) {
+        memcpy(&eight, at, sizeof(eight));
+        if (!is_clean_word(eight))
+            return false;
+    }
+    for (; at < end; at++)
+        if (*at < 0x20 || *at > 0x7e)
+            return false;
+    return true;
+}

@@ -27,4 +27,7 @@ static inline bool http_all(struct span text, unsigned bits)
     return true;
 }
 
+/* Nothing but 0x20-0x7E: what nearly every line is, told eight bytes at once. */
+bool http_is_clean(struct span text);
+
 #endif

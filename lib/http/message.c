@@ -134,6 +134,11 @@ static bool looks_like(struct span name, struct span known)
 
 enum http_name http_name_disguised(struct span name)
 {
+    const struct span coding = names[HTTP_N_TRANSFER_ENCODING].text;
+
+    /* http-parser takes a longer name for the field as well. */
+    if (name.len > coding.len && span_equal_nocase(span_of(name.ptr, coding.len), coding))
+        return HTTP_N_TRANSFER_ENCODING;
     if (http_all(name, HTTP_C_PLAIN))
         return HTTP_N_OTHER;
     for (size_t i = HTTP_N_OTHER + 1; i < HTTP_N_COUNT; i++)
@@ -231,5 +236,5 @@ bool http_is_token(struct span text)
 
 bool http_is_value(struct span text)
 {
-    return http_all(text, HTTP_C_TEXT | HTTP_C_HIGH);
+    return http_is_clean(text) || http_all(text, HTTP_C_TEXT | HTTP_C_HIGH);
 }

@@ -134,8 +134,9 @@ enum http_name http_name_of(struct span name);
 struct span http_name_text(enum http_name id);
 
 /* The name of a known field in a disguise that some server would read as that
- * field: "Transfer_Encoding", "Host " or "X.Forwarded.For". HTTP_N_OTHER when
- * it is none, or when it is the genuine name. */
+ * field: "Transfer_Encoding", "Host ", "X.Forwarded.For", and any name that goes
+ * on after "Transfer-Encoding". HTTP_N_OTHER when it is none, or when it is the
+ * genuine name. */
 enum http_name http_name_disguised(struct span name);
 
 struct http_field {

@@ -140,7 +140,7 @@ static bool read_request_line(struct scan *s, struct span line)
 
 static bool has_stray_cr_or_nul(struct span text)
 {
-    return text.len > 0 &&
+    return !http_is_clean(text) &&
            (memchr(text.ptr, '\0', text.len) != NULL || memchr(text.ptr, '\r', text.len) != NULL);
 }
 
@@ -200,18 +200,13 @@ static bool too_many_fields(struct scan *s)
 
 static bool keep_field(struct scan *s, struct span name, struct span value, enum http_name id)
 {
-    bool high = false;
-
-    for (size_t i = 0; i < value.len; i++) {
-        unsigned bits = http_chars[(uint8_t)value.ptr[i]];
-        if (bits == 0 && id == HTTP_N_HOST)
+    if (!http_is_clean(value) && !http_all(value, HTTP_C_TEXT)) {
+        if (id == HTTP_N_HOST)
             return http_refuse(s->m, 400, "Host is malformed");
-        if (bits == 0)
+        if (!http_is_value(value))
             return leave_out(s, HTTP_R_NON_COMPLIANT_HEADER);
-        high = high || (bits & HTTP_C_HIGH) != 0;
+        http_note(s->m, HTTP_R_NON_COMPLIANT_HEADER); /* high bytes */
     }
-    if (high)
-        http_note(s->m, HTTP_R_NON_COMPLIANT_HEADER);
     if (s->strictest && (name.len > STRICT_NAME_MAX || value.len > STRICT_VALUE_MAX))
         return http_refuse(s->m, 431, "a field is too long");
     s->before = id == HTTP_N_HOST || id == HTTP_N_CONNECTION || id == HTTP_N_UPGRADE ? MUST_NOT_FOLD

@@ -30,6 +30,23 @@ static void test_bytes_are_what_the_rfcs_say(void **state)
     }
 }
 
+/* At each place of a text of each length, so in and after its words. */
+static void test_clean_texts(void **state)
+{
+    (void)state;
+    char text[20];
+    for (size_t len = 0; len <= sizeof(text); len++) {
+        memset(text, '~', len);
+        assert_true(http_is_clean(span_of(text, len)));
+        for (size_t at = 0; at < len; at++)
+            for (int c = 0; c < 256; c++) {
+                memset(text, (c & 1) != 0 ? ' ' : '~', len);
+                text[at] = (char)c;
+                assert_int_equal(http_is_clean(span_of(text, len)), c >= 0x20 && c < 0x7f);
+            }
+    }
+}
+
 static void test_every_name_is_found(void **state)
 {
     (void)state;
@@ -58,6 +75,7 @@ static const struct {
     { SPAN_INIT("\vTransfer-Encoding"), HTTP_N_TRANSFER_ENCODING },
     { SPAN_INIT("Transfer-Enc\x01oding"), HTTP_N_TRANSFER_ENCODING },
     { SPAN_INIT("Transfer Encoding"), HTTP_N_TRANSFER_ENCODING },
+    { SPAN_INIT("transfer-encodings"), HTTP_N_TRANSFER_ENCODING },
     { SPAN_INIT("X_Forwarded_For"), HTTP_N_X_FORWARDED_FOR },
     { SPAN_INIT("X.Amzn-Trace.Id"), HTTP_N_X_AMZN_TRACE_ID },
     { SPAN_INIT("Transfer_Encodings"), HTTP_N_OTHER },
@@ -171,6 +189,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_bytes_are_what_the_rfcs_say),
+        cmocka_unit_test(test_clean_texts),
         cmocka_unit_test(test_every_name_is_found),
         cmocka_unit_test(test_disguises),
         cmocka_unit_test(test_methods),

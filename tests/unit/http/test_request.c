@@ -267,6 +267,8 @@ static const struct row framing[] = {
       HTTP_R_SUSPICIOUS_HEADER, 0, 400, SENT_POST(CL "4\r\n") },
     { "Transfer_Encoding", POST(CL "4\r\nTransfer_Encoding: chunked\r\n"), HTTP_R_SUSPICIOUS_HEADER,
       0, 400, SENT_POST(CL "4\r\n") },
+    { "more after Transfer-Encoding", POST(CL "4\r\nTransfer-Encodingb: chunked\r\n"),
+      HTTP_R_SUSPICIOUS_HEADER, 0, 400, SENT_POST(CL "4\r\n") },
     { "control before Transfer-Encoding", POST(CL "4\r\n\x01Transfer-Encoding: chunked\r\n"),
       HTTP_R_SUSPICIOUS_HEADER, 0, 400, SENT_POST(CL "4\r\n") },
     { "leading blank first", SPAN_INIT("POST / HTTP/1.1\r\n Content-Length: 4\r\n" H "\r\n"),
