@@ -31,13 +31,14 @@ static bool close_one(struct worker *w)
     return t != NULL;
 }
 
-/* How many should be closed by now, a little more or less. */
+/* How many should be closed by now, a little more or less; in the end all, those
+ * too that were opened since. */
 static uint32_t due(const struct closer *c, uint32_t now)
 {
     const uint64_t window = c->window_ms * 9ull / 10;
     const uint64_t passed = now - c->began_ms + random_jitter() % WHEEL_TICK_MS;
 
-    return passed >= window ? c->total : (uint32_t)(c->total * passed / window);
+    return passed >= window ? UINT32_MAX : (uint32_t)(c->total * passed / window);
 }
 
 static void on_timer(struct wheel_timer *timer)
@@ -48,8 +49,7 @@ static void on_timer(struct wheel_timer *timer)
 
     while (c->done < goal && close_one(w))
         c->done++;
-    if (c->done < c->total && w->tunnel_count > 0)
-        wheel_set(&w->loop.wheel, timer, WHEEL_TICK_MS);
+    wheel_set(&w->loop.wheel, timer, WHEEL_TICK_MS);
 }
 
 void closer_init(struct closer *c)

@@ -46,10 +46,16 @@ static const char *const end_names[TUNNEL_ENDS] = {
     [TUNNEL_MID_FRAME] = "mid-frame",
 };
 
-void tunnel_end(struct tunnel *t, enum tunnel_end why)
+void tunnel_blame(struct tunnel *t, enum tunnel_end why)
 {
     if (t->end == TUNNEL_ALIVE)
         t->end = (uint8_t)why;
+}
+
+void tunnel_end(struct tunnel *t, enum tunnel_end why)
+{
+    tunnel_blame(t, why);
+    t->is_over = true;
 }
 
 static bool is_client(const struct tunnel *t, const struct leg *leg)
@@ -65,6 +71,14 @@ static struct leg *other_leg(struct tunnel *t, const struct leg *leg)
 static uint32_t now_ms(void)
 {
     return loop_now_ms(&worker_here->loop);
+}
+
+/* How long it may be silent: shorter when one side has finished. */
+static uint32_t limit_ms(const struct tunnel *t)
+{
+    const bool is_half = t->client.eof || t->target_leg.eof;
+
+    return is_half && t->idle_ms > TUNNEL_CLOSE_MS ? TUNNEL_CLOSE_MS : t->idle_ms;
 }
 
 static void reset_by(struct tunnel *t, const struct leg *leg)
@@ -110,6 +124,7 @@ static void flush(struct tunnel *t, struct leg *to)
             reset_by(t, to);
         if (io != STREAM_MOVED)
             return;
+        to->last_ms = now_ms();
         buf_drop(to->pending, moved);
         if (buf_len(to->pending) == 0) {
             buf_done(to->pending);
@@ -130,26 +145,18 @@ static void relay(struct tunnel *t, struct leg *from, struct span bytes)
         ws_tracker_feed(&from->tracker, bytes, &from->counts);
     else
         bytes = tunnel_close_filter(t, from, bytes);
+    if (ws_tracker_close_seen(&from->tracker))
+        tunnel_blame(t, is_client(t, from) ? TUNNEL_CLIENT_CLOSE : TUNNEL_TARGET_CLOSE);
     tunnel_send(t, other_leg(t, from), bytes);
 }
 
-/* The side that closed first names the end: by a Close frame, or by a bare FIN. */
-static enum tunnel_end end_by_fin(const struct tunnel *t, const struct leg *leg)
-{
-    if (ws_tracker_close_seen(&t->client.tracker))
-        return TUNNEL_CLIENT_CLOSE;
-    if (ws_tracker_close_seen(&t->target_leg.tracker))
-        return TUNNEL_TARGET_CLOSE;
-    return is_client(t, leg) ? TUNNEL_CLIENT_FIN : TUNNEL_TARGET_FIN;
-}
-
+/* The other side may still have something to say, but no longer take its time. */
 static void on_eof(struct tunnel *t, struct leg *from)
 {
     from->eof = true;
-    if (other_leg(t, from)->eof)
-        tunnel_end(t, end_by_fin(t, from));
-    else
-        wheel_set(&worker_here->loop.wheel, &t->timer, TUNNEL_CLOSE_MS);
+    tunnel_blame(t, is_client(t, from) ? TUNNEL_CLIENT_FIN : TUNNEL_TARGET_FIN);
+    if (t->close == CLOSE_NONE)
+        wheel_set(&worker_here->loop.wheel, &t->timer, limit_ms(t));
 }
 
 static void read_leg(struct tunnel *t, struct leg *from)
@@ -172,7 +179,7 @@ static void read_leg(struct tunnel *t, struct leg *from)
     }
 }
 
-/* --- our own closing, once the bytes are out -------------------------------------- */
+/* --- passing FIN on, once the bytes before it are out ------------------------------- */
 
 static void pass_fin(struct leg *from, struct leg *to)
 {
@@ -180,6 +187,11 @@ static void pass_fin(struct leg *from, struct leg *to)
         return;
     to->finished = true;
     stream_finish(&to->stream);
+}
+
+static bool is_sent_off(const struct leg *leg)
+{
+    return leg->finished && !(stream_wants(&leg->stream) & EV_WRITE);
 }
 
 /* --- events ------------------------------------------------------------------------ */
@@ -279,15 +291,14 @@ static void free_tunnel(struct tunnel *t)
 /* The last call of every callback. */
 static void settle(struct tunnel *t)
 {
-    if (t->close != CLOSE_NONE && t->end == TUNNEL_ALIVE)
+    if (t->close != CLOSE_NONE && !t->is_over)
         tunnel_close_advance(t);
-    if (t->end == TUNNEL_ALIVE) {
+    if (!t->is_over) {
         pass_fin(&t->client, &t->target_leg);
         pass_fin(&t->target_leg, &t->client);
-        if (t->close == CLOSE_DONE && t->client.finished && t->target_leg.finished)
-            tunnel_end(t, TUNNEL_SHUTDOWN);
+        t->is_over = is_sent_off(&t->client) && is_sent_off(&t->target_leg);
     }
-    if (t->end != TUNNEL_ALIVE) {
+    if (t->is_over) {
         free_tunnel(t);
         return;
     }
@@ -299,7 +310,7 @@ static void on_leg(struct tunnel *t, struct leg *leg, int revents)
 {
     if (revents & EV_WRITE)
         flush(t, leg);
-    if ((revents & EV_READ) && t->end == TUNNEL_ALIVE && other_leg(t, leg)->pending == NULL)
+    if ((revents & EV_READ) && !t->is_over && !leg->eof && other_leg(t, leg)->pending == NULL)
         read_leg(t, leg);
     settle(t);
 }
@@ -322,29 +333,28 @@ static void on_target(struct ev_loop *loop, ev_io *io, int revents)
 
 /* --- time ---------------------------------------------------------------------------- */
 
-/* Idle is when neither side delivered a byte; the one silent for longer is named. */
+/* Idle is when neither side moved a byte; the one silent for longer is named. */
 static uint32_t idle_left(const struct tunnel *t, enum tunnel_end *who)
 {
     const uint32_t now = now_ms();
     const uint32_t client = now - t->client.last_ms;
     const uint32_t target = now - t->target_leg.last_ms;
     const uint32_t idle = client < target ? client : target;
+    const uint32_t limit = limit_ms(t);
 
     *who = client > target ? TUNNEL_IDLE_CLIENT : TUNNEL_IDLE_TARGET;
-    return idle >= t->idle_ms ? 0 : t->idle_ms - idle;
+    return idle >= limit ? 0 : limit - idle;
 }
 
-/* One side is gone, or a close of ours was not answered in time. */
-static void end_closing(struct tunnel *t)
+/* At once: what the client still gets of a frame of the target is a torn one. */
+static void cut(struct tunnel *t, enum tunnel_end why, const char *reason)
 {
-    if (t->close == CLOSE_WANTED) {
-        tunnel_end(t, TUNNEL_MID_FRAME);
-    } else if (t->close != CLOSE_NONE) {
-        tunnel_close_now(t, 0, "");
-        tunnel_end(t, TUNNEL_SHUTDOWN);
-    } else {
-        tunnel_end(t, end_by_fin(t, t->client.eof ? &t->client : &t->target_leg));
-    }
+    const struct ws_tracker *target = &t->target_leg.tracker;
+
+    if (t->close < CLOSE_SENT && !ws_tracker_at_boundary(target) && !ws_tracker_is_opaque(target))
+        why = TUNNEL_MID_FRAME;
+    tunnel_close_now(t, WS_CLOSE_RESTART, reason);
+    tunnel_end(t, why);
 }
 
 static void on_timer(struct wheel_timer *timer)
@@ -353,8 +363,8 @@ static void on_timer(struct wheel_timer *timer)
     enum tunnel_end who;
     const uint32_t left = idle_left(t, &who);
 
-    if (tunnel_is_closing(t)) {
-        end_closing(t);
+    if (t->close != CLOSE_NONE) { /* it had no boundary, or no answer, in time */
+        cut(t, TUNNEL_SHUTDOWN, "restart");
     } else if (left == 0) {
         tunnel_close_now(t, WS_CLOSE_GOING_AWAY, "idle");
         tunnel_end(t, who);
@@ -414,7 +424,7 @@ void tunnel_start(struct worker *w, const struct stream *client, struct buf *to_
 
 bool tunnel_is_closing(const struct tunnel *t)
 {
-    return t->close != CLOSE_NONE || t->client.eof || t->target_leg.eof;
+    return t->close != CLOSE_NONE || t->end != TUNNEL_ALIVE;
 }
 
 void tunnel_shut(struct tunnel *t, uint32_t after_ms)
@@ -433,8 +443,10 @@ void tunnels_cut(struct worker *w, const struct target *target, bool is_shutdown
         struct tunnel *t = w->tunnels[i];
         if (target != NULL && t->target != target)
             continue;
-        tunnel_close_now(t, WS_CLOSE_RESTART, is_shutdown ? "restart" : "target removed");
-        tunnel_end(t, is_shutdown ? TUNNEL_SHUTDOWN : TUNNEL_DEREGISTERED);
+        if (is_shutdown)
+            cut(t, TUNNEL_SHUTDOWN, "restart");
+        else
+            cut(t, TUNNEL_DEREGISTERED, "target removed");
         settle(t);
     }
 }
@@ -444,7 +456,7 @@ void tunnels_set_idle(struct worker *w, uint32_t idle_ms)
     for (uint32_t i = 0; i < w->tunnel_count; i++) {
         struct tunnel *t = w->tunnels[i];
         t->idle_ms = idle_ms;
-        if (!tunnel_is_closing(t))
+        if (t->close == CLOSE_NONE)
             wheel_set(&w->loop.wheel, &t->timer, 0); /* look again at once */
     }
 }

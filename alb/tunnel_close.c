@@ -31,86 +31,105 @@ static void send_close(struct tunnel *t, struct leg *to, uint16_t code, const ch
     tunnel_send(t, to, span_of(frame, len));
 }
 
+/* Its own Close, when that is already on the way, is not passed on. */
+static bool may_close_target(const struct tunnel *t)
+{
+    return t->close == CLOSE_ANSWERING || ws_tracker_at_boundary(&t->client.tracker);
+}
+
 void tunnel_close_now(struct tunnel *t, uint16_t code, const char *reason)
 {
     if (t->close < CLOSE_SENT && ws_tracker_at_boundary(&t->target_leg.tracker))
         send_close(t, &t->client, code, reason);
-    if (t->close < CLOSE_DONE && ws_tracker_at_boundary(&t->client.tracker))
+    if (t->close < CLOSE_DONE && may_close_target(t))
         send_close(t, &t->target_leg, TARGET_CODE, "");
     t->close = CLOSE_DONE;
+}
+
+static void close_client(struct tunnel *t)
+{
+    char reason[40];
+
+    snprintf(reason, sizeof(reason), "restart;after=%u", t->after_ms);
+    send_close(t, &t->client, WS_CLOSE_RESTART, reason);
+    tunnel_blame(t, TUNNEL_SHUTDOWN);
+    t->close = CLOSE_SENT;
+    wheel_set(&worker_here->loop.wheel, &t->timer, TUNNEL_CLOSE_MS);
+}
+
+/* Nothing more comes from it that the target should have. */
+static bool client_is_done(const struct tunnel *t)
+{
+    return t->client.eof || ws_tracker_close_seen(&t->client.tracker) ||
+           (t->close == CLOSE_ANSWERING && ws_tracker_is_opaque(&t->client.tracker));
 }
 
 /* The next step of an orderly close, when the bytes before it are on their way. */
 void tunnel_close_advance(struct tunnel *t)
 {
-    char reason[40];
+    const struct ws_tracker *target = &t->target_leg.tracker;
 
-    if (t->close == CLOSE_WANTED && ws_tracker_at_boundary(&t->target_leg.tracker)) {
-        snprintf(reason, sizeof(reason), "restart;after=%u", t->after_ms);
-        send_close(t, &t->client, WS_CLOSE_RESTART, reason);
-        t->close = CLOSE_SENT;
-    } else if (t->close == CLOSE_WANTED && ws_tracker_is_opaque(&t->target_leg.tracker)) {
-        tunnel_end(t, TUNNEL_MID_FRAME);
-    } else if (t->close == CLOSE_ANSWERED) {
-        send_close(t, &t->target_leg, TARGET_CODE, "");
-        t->close = CLOSE_DONE;
+    if (t->close == CLOSE_WANTED && ws_tracker_at_boundary(target))
+        close_client(t);
+    if (t->close == CLOSE_WANTED && ws_tracker_is_opaque(target)) {
+        tunnel_close_now(t, WS_CLOSE_RESTART, "");
+        tunnel_end(t, TUNNEL_SHUTDOWN);
     }
+    if (t->close >= CLOSE_SENT && client_is_done(t))
+        tunnel_close_now(t, WS_CLOSE_RESTART, "");
     /* Both know: nothing more is read, and each gets its FIN after what waits. */
     if (t->close == CLOSE_DONE)
         t->client.eof = t->target_leg.eof = true;
 }
 
-/* Follow up to the end of a frame; what comes behind it is dropped. */
-static struct span until_boundary(struct tunnel *t, struct span bytes)
+/* One step of the tracker; what it took. */
+static size_t follow(struct leg *from, struct span bytes)
 {
-    struct ws_tracker *tracker = &t->target_leg.tracker;
-    struct span rest = bytes;
+    enum ws_step step;
+    const size_t n = ws_tracker_step(&from->tracker, bytes, &step);
 
-    while (rest.len > 0) {
-        enum ws_step step;
-        rest = span_after(rest, ws_tracker_step(tracker, rest, &step));
-        if (step == WS_STEP_FRAME_END && ws_tracker_at_boundary(tracker))
-            break;
-    }
-    return span_of(bytes.ptr, bytes.len - rest.len);
+    if (step == WS_STEP_FRAME_END)
+        from->counts.frames[ws_kind_of(ws_tracker_opcode(&from->tracker))]++;
+    return n;
 }
 
-/* Follow up to the client's Close, which is not passed on when all of it is
- * here. One that was cut by the network goes on as it is. */
+/* Up to the end of a frame; what comes behind it is dropped. */
+static struct span until_boundary(struct leg *target, struct span bytes)
+{
+    size_t n = 0;
+
+    while (n < bytes.len && (n == 0 || !ws_tracker_at_boundary(&target->tracker)))
+        n += follow(target, span_after(bytes, n));
+    return span_of(bytes.ptr, n);
+}
+
+static bool begins_close(const struct leg *from, struct span bytes)
+{
+    return ws_tracker_at_boundary(&from->tracker) && (bytes.ptr[0] & 15) == WS_OP_CLOSE;
+}
+
+/* Up to the client's Close. One whose first bytes have gone is passed on. */
 static struct span until_close(struct tunnel *t, struct span bytes)
 {
-    struct ws_tracker *tracker = &t->client.tracker;
-    struct span rest = bytes;
+    struct leg *client = &t->client;
+    size_t n = 0;
 
-    while (rest.len > 0) {
-        const bool at_boundary = ws_tracker_at_boundary(tracker);
-        const struct span before = rest;
-        enum ws_step step;
-        rest = span_after(rest, ws_tracker_step(tracker, rest, &step));
-        if (step != WS_STEP_HEADER && step != WS_STEP_FRAME_END)
-            continue;
-        if (ws_tracker_opcode(tracker) == WS_OP_CLOSE) {
-            t->close = at_boundary ? CLOSE_ANSWERED : CLOSE_DONE;
-            return at_boundary ? span_of(bytes.ptr, bytes.len - before.len) : bytes;
-        }
-    }
-    return bytes;
-}
-
-static struct span from_target(struct tunnel *t, struct span bytes)
-{
-    if (t->close != CLOSE_WANTED)
-        return span_of(bytes.ptr, 0);
-    return until_boundary(t, bytes);
+    while (n < bytes.len && !begins_close(client, span_after(bytes, n)))
+        n += follow(client, span_after(bytes, n));
+    if (n < bytes.len)
+        t->close = CLOSE_ANSWERING;
+    ws_tracker_feed(&client->tracker, span_after(bytes, n), &client->counts);
+    return span_of(bytes.ptr, n);
 }
 
 struct span tunnel_close_filter(struct tunnel *t, struct leg *from, struct span bytes)
 {
-    if (from == &t->target_leg)
-        return from_target(t, bytes);
-    if (t->close != CLOSE_SENT) {
-        ws_tracker_feed(&from->tracker, bytes, &from->counts);
-        return bytes;
-    }
-    return until_close(t, bytes);
+    const bool is_target = from == &t->target_leg;
+
+    if (is_target && t->close == CLOSE_WANTED)
+        return until_boundary(from, bytes);
+    if (!is_target && t->close == CLOSE_SENT)
+        return until_close(t, bytes);
+    ws_tracker_feed(&from->tracker, bytes, &from->counts);
+    return span_of(bytes.ptr, t->close == CLOSE_WANTED ? bytes.len : 0);
 }

@@ -36,17 +36,17 @@ struct leg {
     struct ws_tracker tracker; /* of what comes *from* this side */
     struct ws_counts counts;
     uint64_t bytes;   /* from this side */
-    uint32_t last_ms; /* when it last delivered a byte */
+    uint32_t last_ms; /* when it last delivered a byte, or took one that had to wait */
     bool eof;         /* it has finished sending */
     bool finished;    /* we have sent our FIN to it */
 };
 
 enum tunnel_close {
     CLOSE_NONE,
-    CLOSE_WANTED,   /* at the next boundary towards the client */
-    CLOSE_SENT,     /* the client has our Close; its data still goes to the target */
-    CLOSE_ANSWERED, /* the client's Close came; the target is still to get one */
-    CLOSE_DONE,
+    CLOSE_WANTED,    /* at the next boundary towards the client */
+    CLOSE_SENT,      /* the client has our Close; its data still goes to the target */
+    CLOSE_ANSWERING, /* the client's Close is coming; the target gets another in its place */
+    CLOSE_DONE,      /* nothing is read any more */
 };
 
 struct tunnel {
@@ -58,12 +58,16 @@ struct tunnel {
     uint32_t idle_ms;
     uint32_t after_ms; /* for a restart: when the client should come again */
     uint8_t close;     /* enum tunnel_close */
-    uint8_t end;       /* enum tunnel_end: set once; freed at the end of settle() */
+    uint8_t end;       /* enum tunnel_end: what began its end */
+    bool is_over;      /* freed at the end of settle() */
 };
 
 _Static_assert(sizeof(struct tunnel) <= 352, "an idle tunnel is this and nothing else");
 
-/* Set the cause; the first one stays. */
+/* What begins its end: a Close or a FIN that goes by. The first one stays. */
+void tunnel_blame(struct tunnel *t, enum tunnel_end why);
+
+/* It is over; `why` unless something was blamed before. */
 void tunnel_end(struct tunnel *t, enum tunnel_end why);
 
 /* Send, or keep what does not go. */
