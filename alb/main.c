@@ -8,9 +8,9 @@
 #include "alb/balancer.h"
 #include "alb/check.h"
 #include "alb/command.h"
-#include "alb/counters.h"
 #include "alb/options.h"
 #include "alb/quick.h"
+#include "alb/report.h"
 
 #define DEFAULT_SOCKET "/run/postern/alb.sock"
 
@@ -69,8 +69,7 @@ static int settings(const struct arguments *a)
 static int metrics(const struct arguments *a)
 {
     (void)a;
-    metrics_describe(counter_metrics, "alb_", stdout);
-    metrics_describe(target_metrics, "alb_", stdout);
+    report_describe_metrics(stdout);
     return 0;
 }
 

@@ -5,12 +5,23 @@
 #include <netinet/tcp.h>
 #include <sys/socket.h>
 #include <unistd.h>
+
+/* A pointer is spread well enough by one multiplication. */
+#define HASH_FUNCTION(key, len, hash) ((hash) = hash_of_pointer(key))
 #include <uthash.h>
 
 #include "base/mem.h"
 
 #include "alb/target.h"
 #include "alb/worker.h"
+
+static unsigned hash_of_pointer(const void *key)
+{
+    uintptr_t p;
+
+    memcpy(&p, key, sizeof(p));
+    return (unsigned)(((uint64_t)p * 0x9e3779b97f4a7c15u) >> 32);
+}
 
 struct pool_slot {
     const struct target *target; /* the key; its connections hold the references */
