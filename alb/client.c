@@ -52,9 +52,10 @@ enum step { STEP_AGAIN, STEP_NEED_INPUT };
 
 enum {
     IN_MAX = HTTP_HEAD_MAX + HTTP_LINE_MAX,
-    EARLY_MAX = 16 * 1024, /* bytes taken from a client that speaks before its turn */
-    HEAD_MS = 60 * 1000,   /* a head must be whole within this, and the idle timeout */
-    LINGER_MS = 2000,
+    EARLY_MAX = 16 * 1024,         /* bytes taken from a client that speaks before its turn */
+    HEAD_MS = 60 * 1000,           /* a head must be whole within this, and the idle timeout */
+    OUT_BUSY = CLIENT_OUT_MAX / 2, /* with so much unsent, no new request is begun */
+    LINGER_MS = 2000,              /* from our FIN to the client's */
     LINGER_BYTES = 1024 * 1024,
 };
 
@@ -78,6 +79,7 @@ struct client {
     uint32_t active_ms;   /* last byte; or the state's beginning */
     uint32_t lingered;    /* bytes thrown away */
     bool in_eof;          /* the client has finished sending */
+    bool waits_for_room;  /* HEAD: it reads slower than it asks; `in` waits for `out` */
     bool out_finished;    /* LINGER: our FIN is sent */
     bool became_tunnel;   /* the stream belongs to a tunnel now */
 };
@@ -102,11 +104,19 @@ static uint32_t time_left(const struct client *c)
 
     if (c->state == EXCHANGE)
         return exchange_time_left(c->exchange);
-    if (c->state == LINGER)
+    if (c->out_finished)
         limit = LINGER_MS;
     else if (buf_len(&c->in) > 0 && limit > HEAD_MS)
         limit = HEAD_MS;
     return passed >= limit ? 0 : limit - passed;
+}
+
+/* A byte went either way. The time for a head starts with its first byte, not
+ * with each. */
+static void touch(struct client *c)
+{
+    if (c->state != HEAD || buf_len(&c->in) == 0 || c->waits_for_room)
+        c->active_ms = now_ms(c);
 }
 
 static void set_timer(struct client *c)
@@ -249,16 +259,32 @@ static void route(struct client *c, const struct http_message *m)
     }
 }
 
+/* There is no whole head. A client may close its sending half and read on, so
+ * what was answered is still sent. */
+static enum step need_input(struct client *c, struct span bytes)
+{
+    if (!c->in_eof)
+        return STEP_NEED_INPUT;
+    if (bytes.len == 0)
+        change_state(c, LINGER);
+    else
+        refuse(c, NULL, 400, "client closed within the request head");
+    return STEP_AGAIN;
+}
+
 static enum step step_head(struct client *c, struct span *bytes)
 {
     struct http_message *m = &c->worker->request;
 
-    if (bytes->len == 0)
+    c->waits_for_room = bytes->len > 0 && buf_len(&c->out) >= OUT_BUSY;
+    if (c->waits_for_room)
         return STEP_NEED_INPUT;
+    if (bytes->len == 0)
+        return need_input(c, *bytes);
     switch (http_request_parse(*bytes, (enum http_desync_mode)c->worker->config->alb.desync_mode, m,
                                &c->scanned)) {
     case HTTP_PARTIAL:
-        return STEP_NEED_INPUT;
+        return need_input(c, *bytes);
     case HTTP_REFUSED:
         metric_add(&c->worker->counters.desync_non_compliant, 1);
         refuse(c, NULL, m->refuse_status, m->refuse_why);
@@ -391,19 +417,6 @@ static void work(struct client *c, struct span fresh)
     buf_release(&c->in);
 }
 
-/* The client has finished sending. What is running may still be answered: a
- * client may close its sending half and read on. */
-static void on_eof(struct client *c)
-{
-    c->in_eof = true;
-    if (c->state == EXCHANGE)
-        exchange_client_eof(c->exchange);
-    else if (c->state == HEAD && buf_len(&c->in) == 0)
-        end(c, "client closed");
-    else if (c->state == HEAD)
-        refuse(c, NULL, 400, "client closed within the request head");
-}
-
 static void read_input(struct client *c)
 {
     struct loop *loop = &c->worker->loop;
@@ -412,15 +425,15 @@ static void read_input(struct client *c)
     switch (stream_read(&c->stream, loop->scratch, LOOP_SCRATCH_BYTES, &n)) {
     case STREAM_MOVED:
         metric_add(&c->worker->counters.client_bytes_in, n);
-        /* The time for a head starts with its first byte, not with each. */
-        if (c->state != HEAD || buf_len(&c->in) == 0)
-            c->active_ms = now_ms(c);
+        touch(c);
         work(c, span_of(loop->scratch, n));
         break;
     case STREAM_BLOCKED:
         break;
     case STREAM_EOF:
-        on_eof(c);
+        c->in_eof = true;
+        if (c->state == EXCHANGE)
+            exchange_client_eof(c->exchange);
         work(c, SPAN(""));
         break;
     case STREAM_FAILED:
@@ -440,6 +453,7 @@ static void write_output(struct client *c)
             return;
         metric_add(&c->worker->counters.client_bytes_out, moved);
         buf_drop(&c->out, moved);
+        touch(c);
         if (c->exchange != NULL)
             exchange_touch(c->exchange);
     }
@@ -455,6 +469,7 @@ static void finish_output(struct client *c)
         stream_wants(&c->stream) & EV_WRITE)
         return;
     c->out_finished = true;
+    set_timer(c);
     stream_finish(&c->stream);
     if (c->in_eof)
         end(c, "closed");
@@ -464,7 +479,7 @@ static void finish_output(struct client *c)
 
 static bool wants_input(const struct client *c)
 {
-    if (c->in_eof)
+    if (c->in_eof || c->waits_for_room)
         return false;
     if (c->state != EXCHANGE)
         return true;
@@ -516,6 +531,11 @@ static void settle(struct client *c)
 {
     if (!c->became_tunnel)
         write_output(c);
+    while (c->waits_for_room && c->end_reason == NULL && buf_len(&c->out) < OUT_BUSY) {
+        work(c, SPAN(""));
+        if (!c->became_tunnel)
+            write_output(c);
+    }
     if (c->end_reason == NULL)
         finish_output(c);
     if (c->end_reason != NULL) {
@@ -621,10 +641,13 @@ void clients_drain(struct worker *w)
     list_each_safe(at, after, &w->clients)
     {
         struct client *c = list_entry(at, struct client, link);
-        if (c->state == HEAD && buf_len(&c->in) == 0) {
+        if (c->state != HEAD || buf_len(&c->in) > 0)
+            continue;
+        if (buf_len(&c->out) > 0)
+            change_state(c, LINGER);
+        else
             end(c, "shutdown");
-            settle(c);
-        }
+        settle(c);
     }
 }
 

@@ -217,11 +217,22 @@ static void put_payload(struct exchange *x, struct span payload)
         http_chunk_end(out);
 }
 
+/* A target may answer and close before it has the whole request. So a failed
+ * write decides nothing: what it said is read first, then its end. */
+static void flush_request(struct exchange *x)
+{
+    if (x->state != EXCHANGE_RUNNING || target_conn_flush(x->conn))
+        return;
+    x->request_cut = true;
+    buf_done(&x->conn->out);
+}
+
 void exchange_take(struct exchange *x, struct span *in)
 {
     const size_t before = in->len;
 
-    while (x->state == EXCHANGE_RUNNING && !x->request_done && has_room_for(x, in->len)) {
+    while (x->state == EXCHANGE_RUNNING && !x->request_done && !x->request_cut &&
+           has_room_for(x, in->len)) {
         struct span payload;
         const enum http_body_step step = http_body_take(&x->request_body, in, &payload);
         if (step == HTTP_BODY_DATA) {
@@ -243,13 +254,12 @@ void exchange_take(struct exchange *x, struct span *in)
     }
     /* At once, the head as well: waiting for the socket to say that it is
      * writable would cost two more system calls for each request. */
-    if (x->state == EXCHANGE_RUNNING && !target_conn_flush(x->conn))
-        exchange_target_lost(x, "target closed while the request was sent");
+    flush_request(x);
 }
 
 bool exchange_wants_body(const struct exchange *x)
 {
-    return x->state == EXCHANGE_RUNNING && !x->request_done && x->conn != NULL &&
+    return x->state == EXCHANGE_RUNNING && !x->request_done && !x->request_cut && x->conn != NULL &&
            has_room_for(x, LOOP_SCRATCH_BYTES);
 }
 
@@ -362,6 +372,7 @@ static bool send_again(struct exchange *x)
     if (!connect_target(x, true))
         return false;
     x->scanned = 0;
+    x->request_cut = false;
     buf_put(&x->conn->out, buf_data(&x->replay));
     buf_done(&x->replay);
     return true;
@@ -394,7 +405,6 @@ void exchange_on_target(struct target_conn *conn, int revents)
         connected(x);
     if (x->state == EXCHANGE_RUNNING && (revents & EV_READ))
         exchange_read_response(x);
-    if (x->state == EXCHANGE_RUNNING && !target_conn_flush(x->conn))
-        exchange_target_lost(x, "target reset the connection");
+    flush_request(x);
     x->client.wake(x->client.user);
 }

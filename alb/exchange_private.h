@@ -4,14 +4,18 @@
 
 #include "http/body.h"
 #include "http/message.h"
+#include "net/loop.h"
 #include "ws/handshake.h"
 
 #include "alb/exchange.h"
 #include "alb/target_conn.h"
 
-/* The target is read only while the client's `out` can take a whole read and
- * its framing. */
-enum { EXCHANGE_OUT_ROOM = 64 * 1024 + 1024, EXCHANGE_INTERIM_MAX = 8 };
+/* The target is read only while the client's `out` can take what comes of it: a
+ * head of which a part was kept, a whole read, our fields and framing. */
+enum {
+    EXCHANGE_OUT_ROOM = HTTP_RESPONSE_HEAD_MAX + LOOP_SCRATCH_BYTES + 4096,
+    EXCHANGE_INTERIM_MAX = 8,
+};
 
 struct exchange {
     struct worker *worker;
@@ -25,6 +29,7 @@ struct exchange {
     struct http_body request_body, response_body;
     bool request_chunked, response_chunked; /* how we send it on */
     bool request_done;
+    bool request_cut;    /* the target takes no more of it */
     bool response_begun; /* its head is in `out` */
     bool client_is_1_0, is_upgrade, is_ambiguous, close_client;
     bool target_keeps_alive;
