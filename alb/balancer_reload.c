@@ -11,6 +11,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "net/tls.h"
 
 #include "alb/balancer_private.h"
 #include "alb/config.h"
@@ -105,6 +106,23 @@ static void on_gone(void *user, struct target *t)
     ev_timer_start(b->control.ev, &d->timer);
 }
 
+/* --- certificates that stay ---------------------------------------------------------- */
+
+/* A certificate that did not change keeps its tickets: otherwise each reload
+ * would cost every client a full handshake. */
+static void keep_tickets(const struct config *now, struct config *next)
+{
+    for (size_t i = 0; i < next->listener_count; i++) {
+        struct listener_config *l = &next->listeners[i];
+        const struct listener_config *old = config_listener(now, span_text(l->name));
+        if (old == NULL || old->tls == NULL || l->tls == NULL ||
+            !tls_server_is_same(old->tls, l->tls))
+            continue;
+        tls_server_unref(&l->tls);
+        l->tls = tls_server_ref(old->tls);
+    }
+}
+
 /* --- reloading -------------------------------------------------------------------------- */
 
 static void warn_restart_only(const struct config *now, const struct config *next,
@@ -168,6 +186,7 @@ bool balancer_reload(struct balancer *b, struct problems *problems)
         return refused(b, &next);
     warn_restart_only(b->config, next, problems);
     next->admin = b->config->admin; /* as it is bound */
+    keep_tickets(b->config, next);
     registry_bind(&b->registry, next);
     b->connection_limit = balancer_connection_limit(next);
     publish(b, next);

@@ -288,3 +288,16 @@ void tls_server_unref(struct tls_server **server)
     if (t != NULL && atomic_fetch_sub_explicit(&t->refs, 1, memory_order_acq_rel) == 1)
         free_server(t);
 }
+
+bool tls_server_is_same(const struct tls_server *a, const struct tls_server *b)
+{
+    const mbedtls_x509_crt *x = &a->chain, *y = &b->chain;
+
+    while (x != NULL && y != NULL) {
+        if (!span_equal(span_of(x->raw.p, x->raw.len), span_of(y->raw.p, y->raw.len)))
+            return false;
+        x = x->next;
+        y = y->next;
+    }
+    return x == NULL && y == NULL;
+}

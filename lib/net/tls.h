@@ -34,6 +34,10 @@ struct tls_server *tls_server_new(const char *certificate_file, const char *key_
 struct tls_server *tls_server_ref(struct tls_server *server);
 void tls_server_unref(struct tls_server **server);
 
+/* The same certificate chain. A reload that did not change it keeps the old
+ * server, whose tickets resume; the new one would not know them. */
+bool tls_server_is_same(const struct tls_server *a, const struct tls_server *b);
+
 /* Takes a reference on the server; the descriptor stays the caller's. */
 struct tls_session *tls_session_new(struct tls_server *server, int fd);
 void tls_session_free(struct tls_session **session);
