@@ -110,8 +110,18 @@ void balancer_tell_greeters(struct balancer *b, loop_fn *run, void *arg)
 
 static bool is_listener_of(const struct listener *l, const struct listener_config *c)
 {
-    return strcmp(l->name, c->name) == 0 && strcmp(l->bind, c->options.bind) == 0 &&
-           l->protocol == c->options.protocol;
+    return strcmp(l->bind, c->options.bind) == 0 && l->protocol == c->options.protocol &&
+           (addr_port(&c->bind) != 0 || strcmp(l->name, c->name) == 0);
+}
+
+struct listener_config *listener_config_of(const struct config *config,
+                                           const struct listener *listener)
+{
+    for (size_t i = 0; i < config->listener_count; i++) {
+        if (is_listener_of(listener, &config->listeners[i]))
+            return &config->listeners[i];
+    }
+    return NULL;
 }
 
 static struct listener *find_listener(struct balancer *b, const struct listener_config *c)
@@ -161,6 +171,19 @@ static struct listener *new_listener(struct balancer *b, const struct listener_c
     return l;
 }
 
+/* An address that we hold already, with another protocol: it is closed after
+ * this one is open. */
+static bool is_ours(struct balancer *b, const struct addr *addr)
+{
+    list_each(at, &b->listeners)
+    {
+        const struct listener *l = list_entry(at, struct listener, link);
+        if (l->is_open && addr_equal(&l->bound, addr))
+            return true;
+    }
+    return false;
+}
+
 static bool open_listener(struct balancer *b, const struct listener_config *c,
                           struct problems *problems)
 {
@@ -172,7 +195,8 @@ static bool open_listener(struct balancer *b, const struct listener_config *c,
     if (l->is_open)
         return true;
     l->bound = c->bind;
-    if (!listener_probe(&l->bound, why, sizeof(why)) || !open_sockets(b, l, why, sizeof(why))) {
+    if ((!is_ours(b, &l->bound) && !listener_probe(&l->bound, why, sizeof(why))) ||
+        !open_sockets(b, l, why, sizeof(why))) {
         problems_error(problems, c->lines.header, "listener %s: %s", c->name, why);
         return false;
     }
@@ -190,21 +214,12 @@ bool balancer_open_listeners(struct balancer *b, const struct config *config,
     return ok;
 }
 
-static bool is_named(const struct listener *l, const struct config *config)
-{
-    for (size_t i = 0; i < config->listener_count; i++) {
-        if (is_listener_of(l, &config->listeners[i]))
-            return true;
-    }
-    return false;
-}
-
 void balancer_close_listeners(struct balancer *b, const struct config *config)
 {
     list_each(at, &b->listeners)
     {
         struct listener *l = list_entry(at, struct listener, link);
-        if (!l->is_open || is_named(l, config))
+        if (!l->is_open || listener_config_of(config, l) != NULL)
             continue;
         log_info("listener closed name=%s bind=%s", l->name, l->bind);
         l->is_open = false;

@@ -32,11 +32,12 @@ struct balancer;
 struct config;
 struct greeter;
 struct health;
+struct listener_config;
 struct seal_ring;
 struct worker;
 
 /* A listening address; lives until the process ends, so that connections may
- * point to it. The configuration's part is found by name (worker.h). */
+ * point to it. */
 struct listener {
     char *name, *bind; /* owned; as configured */
     int protocol;      /* enum listener_protocol */
@@ -44,6 +45,12 @@ struct listener {
     struct list link;
     bool is_open; /* control thread */
 };
+
+/* The snapshot's part for this listener, NULL when it was removed: the one with
+ * its address and protocol, whatever it is called now. (Port 0 is a port of its
+ * own each time, so those go by name.) */
+struct listener_config *listener_config_of(const struct config *config,
+                                           const struct listener *listener);
 
 /* A snapshot on its way to the loops. */
 struct publication {

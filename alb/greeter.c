@@ -93,9 +93,9 @@ static void on_handshake(void *user, struct handshake_result *result)
 
 static struct tls_server *tls_of(const struct greeter *g, const struct listener *l)
 {
-    const struct listener_config *c = config_listener(g->config, span_text(l->name));
+    const struct listener_config *c = listener_config_of(g->config, l);
 
-    return c != NULL && strcmp(c->options.bind, l->bind) == 0 ? c->tls : NULL;
+    return c == NULL ? NULL : c->tls;
 }
 
 static void on_accept(struct acceptor *acceptor, int fd, const struct addr *peer)

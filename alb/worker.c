@@ -63,9 +63,7 @@ void worker_done(struct worker *w)
 const struct listener_config *worker_listener_config(const struct worker *w,
                                                      const struct listener *listener)
 {
-    const struct listener_config *c = config_listener(w->config, span_text(listener->name));
-
-    return c != NULL && strcmp(c->options.bind, listener->bind) == 0 ? c : NULL;
+    return listener_config_of(w->config, listener);
 }
 
 static void adopt(struct worker *w, struct listener *listener, const struct handshake_result *from)
