@@ -72,6 +72,8 @@ have = command -v $(firstword $(CC)) >/dev/null || { \
        for h in $(1); do \
          echo "\#include <$$h>" | $(CC) $(CPPFLAGS) -E -x c - >/dev/null 2>&1 || { \
          echo "make: the header $$h is missing: run \`make deps\`" >&2; exit 1; }; done
+need = command -v $(1) >/dev/null || { \
+         echo "make: $(1) is missing: run \`make deps-$(2)\`" >&2; exit 1; }
 $B/have-libraries:
 	@$(call have,$(HEADERS)); mkdir -p $B; touch $@
 $B/have-cmocka:
@@ -135,6 +137,7 @@ system: all ## the programs over real sockets (pytest)
 browser: all tests/browser/node_modules ## the page in Chromium (pytest and playwright-core)
 	@mkdir -p $(REPORTS); $(PYTEST) tests/browser $(ARGS)
 valgrind: all $(UNIT) ## unit tests and one system test under valgrind
+	@$(call need,valgrind,valgrind)
 	@tools/unit.sh "$(VALGRIND)" $(UNIT)
 	@WRAP="$(VALGRIND)" $(PYTEST) tests/system -k smoke $(ARGS)
 valgrind: PATIENCE := 10
@@ -162,6 +165,7 @@ $B/fuzz/%: $B/tests/fuzz/%.o $$(NEEDS.$$(call fuzz_layer,$$*_))
 fuzz: ## build the fuzzers (clang: make deps-fuzz)
 fuzz-run: ## run each fuzzer for SECONDS (30)
 fuzz fuzz-run:
+	@$(call need,clang,fuzz)
 	+@$(MAKE) --no-print-directory MODE=fuzz CC=clang all-$@
 all-fuzz: $(FUZZ)
 all-fuzz-run: $(FUZZ)
@@ -177,14 +181,19 @@ CPPCHECK_CANNOT := missingReturn uninitvar unknownMacro missingIncludeSystem
 .PHONY: lint lint-format lint-tidy lint-cppcheck lint-shell fmt docs
 lint: lint-format lint-tidy lint-cppcheck lint-shell ## what the compilers do not find (make deps-lint)
 lint-format:
+	@$(call need,clang-format,lint)
 	clang-format --dry-run -Werror $$(git ls-files '*.[ch]')
+# On stderr it only counts what it found in the headers of others.
 lint-tidy: $B/have-libraries $B/have-cmocka
+	@$(call need,clang-tidy,lint)
 	@echo clang-tidy; git ls-files '*.c' | xargs -P 2 -n 4 sh -c \
-	  'clang-tidy --quiet "$$@" -- $(subst ','\'',$(CPPFLAGS)) -std=c11' tidy
+	  'clang-tidy --quiet "$$@" -- $(subst ','\'',$(CPPFLAGS)) -std=c11 2>/dev/null' tidy
 lint-cppcheck:
+	@$(call need,cppcheck,lint)
 	cppcheck -q -j 2 --std=c11 --enable=warning,performance,portability --error-exitcode=1 -I. -Ilib \
 	  $(CPPCHECK_CANNOT:%=--suppress=%) alb wsserver stickiness lib
 lint-shell:
+	@$(call need,shellcheck,lint)
 	shellcheck $$(git ls-files '*.sh') .ci/run
 fmt: ## lay out the code
 	clang-format -i $$(git ls-files '*.[ch]')

@@ -11,9 +11,11 @@ out=$(mktemp) || exit 1
 trap 'rm -f "$out"' EXIT
 passed=0 failed=0
 
-# cmocka prints one of each for every group of tests in a program.
+# "[  PASSED  ] 4 test(s)." and "[  FAILED  ] 1 test(s), listed below:", one of
+# each for every group of tests; newer versions put the group's name before.
 sum() {
-    awk -v word="$1" '$2 == word && $4 ~ /^[0-9]+$/ { n += $4 } END { print n + 0 }' "$out"
+    awk -v word="$1" '$2 == word { for (i = 4; i < NF; i++) if ($(i + 1) ~ /^test\(s\)/) n += $i }
+        END { print n + 0 }' "$out"
 }
 
 for program in "$@"; do
