@@ -264,6 +264,8 @@ void report_describe_metrics(FILE *to)
     const struct metric *const tables[] = { process_metrics, counter_metrics, group_gauges,
                                             target_gauges, target_metrics };
 
+    fprintf(to, "# Metrics of alb\n\nPrinted by `alb metrics`; the admin port serves them at "
+                "/metrics.\n\n| Metric | Type | Labels | What it counts |\n|---|---|---|---|\n");
     for (size_t i = 0; i < sizeof(tables) / sizeof(tables[0]); i++)
         metrics_describe(tables[i], "alb_", to);
 }

@@ -49,6 +49,8 @@ write_node() { # NAME PORT
 bind = 127.0.0.1:$2
 node = $1
 store = sqlite
+; As large as a test through /t/echo may want it; a chat does with the default.
+max_message_bytes = 16m
 shutdown_timeout = 1s
 [sqlite]
 path = $dir/chat.db
