@@ -508,6 +508,17 @@ static void watch(struct client *c)
         ev_feed_event(loop, &c->io, EV_READ);
 }
 
+/* It went away, or was cut, while a target was answering. */
+static void give_up_exchange(struct client *c)
+{
+    if (c->exchange == NULL)
+        return;
+    exchange_abort(c->exchange, 460, c->end_reason);
+    if (exchange_state(c->exchange) == EXCHANGE_FAILED)
+        count_own_status(c, 460);
+    exchange_free(&c->exchange);
+}
+
 static void free_client(struct client *c)
 {
     struct worker *w = c->worker;
@@ -516,7 +527,7 @@ static void free_client(struct client *c)
     ev_io_stop(w->loop.ev, &c->io);
     wheel_stop(&w->loop.wheel, &c->timer);
     list_remove(&c->link);
-    exchange_free(&c->exchange);
+    give_up_exchange(c);
     if (!c->became_tunnel) {
         stream_close(&c->stream);
         balancer_connection_closed(w->balancer, w);
@@ -656,9 +667,14 @@ void clients_cut(struct worker *w, const struct target *target, const char *reas
     list_each_safe(at, after, &w->clients)
     {
         struct client *c = list_entry(at, struct client, link);
-        if (target != NULL && (c->exchange == NULL || exchange_target(c->exchange) != target))
+        if (target == NULL) {
+            end(c, reason);
+        } else if (c->exchange != NULL && exchange_target(c->exchange) == target) {
+            exchange_abort(c->exchange, 502, reason);
+            work(c, SPAN(""));
+        } else {
             continue;
-        end(c, reason);
+        }
         settle(c);
     }
 }

@@ -18,7 +18,8 @@ void client_start(struct worker *w, struct listener *listener, const struct hand
 /* Whoever has no request running: end it. The others: no keep-alive any more. */
 void clients_drain(struct worker *w);
 
-/* End all of them, or those whose request went to this target. */
+/* End all of them; or only the requests that went to this target, with a 502 to
+ * those that have no answer yet. */
 void clients_cut(struct worker *w, const struct target *target, const char *reason);
 
 #endif

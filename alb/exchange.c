@@ -274,6 +274,13 @@ void exchange_client_eof(struct exchange *x)
         exchange_fail(x, 400, "client closed before the whole body came");
 }
 
+void exchange_abort(struct exchange *x, int status, const char *why)
+{
+    exchange_fail(x, status, why);
+    if (x->state == EXCHANGE_FAILED && x->entry != NULL)
+        x->entry->elb_status = (uint16_t)x->status;
+}
+
 /* --- time ------------------------------------------------------------------ */
 
 static uint32_t limit_ms(const struct exchange *x)

@@ -72,6 +72,10 @@ bool exchange_request_is_done(const struct exchange *x);
 /* The client has finished sending. */
 void exchange_client_eof(struct exchange *x);
 
+/* Stop it, if it runs, with this status and reason (a literal). 460: the client
+ * went away before it had an answer. */
+void exchange_abort(struct exchange *x, int status, const char *why);
+
 /* Choose the target side's events, by the room in `out`. */
 void exchange_watch(struct exchange *x);
 

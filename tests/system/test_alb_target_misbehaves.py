@@ -1,0 +1,153 @@
+"""Whatever a target does, the client gets an answer or a clear end, and the log a reason."""
+
+import pytest
+
+from harness import (ask, forward_config, free_port, read_head, read_response,
+                     request, reset, wait_until)
+
+OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
+
+
+def says(raw):
+    def script(sock, _head, _rest):
+        sock.sendall(raw)
+        return False
+    return script
+
+
+NO_RESPONSES = {
+    "garbage": b"hello\r\n\r\n",
+    "binary garbage": b"\0\1\2\3\r\n\r\n",
+    "TLS": b"\x15\x03\x01\x00\x02\x02\x28",
+    "no status": b"HTTP/1.1 OK\r\n\r\n",
+    "status of four digits": b"HTTP/1.1 2000 OK\r\n\r\n",
+    "HTTP/2": b"HTTP/2.0 200 OK\r\n\r\n",
+    "length and chunks": b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n"
+                         b"Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n",
+    "two lengths": b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\nok!",
+    "odd length": b"HTTP/1.1 200 OK\r\nContent-Length: +2\r\n\r\nok",
+    "unknown coding": b"HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip\r\n\r\n",
+    "blank before a colon": b"HTTP/1.1 200 OK\r\nContent-Length : 2\r\n\r\nok",
+    "bare LF": b"HTTP/1.1 200 OK\nContent-Length: 2\n\nok",
+    "fold": b"HTTP/1.1 200 OK\r\nX: a\r\n b\r\nContent-Length: 2\r\n\r\nok",
+    "huge head": b"HTTP/1.1 200 OK\r\n" + b"X: " + b"x" * 40000 + b"\r\n\r\n",
+    "huge head of many fields": b"HTTP/1.1 200 OK\r\n" + b"X: abcdefgh\r\n" * 4000 + b"\r\n",
+    "a head without end": b"HTTP/1.1 200 OK\r\nX: " + b"x" * 100000,
+    "half a head": b"HTTP/1.1 200 OK\r\nContent-",
+    "nothing": b"",
+    "101 to a plain request": b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n"
+                              b"Connection: Upgrade\r\n\r\n",
+}
+
+
+def test_what_is_no_response_is_a_502(start_alb, start_target):
+    raw = []
+    target = start_target(lambda sock, _head, _rest: sock.sendall(raw[0]))
+    alb = start_alb(forward_config(target))
+
+    for name, raw[:] in ((name, [data]) for name, data in NO_RESPONSES.items()):
+        got = ask(alb, request(path="/" + name.replace(" ", "-")))
+        assert got.status == 502, name
+        assert got.values("Server") == ["postern-alb"], name
+    raw[:] = [OK]
+    assert alb.get()[0] == 200
+    row = alb.access_row("/garbage ")
+    assert " 502 - " in row and 'end="the status line is malformed"' in row
+
+
+def test_responses_are_read_a_byte_at_a_time(start_alb, start_target):
+    def script(sock, _head, _rest):
+        for i in range(len(OK)):
+            sock.sendall(OK[i:i + 1])
+        return True
+    target = start_target(script)
+    alb = start_alb(forward_config(target))
+
+    assert [alb.get()[2] for _ in range(3)] == [b"ok"] * 3
+    assert target.connections == 1
+
+
+def test_a_head_of_just_under_32_kb_passes(start_alb, start_target):
+    fields = b"X: " + b"x" * 16000 + b"\r\nY: " + b"y" * 15000 + b"\r\n"
+    target = start_target(says(b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n" + fields +
+                               b"\r\n" + b"z" * 100000))
+    alb = start_alb(forward_config(target))
+
+    assert ask(alb, request()).body == b"z" * 100000
+
+
+def test_a_refused_connection_is_a_502(start_alb):
+    alb = start_alb(forward_config(f"127.0.0.1:{free_port()}"))
+
+    assert alb.get()[0] == 502
+    assert 'end="target refused the connection"' in alb.access_row(" 502 - ")
+    assert alb.metric("alb_target_connection_errors_total") == 1
+
+
+def test_a_reset_without_an_answer_is_a_502(start_alb, start_target):
+    def script(sock, _head, _rest):
+        reset(sock)
+        return False
+    alb = start_alb(forward_config(start_target(script)))
+
+    assert alb.get()[0] == 502
+    assert 'end="target reset the connection"' in alb.access_row(" 502 - ")
+
+
+CUT = {
+    "length": b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\npart",
+    "chunks": b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n64\r\npart",
+    "between chunks": b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\npart\r\n",
+    "bad chunk": b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\npart\r\nzz\r\n",
+}
+
+
+@pytest.mark.parametrize("name", CUT)
+@pytest.mark.parametrize("ending", ["close", "reset"])
+def test_a_response_that_breaks_off_is_never_taken_for_whole(start_alb, start_target, name,
+                                                             ending):
+    def script(sock, _head, _rest):
+        sock.sendall(CUT[name])
+        if ending == "reset":
+            wait_until(lambda: got_some, "the client to have a part")
+            reset(sock)
+        return False
+    got_some = []
+    alb = start_alb(forward_config(start_target(script)))
+
+    with alb.connect() as sock:
+        sock.sendall(request())
+        try:
+            first = sock.recv(65536)
+            got_some.append(first)
+            read_response(sock, first)
+            raise AssertionError("it was taken for whole")
+        except (EOFError, ConnectionResetError):
+            pass
+    assert " 200 200 " in alb.access_row("end=")
+
+
+def test_a_1_0_client_can_tell_that_a_response_broke_off(start_alb, start_target):
+    go_on = []
+
+    def script(sock, _head, _rest):
+        sock.sendall(CUT["chunks"])
+        wait_until(lambda: go_on, "the client to have the head")
+        return False
+    alb = start_alb(forward_config(start_target(script)))
+
+    with alb.connect() as sock:
+        sock.sendall(b"GET / HTTP/1.0\r\n\r\n")
+        read_head(sock)
+        go_on.append(True)
+        with pytest.raises(ConnectionResetError):
+            while sock.recv(100):
+                pass
+
+
+def test_one_bad_target_does_not_disturb_the_others(start_alb, start_target):
+    good, bad = start_target(says(OK)), start_target(says(b"garbage\r\n\r\n"))
+    alb = start_alb(forward_config(good, bad))
+
+    statuses = [alb.get()[0] for _ in range(10)]
+    assert sorted(statuses) == [200] * 5 + [502] * 5
