@@ -31,7 +31,7 @@ void refuse_upgrade_reply(struct buf *to, const struct http_message *m, enum ws_
              ws_refusal_name(refusal), ws_refusal_cause(refusal),
              ws_refusal_cure(refusal, behind_edge));
     reply_text(to, ws_refusal_status(refusal),
-               refusal == WS_BAD_VERSION
+               ws_refusal_status(refusal) == 426
                    ? "Cache-Control: no-store\r\nSec-WebSocket-Version: 13\r\n"
                    : "Cache-Control: no-store\r\n",
                text);
@@ -50,8 +50,8 @@ void refuse_upgrade_by_target_reply(struct buf *to, int status, const char *why)
         return;
     }
     snprintf(text, sizeof(text),
-             "WebSocket upgrade failed: no answer from the target\n"
-             "The balancer got no response to the upgrade: %s.\n"
+             "WebSocket upgrade failed: %s\n"
+             "The target gave no answer to the upgrade that could be used.\n"
              "Look at the target's log and at its health in `alb status`.\n",
              why);
     reply_text(to, status, "Cache-Control: no-store\r\n", text);

@@ -1,0 +1,95 @@
+"""An upgrade that cannot work is refused at once, with its cause and its cure."""
+
+import pytest
+
+from harness import KEY, free_port, is_closed, read_response, upgrade_request
+from ws_peers import BOTH, connect, ws_config
+
+# name, what is changed in a good request, status, reason, a word of the cure
+CASES = [
+    ("no key", [(b"Sec-WebSocket-Key: " + KEY + b"\r\n", b"")], 400, "missing_key",
+     "Sec-WebSocket-Key"),
+    ("short key", [(KEY, b"c2hvcnQ=")], 400, "bad_key", "16 random bytes"),
+    ("key that is no base64", [(KEY, b"!" * 24)], 400, "bad_key", "16 random bytes"),
+    ("two keys", [(b"\r\n\r\n", b"\r\nSec-WebSocket-Key: " + KEY + b"\r\n\r\n")], 400, "bad_key",
+     "16 random bytes"),
+    ("no version", [(b"Sec-WebSocket-Version: 13\r\n", b"")], 426, "missing_version", "13"),
+    ("version 8", [(b"Version: 13", b"Version: 8")], 426, "bad_version", "RFC 6455"),
+    ("no connection", [(b"Connection: Upgrade\r\n", b"")], 400, "no_connection_token",
+     "Connection: upgrade"),
+    ("connection of another kind", [(b"Connection: Upgrade", b"Connection: keep-alive")], 400,
+     "no_connection_token", "Connection: upgrade"),
+    ("POST", [(b"GET ", b"POST ")], 400, "not_get", "GET"),
+    ("HTTP/1.0", [(b"HTTP/1.1", b"HTTP/1.0")], 400, "bad_http_version", "HTTP/1.1"),
+    ("a body", [(b"\r\n\r\n", b"\r\nContent-Length: 5\r\n\r\nhello")], 400, "body_on_upgrade",
+     "Content-Length"),
+    ("a chunked body",
+     [(b"\r\n\r\n", b"\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n")], 400, "body_on_upgrade",
+     "Transfer-Encoding"),
+    ("a list of upgrades", [(b"Upgrade: websocket", b"Upgrade: websocket, h2c")], 400,
+     "not_upgrade", "WebSocket client"),
+    ("stripped", [(b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: " + KEY + b"\r\n", b"")], 400,
+     "stripped", "between the client and here"),
+    ("stripped at the edge", [(b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: " + KEY + b"\r\n",
+                               b"Via: 1.1 abc.cloudfront.net (CloudFront)\r\n")], 400, "stripped",
+     "AllViewer"),
+    ("key stripped at the edge", [(b"Sec-WebSocket-Key: " + KEY + b"\r\n",
+                                   b"X-Amz-Cf-Id: abc\r\n")], 400, "missing_key", "AllViewer"),
+]
+
+
+@pytest.mark.parametrize("changes,status,name,cure", [c[1:] for c in CASES],
+                         ids=[c[0] for c in CASES])
+def test_a_refusal_says_cause_and_cure(start_alb, start_target, changes, status, name, cure):
+    target = start_target()
+    alb = start_alb(ws_config(target))
+    text = upgrade_request("/room/1")
+    for old, new in changes:
+        assert old in text
+        text = text.replace(old, new, 1)
+
+    with alb.connect() as sock:
+        sock.sendall(text)
+        response = read_response(sock)
+        assert is_closed(sock)
+    lines = response.body.decode().splitlines()
+    assert (response.status, lines[0]) == (status, f"WebSocket upgrade refused: {name}")
+    assert len(lines) == 3 and all(line.endswith(".") for line in lines[1:])
+    assert cure in lines[2]
+    assert response.values("Cache-Control") == ["no-store"]
+    assert response.values("Connection") == ["close"]
+    assert response.values("Sec-WebSocket-Version") == (["13"] if status == 426 else [])
+    assert not target.connections
+
+    row = alb.access_row(f'end="{name}"')
+    assert f" {status} - " in row and "/room/1" in row
+    assert len(alb.access_rows()) == 1
+    assert alb.metric('alb_websocket_upgrades_total{outcome="failed"}') == 1
+    assert alb.metric('alb_elb_responses_total{code="4xx"}') == 1
+    assert f"upgrade refused reason={name} " in alb.log()
+
+
+@pytest.mark.parametrize("listener", BOTH)
+def test_a_target_that_cannot_be_reached_is_a_502_with_cause_and_cure(start_alb, listener):
+    alb = start_alb(ws_config(f"127.0.0.1:{free_port()}"))
+    with connect(alb, listener) as sock:
+        sock.sendall(upgrade_request())
+        response = read_response(sock)
+        assert is_closed(sock)
+    lines = response.body.decode().splitlines()
+    assert response.status == 502
+    assert lines[0] == "WebSocket upgrade failed: target refused the connection"
+    assert "no answer" in lines[1] and "alb status" in lines[2]
+    assert response.values("Cache-Control") == ["no-store"]
+    assert " 502 - " in alb.access_row('end="target refused the connection"')
+    assert alb.metric('alb_websocket_upgrades_total{outcome="failed"}') == 1
+    assert alb.metric("alb_target_connection_errors_total") == 1
+
+
+def test_a_group_without_targets_is_a_503_with_cause(start_alb):
+    alb = start_alb(ws_config())
+    with alb.connect() as sock:
+        sock.sendall(upgrade_request())
+        response = read_response(sock)
+    assert response.status == 503
+    assert b"no target" in response.body
