@@ -340,6 +340,7 @@ static void on_io(struct ev_loop *loop, ev_io *io, int revents)
     switch (stream_read(&c->stream, w->loop.scratch, LOOP_SCRATCH_BYTES, &moved)) {
     case STREAM_MOVED:
         c->heard = now_of(c);
+        c->is_rearmed |= c->is_pinged;
         c->is_pinged = false;
         input(c, w->loop.scratch, moved);
         break;

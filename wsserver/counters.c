@@ -84,3 +84,11 @@ void hub_counters_take(struct hub_counters *into, const struct hub *hub)
     metric_set(&into->channels, stats.channels);
     metric_set(&into->sessions, stats.sessions);
 }
+
+void counters_describe(FILE *to)
+{
+    fprintf(to, "# Metrics of wsserver\n\nPrinted by `wsserver metrics`; served at /metrics.\n\n"
+                "| Metric | Type | Labels | What it counts |\n|---|---|---|---|\n");
+    metrics_describe(counter_metrics, "wsserver_", to);
+    metrics_describe(hub_metrics, "wsserver_", to);
+}

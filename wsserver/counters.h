@@ -38,4 +38,7 @@ extern const struct metric hub_metrics[];
 
 void hub_counters_take(struct hub_counters *into, const struct hub *hub);
 
+/* Print all of them as one Markdown page: `wsserver metrics`. */
+void counters_describe(FILE *to);
+
 #endif

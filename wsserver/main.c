@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "wsserver/counters.h"
 #include "wsserver/options.h"
 #include "wsserver/server.h"
 
@@ -11,6 +12,7 @@ static const char usage[] = "usage: wsserver run FILE [--ready-file F]   serve\n
                             "       wsserver check FILE                  read a configuration and "
                             "say what is wrong with it\n"
                             "       wsserver settings                    print every setting\n"
+                            "       wsserver metrics                     print every metric\n"
                             "       wsserver --help | --version\n";
 
 static bool read_options(const char *path, struct options *options)
@@ -65,6 +67,10 @@ int main(int argc, char **argv)
         return check(argv[2]);
     if (argc == 2 && is(command, "settings")) {
         options_describe(stdout);
+        return 0;
+    }
+    if (argc == 2 && is(command, "metrics")) {
+        counters_describe(stdout);
         return 0;
     }
     if (argc == 2 && is(command, "--help")) {

@@ -182,7 +182,9 @@ void options_done(struct options *o)
 
 void options_describe(FILE *to)
 {
-    fprintf(to, "# Settings of wsserver\n");
+    fprintf(to, "# Settings of wsserver\n\nPrinted by `wsserver settings` from the tables in "
+                "wsserver/options.c. Durations are written `250ms`,\n`30s`, `5m`, `2h` or `1d`; "
+                "sizes in bytes, or `64k`, `1m`. `;` and `#` start a comment.\n");
     for (size_t i = 0; i < SECTIONS; i++) {
         fprintf(to, "\n## [%s]\n\n%s\n\n", sections[i].kind, sections[i].help);
         settings_describe(sections[i].settings, to);

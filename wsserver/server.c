@@ -68,17 +68,19 @@ static bool start_hub(struct server *s, char *why)
 /* All are open before anything runs, so that a taken port costs nothing. */
 static bool open_workers(struct server *s, char *why)
 {
+    uint32_t asked = s->options->workers;
+    int wanted = asked == 0 ? service_cores() : (int)asked;
+
     s->addr = s->options->bind_addr;
     if (!listener_probe(&s->addr, why, WHY_SIZE))
         return false;
-    s->workers = mem_array(struct worker, (size_t)s->worker_count);
-    for (int i = 0; i < s->worker_count; i++) {
+    s->workers = mem_array(struct worker, (size_t)wanted);
+    while (s->worker_count < wanted) {
         int fd = listener_open(&s->addr, true, why, WHY_SIZE);
-        if (fd == -1) {
-            s->worker_count = i;
+        if (fd == -1)
             return false;
-        }
-        worker_init(&s->workers[i], s, i, fd);
+        worker_init(&s->workers[s->worker_count], s, s->worker_count, fd);
+        s->worker_count++;
     }
     return true;
 }
@@ -221,7 +223,6 @@ int server_run(const struct options *options, const char *ready_file)
 
     service_block_signals();
     s.max_connections = connection_limit(options);
-    s.worker_count = options->workers == 0 ? service_cores() : (int)options->workers;
     bool ok = start(&s, ready_file, why);
     if (ok)
         ev_run(s.control, 0);

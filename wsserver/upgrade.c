@@ -41,6 +41,8 @@ enum upgrade upgrade_check(struct server *server, const struct http_message *req
     *mode = is_room ? room_mode(request) : NULL;
     if (!is_room && !(server->options->test_enabled && faults_find(request, mode, refusal)))
         return UPGRADE_OTHER;
+    if (*mode == &headers_mode && !ws_request_wants(request))
+        return UPGRADE_OTHER; /* a page too */
     enum ws_refusal check = ws_request_check(request);
     /* 426 whatever else is missing: so one who asks with fetch() learns whether
      * the Upgrade field arrives. */

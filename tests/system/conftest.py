@@ -2,6 +2,7 @@
 
 import pytest
 
+import chat
 import harness
 
 
@@ -48,4 +49,14 @@ def start_target(started):
         target = harness.Target(script or harness.answer())
         started.append(target)
         return target
+    return start
+
+
+@pytest.fixture
+def start_wsserver(started, tmp_path):
+    """start_wsserver(name="n1", wait=True, **settings) -> chat.Wsserver"""
+    def start(name="n1", wait=True, **settings):
+        node = chat.Wsserver(tmp_path, name, **settings)
+        started.append(node)
+        return node.start(wait)
     return start
