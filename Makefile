@@ -26,6 +26,9 @@ CFLAGS.asan := -O1 -fno-omit-frame-pointer -fsanitize=address,undefined -fno-san
 CFLAGS.tsan := -O1 -fno-omit-frame-pointer -fsanitize=thread
 CFLAGS.fuzz := -O1 -fno-omit-frame-pointer -fsanitize=fuzzer-no-link,address,undefined \
                -fno-sanitize-recover=all
+# The shared UBSan of gcc forgets log_path when ASan is there too.
+LDFLAGS.asan := $(if $(findstring clang,$(CC)),,-static-libubsan)
+LDFLAGS += $(LDFLAGS.$(MODE))
 CFLAGS += $(or $(CFLAGS.$(MODE)),$(error MODE is release, asan, tsan or fuzz))
 
 # What exists. A new file in one of these folders needs no edit here.
@@ -115,7 +118,7 @@ $(UNIT): %: %.o $$(NEEDS.$$(call layer,$$@))
 # that tools/test.sh looks for: no test can overlook it.
 REPORTS := $B/reports
 REPORT := halt_on_error=1:log_path=$(CURDIR)/$(REPORTS)/report
-ENV := ASAN_OPTIONS=$(REPORT) UBSAN_OPTIONS=$(REPORT):print_stacktrace=1 \
+ENV := MODE=$(MODE) ASAN_OPTIONS=$(REPORT) UBSAN_OPTIONS=$(REPORT):print_stacktrace=1 \
        TSAN_OPTIONS=$(REPORT):second_deadlock_stack=1
 # Slow programs need longer: time-outs of the tests are multiplied by this.
 PATIENCE.asan := 3

@@ -17,7 +17,8 @@ static bool put_all(struct buf *to, const struct span *pieces, size_t count)
     if (out == NULL)
         return false;
     for (size_t i = 0; i < count; i++) {
-        memcpy(out, pieces[i].ptr, pieces[i].len);
+        if (pieces[i].len > 0) /* an empty one may have no address */
+            memcpy(out, pieces[i].ptr, pieces[i].len);
         out += pieces[i].len;
     }
     buf_added(to, len);

@@ -178,7 +178,7 @@ static void test_bad(void **state)
 static void test_many_targets(void **state)
 {
     enum { MOST = 64 };
-    char ports[MOST + 1][8];
+    char ports[MOST + 1][16];
     char *args[2 * (MOST + 1)];
     struct buf text;
     char why[256] = "";
