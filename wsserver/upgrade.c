@@ -43,21 +43,24 @@ enum upgrade upgrade_check(struct server *server, const struct http_message *req
         return UPGRADE_OTHER;
     if (*mode == &headers_mode && !ws_request_wants(request))
         return UPGRADE_OTHER; /* a page too */
-    enum ws_refusal check = ws_request_check(request);
-    /* 426 whatever else is missing: so one who asks with fetch() learns whether
-     * the Upgrade field arrives. */
-    int status = ws_request_wants(request) ? ws_refusal_status(check) : 426;
-    if (check != WS_OK)
-        return refuse(refusal, status, ws_refusal_cause(check),
-                      ws_refusal_cure(check, ws_behind_edge(request)));
+    /* What concerns every client comes first, and 426 before what else is missing: so
+     * one who asks with fetch() hears why a browser was refused, or learns by 426 that
+     * its Upgrade field does not arrive. */
     if (is_room && !upgrade_room(request, room))
         return refuse(refusal, 400, "The path names no room.",
                       "Ask for /ws/ROOM, with 1 to 64 of A-Z a-z 0-9 _ . : - in ROOM.");
-    if (*mode == NULL)
-        return UPGRADE_REFUSED; /* as asked for */
     if (!server_admit(server))
         return refuse(refusal, 503,
-                      "This server is going away, or has all the clients it may have.",
+                      atomic_load(&server->is_draining)
+                          ? "This server is going away."
+                          : "This server has all the clients it may have.",
                       "Come again after Retry-After seconds: another server may answer then.");
-    return UPGRADE_GOOD;
+    enum ws_refusal check = ws_request_check(request);
+    if (check == WS_OK && *mode != NULL)
+        return UPGRADE_GOOD;
+    server_release(server);
+    if (check == WS_OK)
+        return UPGRADE_REFUSED; /* as asked for */
+    return refuse(refusal, ws_request_wants(request) ? ws_refusal_status(check) : 426,
+                  ws_refusal_cause(check), ws_refusal_cure(check, ws_behind_edge(request)));
 }

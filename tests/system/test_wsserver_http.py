@@ -44,8 +44,8 @@ def test_the_page_is_served_with_a_strict_policy(node):
 
 @pytest.mark.parametrize("method, path, status", [
     ("GET", "/nothing", 404), ("GET", "/ws", 404), ("POST", "/health", 405), ("PUT", "/", 405),
-    ("GET", "/t/nothing", 404), ("GET", "/ws/lobby", 426), ("GET", "/t/echo", 426),
-    ("GET", "/t/reject", 426),
+    ("GET", "/t/nothing", 404), ("GET", "/ws/lobby", 426), ("GET", "/ws/no%20room", 400),
+    ("GET", "/t/echo", 426), ("GET", "/t/reject", 426),
 ])
 def test_statuses(node, method, path, status):
     got, headers, body = node.get(path, method)
@@ -127,4 +127,5 @@ def test_too_many_websockets_get_503(start_wsserver):
         second.sendall(upgrade_request("/t/echo"))
         got = read_response(second)
         assert got.status == 503 and got.values("Retry-After") == ["1"]
+        assert node.get("/ws/lobby")[0] == 503  # whoever asks by HTTP hears the same
         assert node.get("/ready")[0] == 200
