@@ -35,10 +35,11 @@ static bool close_one(struct worker *w)
  * too that were opened since. */
 static uint32_t due(const struct closer *c, uint32_t now)
 {
-    const uint64_t window = c->window_ms * 9ull / 10;
     const uint64_t passed = now - c->began_ms + random_jitter() % WHEEL_TICK_MS;
 
-    return passed >= window ? UINT32_MAX : (uint32_t)(c->total * passed / window);
+    if (passed >= c->window_ms)
+        return UINT32_MAX;
+    return (uint32_t)((c->total * passed + c->head_start_ms) / c->window_ms);
 }
 
 static void on_timer(struct wheel_timer *timer)
@@ -63,7 +64,8 @@ void closer_start(struct worker *w, uint32_t window_ms)
     struct closer *c = &w->closer;
 
     c->began_ms = loop_now_ms(&w->loop);
-    c->window_ms = window_ms;
+    c->window_ms = window_ms / 10 * 9;
+    c->head_start_ms = c->window_ms == 0 ? 0 : (uint32_t)(random_jitter() % c->window_ms);
     c->total = w->tunnel_count;
     c->done = 0;
     wheel_set(&w->loop.wheel, &c->timer, 0);

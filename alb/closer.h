@@ -2,8 +2,8 @@
  * closer.h -- the one routine that paces every close that we start.
  *
  * Closing all tunnels at once brings all clients back at once. A closer spreads
- * them evenly over a window, in no order, and gives each client another moment to
- * come back in.
+ * them evenly over a window, in no order, beginning at no set moment (the other
+ * loops have one too), and gives each client another moment to come back in.
  */
 #ifndef ALB_CLOSER_H
 #define ALB_CLOSER_H
@@ -16,9 +16,10 @@ struct worker;
 
 struct closer {
     struct wheel_timer timer;
-    uint32_t began_ms, window_ms;
-    uint32_t total; /* tunnels when it began */
-    uint32_t done;  /* asked to close so far */
+    uint32_t began_ms, window_ms; /* 0.9 of what was asked for */
+    uint32_t head_start_ms;       /* by chance; of the first tunnel's share of the window */
+    uint32_t total;               /* tunnels when it began */
+    uint32_t done;                /* asked to close so far */
 };
 
 void closer_init(struct closer *c);

@@ -20,8 +20,8 @@ CONTINUATION, TEXT, BINARY, CLOSE, PING, PONG = 0, 1, 2, 8, 9, 10
 BOTH = ["http", "https"]  # the listeners of ws_config()
 
 
-def ws_config(*targets, alb="", group="", more="", workers=1):
-    """A plain and a TLS listener in front of one group."""
+def ws_config(*targets, alb="", group="", more="", workers=1, stop="1s"):
+    """A plain and a TLS listener in front of one group; `stop` is the shutdown_timeout."""
     config = harness.forward_config(
         *targets, alb=alb, group="health_check.enabled = false\n" + group, more="""
 [listener https]
@@ -30,6 +30,7 @@ protocol = HTTPS
 certificate = {cert}
 default_action = forward app
 """ + more)
+    config = config.replace("shutdown_timeout = 5s", f"shutdown_timeout = {stop}")
     return config.replace("workers = 1", f"workers = {workers}")
 
 

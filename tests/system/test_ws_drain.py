@@ -1,0 +1,233 @@
+"""SIGTERM: every client is told in its turn, between frames, when to come again."""
+
+import contextlib
+import re
+import signal
+import threading
+import time
+
+import pytest
+
+from harness import frame, read_head, upgrade_request, wait_until
+from ws_peers import (BINARY, BOTH, TEXT, Client, Peer, Upgraded, all_closed, connect,
+                      in_background, open_tunnel, ws_config)
+
+
+@pytest.fixture
+def target(start_target):
+    return start_target(Upgraded())
+
+
+def drain(alb):
+    alb.signal(signal.SIGTERM)
+    wait_until(lambda: "shutdown draining" in alb.log(), "the drain to begin")
+
+
+def after(close):
+    """The milliseconds in restart;after=MS."""
+    code, reason = close
+    found = re.fullmatch(rb"restart;after=(\d+)", reason)
+    assert code == 1012 and found, close
+    return int(found[1])
+
+
+def test_closes_are_spread_over_the_window(start_alb, target):
+    alb = start_alb(ws_config(target, workers=2, stop="2s"))
+    pairs = [open_tunnel(alb, target, BOTH[i % 10 == 0]) for i in range(100)]
+    times, delays = [], []
+
+    def wait_for_close(client):
+        delays.append(after(client.receive_close()))
+        times.append(time.monotonic() - began)
+        client.send_close(1012)
+        assert client.is_at_end()
+
+    with all_closed([peer for pair in pairs for peer in pair]):
+        began = time.monotonic()
+        drain(alb)
+        joins = [in_background(wait_for_close, client) for client, _ in pairs]
+        for join in joins:
+            join()
+        for _, origin in pairs:
+            assert origin.receive_close() == (1001, b"")
+            assert origin.is_at_end()
+    assert alb.wait() == 0
+
+    times.sort()
+    gaps = [b - a for a, b in zip(times, times[1:])]
+    assert times[0] < 0.5 and 1.4 < times[-1] < 2.0, times
+    assert max(gaps) < 0.5, gaps
+    assert max(delays) < 5000 and len(set(delays)) > 50, "each client at a moment of its own"
+    rows = alb.access_rows()
+    assert len(rows) == 100
+    assert all('end="shutdown"' in r and "client_close=1012" in r for r in rows)
+
+
+@pytest.mark.parametrize("listener", BOTH)
+def test_a_close_never_goes_inside_a_frame(start_alb, target, listener):
+    alb = start_alb(ws_config(target))
+    client, origin = open_tunnel(alb, target, listener)
+    big = frame(BINARY, b"b" * 50000, mask=None)
+    draining = threading.Event()
+
+    def stream():
+        with contextlib.suppress(OSError):
+            while True:
+                for at in range(0, len(big), 17001):
+                    origin.sendall(big[at:at + 17001])
+                    time.sleep(0.001)
+                draining.set()
+    threading.Thread(target=stream, daemon=True).start()
+    draining.wait()
+    drain(alb)
+    while (got := client.receive())[0] == BINARY:
+        assert got == (BINARY, True, b"b" * 50000)
+    after((int.from_bytes(got[2][:2], "big"), got[2][2:]))
+    client.send_close(1012)
+    assert client.is_at_end(), "what the target sends after our Close is dropped"
+    assert alb.wait() == 0
+    origin.close()
+
+
+@pytest.mark.parametrize("listener", BOTH)
+def test_a_large_frame_is_let_through_to_its_end(start_alb, target, listener):
+    alb = start_alb(ws_config(target))
+    client, origin = open_tunnel(alb, target, listener)
+    whole = frame(BINARY, b"b" * 100000, mask=None)
+    origin.sendall(whole[:300])
+    client.rest = client.recv(1)
+    drain(alb)
+    time.sleep(0.2)
+    origin.sendall(whole[300:])
+    assert client.receive() == (BINARY, True, b"b" * 100000)
+    after(client.receive_close())
+    client.send_close(1012)
+    assert client.is_at_end()
+    assert origin.receive_close() == (1001, b"")
+    assert alb.wait() == 0
+    assert 'end="shutdown" client_frames=1 target_frames=1' in alb.access_row("end=")
+
+
+def test_a_frame_that_does_not_end_is_cut(start_alb, target):
+    alb = start_alb(ws_config(target))
+    client, origin = open_tunnel(alb, target)
+    origin.sendall(b"\x82\x0ahalf")
+    assert client.recv(100) == b"\x82\x0ahalf"
+    drain(alb)
+    assert client.is_at_end(), "no Close: it would be payload"
+    assert origin.receive_close() == (1001, b"")
+    assert alb.wait() == 0
+    assert 'end="mid-frame"' in alb.access_row("end=")
+
+
+@pytest.mark.parametrize("cut", [False, True], ids=["whole", "a byte at a time"])
+def test_the_client_speaks_on_until_its_own_close(start_alb, target, cut):
+    alb = start_alb(ws_config(target, stop="2s"))
+    client, origin = open_tunnel(alb, target)
+    drain(alb)
+    after(client.receive_close())
+    origin.send(TEXT, b"too late")
+    data = frame(TEXT, b"last words") + frame(TEXT, b"") + frame(8, b"\x03\xf4bye")
+    for piece in (bytes([b]) for b in data) if cut else [data]:
+        client.sendall(piece)
+    assert origin.receive() == (TEXT, True, b"last words")
+    assert origin.receive() == (TEXT, True, b"")
+    assert origin.receive_close() == (1001, b""), "in the place of the client's"
+    assert origin.is_at_end()
+    assert client.is_at_end()
+    assert alb.wait() == 0
+    assert 'end="shutdown" client_frames=3' in alb.access_row("client_close=1012 ")
+
+
+def test_a_client_that_leaves_without_a_close_is_reported_to_the_target(start_alb, target):
+    alb = start_alb(ws_config(target))
+    client, origin = open_tunnel(alb, target)
+    drain(alb)
+    after(client.receive_close())
+    client.close()
+    assert origin.receive_close() == (1001, b"")
+    assert alb.wait() == 0
+
+
+def test_a_close_handshake_under_way_is_left_alone(start_alb, target):
+    alb = start_alb(ws_config(target, stop="10s"))
+    first, second = open_tunnel(alb, target), open_tunnel(alb, target)
+    first[1].send_close(4000, b"mine")
+    assert first[0].receive_close() == (4000, b"mine")
+    second[0].send_close(4001)
+    assert second[1].receive_close() == (4001, b"")
+    drain(alb)
+    time.sleep(0.5)
+    first[0].send_close(4000)
+    assert first[1].receive_close() == (4000, b"")
+    second[1].send_close(4001)
+    assert second[0].receive_close() == (4001, b"")
+    for pair in (first, second):
+        for peer in pair:
+            peer.close()
+    assert alb.wait() == 0
+    assert "client_close=4000 target_close=4000" in alb.access_row('end="closed by target"')
+    assert "client_close=4001 target_close=4001" in alb.access_row('end="closed by client"')
+
+
+def test_a_close_that_is_not_answered_ends_with_the_window(start_alb, target):
+    alb = start_alb(ws_config(target))
+    client, origin = open_tunnel(alb, target)
+    began = time.monotonic()
+    drain(alb)
+    after(client.receive_close())
+    assert origin.receive_close() == (1001, b"")
+    assert client.is_at_end()
+    assert alb.wait() == 0
+    assert time.monotonic() - began > 0.9
+    assert 'end="shutdown"' in alb.access_row("client_close=0 ")
+
+
+def test_a_second_signal_cuts_with_a_last_close(start_alb, target):
+    alb = start_alb(ws_config(target, stop="100s"))
+    pairs = [open_tunnel(alb, target, BOTH[i % 2]) for i in range(10)]
+    drain(alb)
+    alb.signal(signal.SIGTERM)
+    for client, origin in pairs:
+        code, reason = client.receive_close()
+        assert code == 1012 and reason.startswith(b"restart")
+        assert client.is_at_end()
+        assert origin.receive_close() == (1001, b"")
+    assert alb.wait() == 0
+
+
+def test_an_upgrade_under_way_becomes_a_tunnel_and_is_closed_in_words(start_alb, start_target):
+    upgraded, may_answer = Upgraded(), threading.Event()
+
+    def script(sock, head, rest):
+        may_answer.wait(10)
+        return upgraded(sock, head, rest)
+    target = start_target(script)
+    alb = start_alb(ws_config(target, stop="2s"))
+    with connect(alb) as sock:
+        sock.sendall(upgrade_request())
+        wait_until(lambda: target.seen, "the upgrade to arrive")
+        drain(alb)
+        may_answer.set()
+        head, rest = read_head(sock)
+        assert head.startswith(b"HTTP/1.1 101 ")
+        client = Peer(sock, rest)
+        after(client.receive_close())
+        client.send_close(1012)
+        assert client.is_at_end()
+    assert alb.wait() == 0
+
+
+def test_new_clients_are_not_let_in_while_draining(start_alb, target):
+    alb = start_alb(ws_config(target, stop="100s"))
+    client, _origin = open_tunnel(alb, target)
+    drain(alb)
+
+    def is_refused():
+        try:
+            Client(alb).close()
+        except (OSError, AssertionError):
+            return True
+        return False
+    wait_until(is_refused, "the listener to be closed")
+    client.send(TEXT, b"I stay")
