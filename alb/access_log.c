@@ -107,12 +107,13 @@ static void put_request(struct buf *to, const struct access_client *c, const str
 struct access_entry *access_entry_new(const struct access_client *c, const struct http_message *m,
                                       const char *trace)
 {
+    const struct http_message *understood = m == NULL || m->refuse_why != NULL ? NULL : m;
     struct buf texts;
 
     buf_init(&texts, TEXTS_BOUND);
     put_address(&texts, c);
-    put_request(&texts, c, m);
-    put_or_dash(&texts, m == NULL ? SPAN("") : http_value(m, HTTP_N_USER_AGENT));
+    put_request(&texts, c, understood);
+    put_or_dash(&texts, understood == NULL ? SPAN("") : http_value(m, HTTP_N_USER_AGENT));
     put_or_dash(&texts, span_text(trace));
     put_or_dash(&texts, span_text(c->cipher));
     put_or_dash(&texts, span_text(c->protocol));
@@ -126,6 +127,7 @@ struct access_entry *access_entry_new(const struct access_client *c, const struc
     e->created_us = clock_wall_us();
     e->rule_priority = -1;
     e->is_https = c->is_https;
+    e->is_resumed = c->resumed;
     if (m != NULL) {
         e->class_ = (uint8_t)m->class_;
         e->reason = (uint8_t)m->reason;
@@ -208,10 +210,11 @@ static void put_texts(struct buf *to, const struct access_entry *e, const char *
     const char *target = e->target == NULL ? "-" : e->target->text;
 
     snprintf(priority, sizeof(priority), "%d", e->rule_priority);
-    buf_print(to, "\"%s\" \"%s\" %s %s %s \"%s\" \"%s\" \"-\" %s %s ", text[TEXT_REQUEST],
+    buf_print(to, "\"%s\" \"%s\" %s %s %s \"%s\" \"%s\" \"%s\" %s %s ", text[TEXT_REQUEST],
               text[TEXT_USER_AGENT], text[TEXT_CIPHER], text[TEXT_PROTOCOL],
               e->target == NULL ? "-" : e->target->group, text[TEXT_TRACE], text[TEXT_SNI],
-              e->rule_priority < 0 ? "-" : priority, clock_iso_us(e->created_us, created));
+              e->is_resumed ? "session-reused" : "-", e->rule_priority < 0 ? "-" : priority,
+              clock_iso_us(e->created_us, created));
     buf_print(to, "\"%s\" \"-\" \"-\" \"%s\" \"%s\" \"%s\" \"%s\" %s \"-\" \"-\" \"-\" \"-\"",
               action_name(e), target, status_text(e->target_status, status),
               http_class_name((enum http_class)e->class_),

@@ -46,7 +46,7 @@ struct access_entry {
     uint8_t action;                     /* enum access_action */
     uint8_t class_;                     /* enum http_class */
     uint8_t reason;                     /* enum http_reason */
-    bool is_websocket, is_https;
+    bool is_websocket, is_https, is_resumed;
     struct target *target;  /* a reference, or NULL */
     const char *end;        /* why it ended, for our own fields; a literal or NULL */
     uint16_t close_code[2]; /* of a tunnel: from the client, from the target */
@@ -54,7 +54,8 @@ struct access_entry {
     char texts[]; /* eight C strings, one behind the other: access_log.c */
 };
 
-/* `m` is the request, as far as it was understood; NULL for one that was not.
+/* `m` is the request; of one that was refused only the class is told, and of
+ * NULL nothing.
  * `trace` is the X-Amzn-Trace-Id that went to the target, or "". */
 struct access_entry *access_entry_new(const struct access_client *client,
                                       const struct http_message *m, const char *trace);

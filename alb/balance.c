@@ -42,12 +42,12 @@ static struct target *in_turn(struct group *g)
 {
     const unsigned start = atomic_fetch_add_explicit(&g->turn, 1, memory_order_relaxed);
 
-    for (size_t i = 0; i < g->count; i++) {
-        struct target *t = g->targets[(start + i) % g->count];
+    for (size_t i = 0; i < g->turns; i++) {
+        struct target *t = g->targets[g->order[(start + i) % g->turns]];
         if (target_is_usable(t))
             return t;
     }
-    return g->count == 0 ? NULL : g->targets[start % g->count];
+    return g->turns == 0 ? NULL : g->targets[g->order[start % g->turns]];
 }
 
 struct choice balance_choose(struct group *g, const struct seal_ring *ring,

@@ -1,5 +1,6 @@
 /*
- * balance.h -- choosing a target: the cookie's first, then the next in turn.
+ * balance.h -- choosing a target: the cookie's first, then the next in turn, by
+ * the targets' weights.
  */
 #ifndef ALB_BALANCE_H
 #define ALB_BALANCE_H

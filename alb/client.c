@@ -145,7 +145,8 @@ static void count_own_status(struct client *c, int status)
         metric_add(&n->elb_3xx, 1);
 }
 
-/* The row of a request that never became an exchange. */
+/* The row of a request that never became an exchange; `m` is NULL when it did
+ * not come whole. */
 static void log_own(struct client *c, const struct http_message *m, int status, const char *why,
                     uint32_t priority, enum access_action action)
 {
@@ -153,7 +154,7 @@ static void log_own(struct client *c, const struct http_message *m, int status, 
         return;
     struct access_entry *e = access_entry_new(&c->facts, m, "");
     e->elb_status = (uint16_t)status;
-    e->received = m == NULL ? buf_len(&c->in) : m->head_len;
+    e->received = m != NULL && m->head_len > 0 ? m->head_len : buf_len(&c->in);
     e->sent = buf_len(&c->out);
     e->end = why;
     e->action = (uint8_t)action;
@@ -286,8 +287,9 @@ static enum step step_head(struct client *c, struct span *bytes)
     case HTTP_PARTIAL:
         return need_input(c, *bytes);
     case HTTP_REFUSED:
-        metric_add(&c->worker->counters.desync_non_compliant, 1);
-        refuse(c, NULL, m->refuse_status, m->refuse_why);
+        if (m->class_ != HTTP_COMPLIANT)
+            metric_add(&c->worker->counters.desync_non_compliant, 1);
+        refuse(c, m, m->refuse_status, m->refuse_why);
         return STEP_AGAIN;
     case HTTP_PARSED:
         break;

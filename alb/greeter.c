@@ -163,8 +163,11 @@ void greeter_adopt_config(struct loop *loop, void *arg)
 
 void greeter_drain(struct loop *loop, void *arg)
 {
+    struct greeter *g = loop->user;
     (void)arg;
+
     greeter_unlisten(loop, NULL);
+    handshaker_done(&g->handshaker); /* none of these has asked for anything yet */
 }
 
 /* --- starting and stopping ---------------------------------------------------------- */

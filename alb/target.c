@@ -94,6 +94,49 @@ static struct target *find_or_make(struct registry *r, const struct group_config
     return t;
 }
 
+/* The weights in lowest terms, and their sum. */
+static size_t reduce(const struct group_config *config, uint32_t *weights)
+{
+    uint32_t divisor = 0;
+    size_t sum = 0;
+
+    for (size_t i = 0; i < config->target_count; i++) {
+        for (uint32_t w = config->targets[i].weight; w != 0;) {
+            const uint32_t rest = divisor % w;
+            divisor = w;
+            w = rest;
+        }
+    }
+    for (size_t i = 0; i < config->target_count && divisor != 0; i++) {
+        weights[i] = config->targets[i].weight / divisor;
+        sum += weights[i];
+    }
+    return sum;
+}
+
+/* Spread evenly: the k-th turn of a target is at about k * turns / weight. They
+ * are sorted by that place, by counting. */
+static void order_turns(struct group *g, const struct group_config *config)
+{
+    uint32_t *weights = mem_array(uint32_t, g->count);
+
+    g->turns = reduce(config, weights);
+    g->order = mem_array(uint32_t, g->turns);
+    size_t *at = mem_array(size_t, g->turns + 1);
+    for (size_t i = 0; i < g->count; i++) {
+        for (size_t k = 0; k < weights[i]; k++)
+            at[k * g->turns / weights[i] + 1]++;
+    }
+    for (size_t i = 1; i <= g->turns; i++)
+        at[i] += at[i - 1];
+    for (uint32_t i = 0; i < g->count; i++) {
+        for (size_t k = 0; k < weights[i]; k++)
+            g->order[at[k * g->turns / weights[i]]++] = i;
+    }
+    free(at);
+    free(weights);
+}
+
 static void bind_group(struct registry *r, struct group_config *config)
 {
     struct group *g = mem_new(struct group);
@@ -103,6 +146,7 @@ static void bind_group(struct registry *r, struct group_config *config)
     g->targets = mem_array(struct target *, g->count);
     for (size_t i = 0; i < g->count; i++)
         g->targets[i] = target_ref(find_or_make(r, config, &config->targets[i]));
+    order_turns(g, config);
     config->group = g;
 }
 
@@ -121,6 +165,7 @@ void config_release_groups(struct config *config)
         for (size_t j = 0; j < g->count; j++)
             target_unref(&g->targets[j]);
         free(g->targets);
+        free(g->order);
         free(g);
         config->groups[i].group = NULL;
     }

@@ -66,7 +66,9 @@ struct group {
     const struct group_config *config; /* borrowed: the snapshot's */
     struct target **targets;           /* references */
     size_t count;
-    atomic_uint turn; /* round robin */
+    uint32_t *order; /* owned: whose turn it is, each as often as its weight says */
+    size_t turns;    /* how many there are; 0 when no target has a weight */
+    atomic_uint turn;
 };
 
 /* The control thread's. */

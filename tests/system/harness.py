@@ -170,7 +170,9 @@ class Alb(Process):
             return response.status, response.headers, response.read()
 
     def access_rows(self):
-        return self.access_path.read_text().splitlines() if self.access_path.exists() else []
+        if not self.access_path.exists():
+            return []
+        return self.access_path.read_text(errors="replace").splitlines()
 
     def access_row(self, needle):
         """The first row that holds the text, when it has been written."""

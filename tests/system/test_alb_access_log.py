@@ -1,0 +1,61 @@
+"""The access log: its file, and the fields of a row."""
+
+import re
+import shlex
+import signal
+
+from harness import answer, ask, forward_config, request, wait_until
+
+
+def test_the_fields_of_a_row(start_alb, start_target):
+    target = start_target(answer(b"hello"))
+    alb = start_alb(forward_config(target, alb="name = app/test/1"))
+
+    data = request("POST", "/a?b=c", fields=b"User-Agent: me \\ \"x\"\r\n", body=b"12345")
+    got = ask(alb, data)
+    row = alb.access_row("/a?b=c")
+    f = shlex.split(row, posix=False)
+    assert f[0] == "http" and f[2] == "app/test/1"
+    assert f[3].startswith("127.0.0.1:")
+    assert f[4] == target.address
+    assert all(re.fullmatch(r"\d+\.\d{3}", x) for x in f[5:8]), f[5:8]
+    assert f[8:10] == ["200", "200"]
+    assert (int(f[10]), int(f[11])) == (len(data), len(got.head) + len(got.body))
+    assert f[12] == f'"POST http://localhost:{alb.port()}/a?b=c HTTP/1.1"'
+    assert "app" in row and "Root=1-" in row and "TID_" in row
+
+
+def test_a_client_cannot_forge_a_row(start_alb, start_target):
+    alb = start_alb(forward_config(start_target()))
+
+    ask(alb, request(path='/"a', fields=b'User-Agent: x" 200 "\xff\r\n'))
+    alb.get("/last")
+    alb.access_row("/last")
+    rows = alb.access_rows()
+    assert len(rows) == 2
+    assert '"x" 200' not in rows[0]
+
+
+def test_sigusr1_follows_a_rename(start_alb, start_target):
+    alb = start_alb(forward_config(start_target()))
+
+    alb.get("/one")
+    alb.access_row("/one")
+    old = alb.access_path.with_suffix(".1")
+    alb.access_path.rename(old)
+    alb.get("/two")
+    wait_until(lambda: "/two" in old.read_text(), "the row in the renamed file")
+    alb.signal(signal.SIGUSR1)
+    wait_until(alb.access_path.exists, "the new file")
+    alb.get("/three")
+    assert alb.access_row("/three")
+    assert "/three" not in old.read_text()
+
+
+def test_no_row_is_lost_at_the_end(start_alb, start_target):
+    alb = start_alb(forward_config(start_target()))
+
+    for i in range(50):
+        alb.get(f"/n{i}")
+    assert alb.stop() == 0
+    assert len(alb.access_rows()) == 50

@@ -1,0 +1,187 @@
+"""HTTPS listeners: certificates, protocols, resumption, and those who stall."""
+
+import socket
+import ssl
+import subprocess
+import threading
+import time
+
+from harness import (CERT, answer, forward_config, is_closed, read_response, request,
+                     trusting_context, values, wait_until)
+
+LISTENER = """
+[listener https]
+bind = 127.0.0.1:0
+protocol = HTTPS
+certificate = {cert}
+default_action = forward app
+"""
+
+
+def start_https(start_alb, target, alb=""):
+    return start_alb(forward_config(target, alb=alb, more=LISTENER))
+
+
+def connect_tls(alb, session=None, **options):
+    context = options.pop("context", None) or trusting_context()
+    raw = alb.connect("https")
+    return context.wrap_socket(raw, server_hostname="localhost", session=session)
+
+
+def test_requests_are_served_and_marked_https(start_alb, start_target):
+    target = start_target()
+    alb = start_https(start_alb, target)
+
+    with connect_tls(alb) as sock:
+        for _ in range(3):
+            sock.sendall(request())
+            assert read_response(sock).body == b"ok"
+    assert values(target.seen[0], "X-Forwarded-Proto") == ["https"]
+    assert values(target.seen[0], "X-Forwarded-Port") == [str(alb.port("https"))]
+    row = alb.access_row("https://")
+    assert row.startswith("https ") and " TLSv1." in row and '"localhost"' in row
+    assert alb.metric("alb_tls_handshakes_total") == 1
+
+
+def test_curl_is_content(start_alb, start_target):
+    alb = start_https(start_alb, start_target(answer(b"hello")))
+
+    done = subprocess.run(
+        ["curl", "-sS", "--cacert", CERT, "--http1.1", "-d", "x=1",
+         f"https://localhost:{alb.port('https')}/a", "--resolve",
+         f"localhost:{alb.port('https')}:127.0.0.1"], capture_output=True, timeout=20)
+    assert (done.returncode, done.stdout) == (0, b"hello"), done.stderr
+
+
+def test_a_large_body_goes_both_ways(start_alb, start_target):
+    def echo(sock, head, rest):
+        n = int(values(head, "Content-Length")[0])
+        while len(rest) < n:
+            rest += sock.recv(1 << 20)
+        sock.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % n + rest)
+        return True
+    alb = start_https(start_alb, start_target(echo))
+    body = bytes(range(256)) * 20000
+
+    with connect_tls(alb) as sock:
+        sock.sendall(request("POST", body=body))
+        assert read_response(sock).body == body
+
+
+def test_plain_http_is_told_so(start_alb, start_target):
+    target = start_target()
+    alb = start_https(start_alb, target)
+
+    with alb.connect("https") as sock:
+        sock.sendall(request())
+        got = read_response(sock)
+        assert got.status == 400 and b"HTTPS" in got.body
+        assert is_closed(sock)
+    assert target.seen == []
+
+
+def test_garbage_is_dropped_and_counted(start_alb, start_target):
+    alb = start_https(start_alb, start_target())
+
+    with alb.connect("https") as sock:
+        sock.sendall(b"\x16\x03\x01\x00\x05garbage" * 10)
+        wait_until(lambda: alb.metric("alb_tls_handshake_errors_total") == 1, "it to be counted")
+    assert alb.get(listener="https", tls=True)[0] == 200
+
+
+def test_a_stalled_handshake_holds_up_nobody_and_is_dropped(start_alb, start_target):
+    alb = start_https(start_alb, start_target(), "tls.handshake_timeout = 1s")
+
+    stalled = [alb.connect("https") for _ in range(20)]
+    for sock in stalled[10:]:
+        sock.sendall(b"\x16\x03\x01")
+    began = time.monotonic()
+    assert alb.get(listener="https", tls=True)[0] == 200
+    assert time.monotonic() - began < 0.9
+    for sock in stalled:
+        assert is_closed(sock)
+        sock.close()
+    wait_until(lambda: alb.metric("alb_connections_open") == 0, "all to be counted out")
+
+
+def test_sessions_are_resumed_and_the_log_says_so(start_alb, start_target):
+    alb = start_https(start_alb, start_target())
+    context = trusting_context()
+    context.maximum_version = ssl.TLSVersion.TLSv1_2
+
+    with connect_tls(alb, context=context) as sock:
+        sock.sendall(request())
+        read_response(sock)
+        session = sock.session
+        assert not sock.session_reused
+    with connect_tls(alb, session, context=context) as sock:
+        sock.sendall(request(path="/again"))
+        read_response(sock)
+        assert sock.session_reused
+    assert '"session-reused"' in alb.access_row("/again")
+
+
+def test_old_protocols_are_refused(start_alb, start_target):
+    alb = start_https(start_alb, start_target())
+
+    done = subprocess.run(["openssl", "s_client", "-connect", f"127.0.0.1:{alb.port('https')}",
+                           "-tls1_1", "-cipher", "ALL:@SECLEVEL=0"],
+                          stdin=subprocess.DEVNULL, capture_output=True, timeout=20)
+    assert done.returncode != 0
+    assert alb.get(listener="https", tls=True)[0] == 200
+
+
+def test_a_reload_brings_the_new_certificate_and_leaves_connections(start_alb, start_target,
+                                                                    tmp_path):
+    def make(name):
+        subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt",
+                        "ec_paramgen_curve:P-256", "-nodes", "-keyout", tmp_path / f"{name}.key",
+                        "-out", tmp_path / f"{name}.crt", "-days", "2", "-subj", f"/CN={name}"],
+                       check=True, capture_output=True)
+        text = (tmp_path / f"{name}.crt").read_text() + (tmp_path / f"{name}.key").read_text()
+        (tmp_path / "cert.pem").write_text(text)
+
+    def subject():
+        pem = ssl.get_server_certificate(alb.address("https"))
+        return subprocess.run(["openssl", "x509", "-noout", "-subject"], input=pem, text=True,
+                              capture_output=True, check=True).stdout
+    make("one")
+    config = forward_config(start_target(), more=LISTENER.replace("{cert}", f"{tmp_path}/cert.pem"))
+    alb = start_alb(config)
+    assert "one" in subject()
+    context = ssl._create_unverified_context()
+    with connect_tls(alb, context=context) as sock:
+        make("two")
+        alb.reload()
+        wait_until(lambda: "two" in subject(), "the new certificate")
+        sock.sendall(request())
+        assert read_response(sock).status == 200
+
+
+def test_a_half_closed_tls_client_gets_its_answer(start_alb, start_target):
+    go_on = threading.Event()
+
+    def slow(sock, head, rest):
+        go_on.wait(10)
+        return answer()(sock, head, rest)
+    target = start_target(slow)
+    alb = start_https(start_alb, target)
+
+    with connect_tls(alb) as sock:
+        sock.sendall(request())
+        wait_until(lambda: target.seen, "the target to have it")
+        socket.socket.shutdown(sock, socket.SHUT_WR)
+        go_on.set()
+        assert read_response(sock).body == b"ok"
+
+
+def test_shutdown_drains_tls_connections(start_alb, start_target):
+    alb = start_https(start_alb, start_target())
+
+    with connect_tls(alb) as sock, alb.connect("https") as stalled:
+        sock.sendall(request())
+        read_response(sock)
+        alb.signal(15)
+        assert is_closed(sock)
+        assert is_closed(stalled)
+    assert alb.wait() == 0

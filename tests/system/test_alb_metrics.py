@@ -1,0 +1,69 @@
+"""The counters add up, to the byte."""
+
+from harness import answer, ask, forward_config, free_port, read_response, request, wait_until
+
+
+def test_they_add_up(start_alb, start_target):
+    answers = {b"/ok": "200 OK", b"/gone": "410 Gone", b"/moved": "301 Moved", b"/bad": "500 Bad"}
+
+    def script(sock, head, rest):
+        return answer(b"hello", answers[head.split(b" ")[1]])(sock, head, rest)
+    good = start_target(script)
+    alb = start_alb(forward_config(good, f"127.0.0.1:{free_port()}").replace(
+        "workers = 1", "workers = 2"))
+    sent = received = answered = refused = 0
+
+    for i in range(40):
+        data = request(path=["/ok", "/gone", "/moved", "/bad"][i // 2 % 4])
+        with alb.connect() as sock:
+            sock.sendall(data)
+            got = read_response(sock)
+        sent += len(data)
+        received += len(got.head) + len(got.body)
+        answered += got.status != 502
+        refused += got.status == 502
+    data = b"nonsense\r\n\r\n"
+    got = ask(alb, data)
+    sent, received = sent + len(data), received + len(got.head) + len(got.body)
+
+    wait_until(lambda: alb.metric("alb_connections_open") == 0, "all connections to end")
+    m = alb.metrics()
+    assert (answered, refused) == (20, 20)
+    assert m["alb_connections_total"] == 41
+    assert m["alb_requests_total"] == 40
+    assert m["alb_client_received_bytes_total"] == sent
+    assert m["alb_client_sent_bytes_total"] == received
+    assert m['alb_elb_responses_total{code="5xx"}'] == refused
+    assert m['alb_elb_responses_total{code="4xx"}'] == 1
+
+    def of_target(name, target, **labels):
+        return sum(v for k, v in m.items()
+                   if k.startswith(name + "{") and f'target="{target.address}"' in k and
+                   all(f'{a}="{b}"' in k for a, b in labels.items()))
+    assert of_target("alb_target_requests_total", good) == answered
+    by_class = {c: of_target("alb_target_responses_total", good, code=c)
+                for c in ("2xx", "3xx", "4xx", "5xx")}
+    assert sum(by_class.values()) == answered and min(by_class.values()) > 0
+    assert of_target("alb_target_connections_total", good) == good.connections
+    assert of_target("alb_target_response_time_seconds_count", good) == answered
+    assert alb.metric("alb_target_connection_errors_total") == refused
+
+
+def test_rows_of_the_log_are_counted(start_alb, start_target):
+    alb = start_alb(forward_config(start_target()))
+
+    for i in range(7):
+        alb.get(f"/{i}")
+    alb.access_row("/6")
+    assert alb.metric('alb_access_log_rows_total{outcome="written"}') == 7
+    assert alb.metric('alb_access_log_rows_total{outcome="dropped"}') == 0
+
+
+def test_counters_of_a_target_live_on_over_a_reload(start_alb, start_target):
+    target = start_target()
+    alb = start_alb(forward_config(target))
+
+    alb.get()
+    alb.reload()
+    alb.get()
+    assert alb.metric("alb_target_requests_total") == 2
