@@ -196,7 +196,11 @@ const scenarios = {
             }).observe(document.querySelector("[data-testid=state]"), { attributes: true });
             setTimeout(() => resolve(all), 3500);
         }));
-        await fault("drain?after=200&node=n2");
+        await fault("refuse?status=503&text=draining"); // the balancer sends it to the same node again
+        const refused = new Promise((resolve) => alice.once("websocket", (ws) => ws.on("close", resolve)));
+        await fault("drain?after=0&node=n2");
+        await refused;
+        await fault("refuse?status=0");
         for (let i = 1; i <= 20; i++) await sayOutside(`m${i}`);
         await eventually("notice", () => ui.notices(alice), /Moved to n2 without a break/);
         assert.ok((await states).every((s) => s === "online"));

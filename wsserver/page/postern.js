@@ -191,7 +191,7 @@ export class Client {
 
     #open() {
         const ws = new WebSocket(this.#url, PROTOCOL);
-        const link = { ws, opened: false, welcome: false, probed: 0, requests: new Map() };
+        const link = { ws, opened: false, welcome: false, probed: 0, moves: 0, requests: new Map() };
         link.heard = Date.now();
         ws.onopen = () => (link.opened = true);
         ws.onmessage = (event) => this.#receive(link, event.data);
@@ -219,7 +219,9 @@ export class Client {
     #gone(link, code, reason) {
         this.#forget(link);
         if (link === this.#next) {
-            this.#next = null; // the draining node will close the old one in time
+            this.#next = null; // routed to the draining node once more, perhaps
+            const wait = retryDelay(code, reason, this.#link.moves++);
+            if (wait !== null) this.#move(this.#link, wait);
             return;
         }
         for (const ch of this.#channels.values()) ch.joined = false;
@@ -269,8 +271,11 @@ export class Client {
 
     // Make before break: the session moves to another node without a pause.
     #drain(link, { after }) {
-        if (link !== this.#link || link.moving) return;
-        link.moving = setTimeout(() => (this.#next = this.#open()), Math.min(after, 600000));
+        if (link === this.#link && !link.moving) this.#move(link, Math.min(after, 600000));
+    }
+
+    #move(link, wait) {
+        link.moving = setTimeout(() => (this.#next = this.#open()), wait);
     }
 
     // --- frames -----------------------------------------------------------
