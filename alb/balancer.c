@@ -495,6 +495,7 @@ static void done(struct balancer *b)
     service_signals_stop(&b->signals, b->control.ev);
     health_free(&b->health);
     balancer_free_config(&b->config);
+    balancer_end_departures(b);
     registry_done(&b->registry);
     access_file_done(&b->access);
     seal_ring_free(&b->ring);

@@ -23,6 +23,9 @@ uint32_t balancer_connection_limit(const struct config *config);
 /* SIGTERM or SIGINT. */
 void balancer_stop(struct balancer *b);
 
+/* Wait no more for the deregistration delays that still run. */
+void balancer_end_departures(struct balancer *b);
+
 /* Free a snapshot with its groups. */
 void balancer_free_config(struct config **config);
 

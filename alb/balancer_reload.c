@@ -67,21 +67,30 @@ static void publish(struct balancer *b, struct config *config)
 struct departure {
     ev_timer timer;
     struct balancer *balancer;
-    struct target *target; /* a reference */
+    struct target *target;
 };
+
+static void end_departure(struct target *t)
+{
+    if (t->departure != NULL)
+        ev_timer_stop(t->departure->balancer->control.ev, &t->departure->timer);
+    mem_free(t->departure);
+}
 
 static void on_delay_over(struct ev_loop *loop, ev_timer *timer, int revents)
 {
-    struct departure *d = timer->data;
+    const struct departure *d = timer->data;
+    struct balancer *b = d->balancer;
+    struct target *t = d->target;
+    (void)loop;
     (void)revents;
 
-    ev_timer_stop(loop, timer);
-    log_info("target removed group=%s target=%s", d->target->group, d->target->text);
-    for (int i = 0; i < d->balancer->worker_count; i++)
-        target_ref(d->target); /* one for each job */
-    balancer_tell_workers(d->balancer, worker_cut_target, d->target);
-    target_unref(&d->target);
-    free(d);
+    log_info("target removed group=%s target=%s", t->group, t->text);
+    end_departure(t);
+    for (int i = 0; i < b->worker_count; i++)
+        target_ref(t); /* one for each job */
+    balancer_tell_workers(b, worker_cut_target, t);
+    registry_forget(t);
 }
 
 struct leaving {
@@ -100,10 +109,26 @@ static void on_gone(void *user, struct target *t)
     log_info("target draining group=%s target=%s delay_ms=%u", t->group, t->text, delay_ms);
     health_forget(b->health, t);
     d->balancer = b;
-    d->target = target_ref(t);
+    d->target = t;
+    t->departure = d;
     ev_timer_init(&d->timer, on_delay_over, delay_ms / 1000.0, 0);
     d->timer.data = d;
     ev_timer_start(b->control.ev, &d->timer);
+}
+
+static void end_departures(struct balancer *b, bool of_all)
+{
+    list_each(at, &b->registry.targets)
+    {
+        struct target *t = list_entry(at, struct target, in_registry);
+        if (t->is_registered || of_all)
+            end_departure(t);
+    }
+}
+
+void balancer_end_departures(struct balancer *b)
+{
+    end_departures(b, true);
 }
 
 /* --- certificates that stay ---------------------------------------------------------- */
@@ -191,6 +216,7 @@ bool balancer_reload(struct balancer *b, struct problems *problems)
     b->connection_limit = balancer_connection_limit(next);
     publish(b, next);
     registry_mark_removed(&b->registry, next, on_gone, &leaving);
+    end_departures(b, false); /* of those that came back */
     health_follow(b->health, next);
     balancer_close_listeners(b, next);
     b->reloads++;

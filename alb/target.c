@@ -54,7 +54,7 @@ void registry_init(struct registry *r)
     list_init(&r->targets);
 }
 
-static void forget(struct target *t)
+void registry_forget(struct target *t)
 {
     list_remove(&t->in_registry);
     target_unref(&t);
@@ -62,7 +62,8 @@ static void forget(struct target *t)
 
 void registry_done(struct registry *r)
 {
-    list_each_safe(at, after, &r->targets) forget(list_entry(at, struct target, in_registry));
+    list_each_safe(at, after, &r->targets)
+        registry_forget(list_entry(at, struct target, in_registry));
 }
 
 static struct target *find(struct registry *r, const char *group, const char *text)
@@ -180,13 +181,12 @@ void registry_mark_removed(struct registry *r, const struct config *config,
         for (size_t j = 0; j < g->count; j++)
             g->targets[j]->is_registered = true;
     }
-    list_each_safe(at, after, &r->targets)
+    list_each(at, &r->targets)
     {
         struct target *t = list_entry(at, struct target, in_registry);
-        if (t->is_registered)
+        if (t->is_registered || target_state_of(t) == TARGET_DRAINING)
             continue;
         atomic_store(&t->state, TARGET_DRAINING);
         gone(user, t);
-        forget(t);
     }
 }

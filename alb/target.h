@@ -45,9 +45,10 @@ struct target {
     atomic_uint outstanding; /* requests and tunnels now */
     struct target_counters counters;
 
-    struct list in_registry; /* control thread */
-    struct probe *probe;     /* control thread: health.h; NULL when not checked */
-    bool is_registered;      /* control thread: named by the current configuration */
+    struct list in_registry;     /* control thread */
+    struct probe *probe;         /* control thread: health.h; NULL when not checked */
+    bool is_registered;          /* control thread: named by the current configuration */
+    struct departure *departure; /* control thread: while its deregistration delay runs */
 };
 
 struct target *target_ref(struct target *t);
@@ -85,8 +86,12 @@ void registry_bind(struct registry *r, struct config *config);
 void config_release_groups(struct config *config);
 
 /* After publishing: targets that no group names any more become draining, and
- * `gone` is called for each; those that came back lose that state. */
+ * `gone` is called for each, once. They stay known: one that comes back before
+ * it is forgotten has all that it carried. */
 void registry_mark_removed(struct registry *r, const struct config *config,
                            void (*gone)(void *user, struct target *t), void *user);
+
+/* Nothing is left of it here. */
+void registry_forget(struct target *t);
 
 #endif

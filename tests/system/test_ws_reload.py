@@ -1,0 +1,132 @@
+"""A reload touches no tunnel but those of a target that was taken out, and those in their time."""
+
+import time
+
+import pytest
+
+from harness import free_port
+from ws_peers import BOTH, TEXT, Client, Upgraded, open_tunnel, ws_config
+
+DELAY = "deregistration_delay.timeout_seconds = %s\n"
+
+RULE = """
+[rule away]
+listener = http
+priority = %d
+path-pattern = /away/%d
+action = fixed-response 410 text/plain "gone"
+"""
+
+
+def is_alive(client, origin):
+    client.send(TEXT, b"up")
+    origin.send(TEXT, b"down")
+    return origin.receive() == (TEXT, True, b"up") and client.receive() == (TEXT, True, b"down")
+
+
+def has_no_close(*peers):
+    """Nothing but what was asked for came to these until now."""
+    for peer in peers:
+        peer.sock.setblocking(False)
+        with pytest.raises(BlockingIOError):
+            peer.sock.recv(1)
+        peer.sock.settimeout(10)
+    return True
+
+
+@pytest.fixture
+def targets(start_target):
+    return start_target(Upgraded()), start_target(Upgraded())
+
+
+def open_both(alb, targets, listener="http"):
+    """A tunnel to each: [(client, origin), (client, origin)]."""
+    clients = [Client(alb, listener), Client(alb, listener)]  # in turn
+    pairs = [(c, t.script.take()) for c, t in zip(clients, targets)]
+    for client, origin in pairs:
+        client.send(TEXT, b"who")
+        assert origin.receive() == (TEXT, True, b"who")
+    return pairs
+
+
+@pytest.mark.parametrize("listener", BOTH)
+def test_reloads_do_not_touch_tunnels(start_alb, targets, listener):
+    alb = start_alb(ws_config(*targets, workers=2))
+    pairs = [pair for _ in range(10) for pair in open_both(alb, targets, listener)]
+    for i in range(10):
+        more = RULE % (i + 1, i)
+        if i == 5:  # even without the listener that they came by
+            more += "\n[listener other]\nbind = 127.0.0.1:0\ndefault_action = forward app\n"
+        text = ws_config(*targets, workers=2, more=more)
+        if i == 5:
+            text = text.replace("[listener http]", "[listener http2]").replace(
+                "listener = http\n", "listener = http2\n")
+        alb.configure(text)
+        alb.reload()
+        assert is_alive(*pairs[i])
+    assert all(is_alive(*pair) for pair in pairs)
+    assert alb.metric("alb_websocket_tunnels_open") == 20
+    assert not alb.access_rows()
+
+
+def test_a_reload_that_is_refused_does_not_touch_tunnels(start_alb, targets):
+    alb = start_alb(ws_config(*targets))
+    pairs = open_both(alb, targets)
+    alb.configure("[alb]\nnonsense = 1\n")
+    code, text = alb.command("reload")
+    assert code == 1 and "nonsense" in text
+    assert all(is_alive(*pair) for pair in pairs)
+
+
+@pytest.mark.parametrize("listener", BOTH)
+def test_tunnels_of_a_removed_target_stay_for_the_delay(start_alb, targets, listener):
+    alb = start_alb(ws_config(*targets, group=DELAY % 1, workers=2))
+    kept, gone = open_both(alb, targets, listener)
+    alb.configure(ws_config(targets[0], group=DELAY % 1, workers=2))
+    began = time.monotonic()
+    alb.reload()
+    time.sleep(0.5)
+    assert is_alive(*gone), "the delay is not over"
+    assert gone[0].receive_close() == (1012, b"target removed")
+    assert 0.9 < time.monotonic() - began < 5
+    assert gone[0].is_at_end()
+    assert gone[1].receive_close() == (1001, b"") and gone[1].is_at_end()
+    assert f" {targets[1].address} " in alb.access_row('end="deregistration delay over"')
+    assert is_alive(*kept)
+    assert len(alb.access_rows()) == 1
+
+
+def test_a_frame_that_the_end_of_the_delay_tears_is_called_so(start_alb, targets):
+    alb = start_alb(ws_config(*targets, group=DELAY % 1))
+    _kept, gone = open_both(alb, targets)
+    gone[1].sendall(b"\x82\x0ahalf")
+    assert gone[0].recv(100) == b"\x82\x0ahalf"
+    alb.configure(ws_config(targets[0]))
+    alb.reload()
+    assert gone[0].is_at_end()
+    assert 'end="mid-frame"' in alb.access_row("end=")
+
+
+def test_a_target_that_comes_back_within_the_delay_keeps_its_tunnels(start_alb, targets):
+    alb = start_alb(ws_config(*targets, group=DELAY % 1))
+    kept, back = open_both(alb, targets)
+    alb.configure(ws_config(targets[0], group=DELAY % 1))
+    alb.reload()
+    alb.configure(ws_config(*targets, group=DELAY % 1))
+    alb.reload()
+    time.sleep(1.3)
+    assert is_alive(*kept) and is_alive(*back)
+    assert has_no_close(back[0], back[1])
+    more = open_both(alb, targets)
+    assert all(is_alive(*pair) for pair in more)
+    rows = {k: v for k, v in alb.metrics().items() if k.startswith("alb_target_outstanding")}
+    assert sorted(rows.values()) == [2, 2], rows
+
+
+def test_a_delay_of_nothing_closes_at_once(start_alb, targets):
+    alb = start_alb(ws_config(*targets, group=DELAY % 0))
+    kept, gone = open_both(alb, targets)
+    alb.configure(ws_config(targets[0], f"127.0.0.1:{free_port()}"))
+    alb.reload()
+    assert gone[0].receive_close() == (1012, b"target removed")
+    assert is_alive(*kept)
