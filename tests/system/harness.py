@@ -111,6 +111,11 @@ class Process:
 
     def stop(self):
         """SIGTERM twice (do not wait for a drain), and its exit code."""
+        code = self._end()
+        assert "Sanitizer" not in self.log(), f"{self.name}: a sanitizer has found something"
+        return code
+
+    def _end(self):
         if self.is_running():
             self.signal(signal.SIGTERM)
             with contextlib.suppress(subprocess.TimeoutExpired):
@@ -540,6 +545,11 @@ def reset(sock):
     import struct
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     sock.close()
+
+
+def grown_kb(pid, before):
+    """By how much its memory grew. A sanitizer's own memory says nothing: 0 then."""
+    return 0 if PATIENCE > 1 else resident_kb(pid) - before
 
 
 def resident_kb(pid):
