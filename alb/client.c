@@ -127,6 +127,7 @@ static void set_timer(struct client *c)
 static void change_state(struct client *c, enum client_state state)
 {
     c->state = state;
+    c->waits_for_room = false;
     c->active_ms = now_ms(c);
     set_timer(c);
 }
@@ -304,7 +305,7 @@ static enum step step_head(struct client *c, struct span *bytes)
 
 static void end_exchange(struct client *c)
 {
-    const bool close = exchange_must_close(c->exchange);
+    const bool close = exchange_must_close(c->exchange) || c->worker->is_draining;
 
     exchange_free(&c->exchange);
     change_state(c, close ? LINGER : HEAD);
@@ -405,10 +406,8 @@ static void work(struct client *c, struct span fresh)
 {
     const bool from_buffer = buf_len(&c->in) > 0;
 
-    if (from_buffer && !buf_put(&c->in, fresh)) {
-        refuse(c, NULL, 400, "request head too large");
-        return;
-    }
+    if (from_buffer)
+        buf_put(&c->in, fresh); /* read_input() has looked for room */
     struct span bytes = from_buffer ? buf_data(&c->in) : fresh;
     const size_t before = bytes.len;
     run(c, &bytes);
@@ -422,12 +421,15 @@ static void work(struct client *c, struct span fresh)
 static void read_input(struct client *c)
 {
     struct loop *loop = &c->worker->loop;
+    const size_t room = buf_room(&c->in);
     size_t n = 0;
 
-    switch (stream_read(&c->stream, loop->scratch, LOOP_SCRATCH_BYTES, &n)) {
+    switch (stream_read(&c->stream, loop->scratch,
+                        room < LOOP_SCRATCH_BYTES ? room : LOOP_SCRATCH_BYTES, &n)) {
     case STREAM_MOVED:
         metric_add(&c->worker->counters.client_bytes_in, n);
-        touch(c);
+        if (c->state != LINGER) /* what is thrown away buys no time */
+            touch(c);
         work(c, span_of(loop->scratch, n));
         break;
     case STREAM_BLOCKED:
@@ -588,6 +590,7 @@ static void expire(struct client *c)
             end(c, "idle");
         else
             refuse(c, NULL, 408, "request head not whole in time");
+        work(c, SPAN(""));
         break;
     case EXCHANGE:
         exchange_expire(c->exchange);
