@@ -12,78 +12,20 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/random.h"
+#include "wsserver/chat_core.h"
 #include "wsserver/mode.h"
-#include "wsserver/protocol.h"
-#include "wsserver/server.h"
-#include "wsserver/token.h"
 
 enum {
     AUTH_MS = 10000,
-    /* What a client may be owed at once in old messages; a resume that needs
-     * more is a gap, an ok just begins later. */
-    RESUME_BYTES_MAX = 4 << 20,
-    HISTORY_BYTES_MAX = 1 << 20,
-    HIST_ROOM = 256, /* of a hist frame around its messages */
+    HISTORY_BYTES_MAX = 1 << 20, /* in old messages behind an ok, which just begins later */
+    HIST_ROOM = 256,             /* of a hist frame around its messages */
 };
-
-/* What the hub is told as the number of a request: the client's id, and above
- * it what kind of answer is expected. */
-enum kind { KIND_PUB, KIND_SUB, KIND_HIST, KIND_RESUME };
-enum { KIND_SHIFT = 56 };
-
-static const uint64_t id_mask = (UINT64_C(1) << KIND_SHIFT) - 1;
-
-/* Between auth and welcome. */
-struct resume {
-    uint64_t id;
-    unsigned waiting;         /* for so many answers of the hub */
-    size_t bytes;             /* of the messages so far */
-    struct buf text;          /* the welcome, as far as it is known */
-    struct hub_event *events; /* owned; of channels that are joined again */
-    struct hub_event **last;
-    struct outbox held; /* what came live meanwhile; it goes out behind the old */
-};
-
-/* From auth on. Before that client.own is NULL. */
-struct chat {
-    struct member *members;
-    struct resume *resume; /* owned; NULL after the welcome */
-    unsigned channels;     /* joined, or asked for in a resume */
-    char session[TOKEN_SESSION_LEN + 1];
-    uint8_t user_len;
-    char user[];
-};
-
-static struct span user_of(const struct chat *chat)
-{
-    return span_of(chat->user, chat->user_len);
-}
-
-static struct worker *worker_of(const struct client *c)
-{
-    return client_worker(c);
-}
-
-static struct hub *hub_of(const struct client *c)
-{
-    return client_worker(c)->server->hub;
-}
-
-static struct buf *text_of(const struct client *c)
-{
-    return &client_worker(c)->text;
-}
-
-static uint64_t number(enum kind kind, uint64_t id)
-{
-    return (uint64_t)kind << KIND_SHIFT | id;
-}
 
 static void send_err(struct client *c, uint64_t id, enum protocol_code code, const char *msg)
 {
     /* Not all at once again. */
     uint32_t retry = code == PROTOCOL_UNAVAILABLE ? 500 + (uint32_t)(random_jitter() % 1000) : 0;
-    protocol_write_err(text_of(c), id, code, retry, msg);
+    protocol_write_err(chat_out(c), id, code, retry, msg);
     client_send_text(c);
 }
 
@@ -92,26 +34,18 @@ static void send_unavailable(struct client *c, uint64_t id)
     send_err(c, id, PROTOCOL_UNAVAILABLE, "the store cannot be used now");
 }
 
-static void send_full_presence(struct client *c, const struct member *m, struct shared_text *text)
+void chat_send_presence(struct client *c, const struct member *m, struct shared_text *text)
 {
     if (text == NULL)
         return;
-    protocol_write_presence(text_of(c), shared_text_span(text), m->room->rev);
+    protocol_write_presence(chat_out(c), shared_text_span(text), m->room->rev);
     client_send_text(c);
 }
 
-static void send_messages(struct client *c, const struct hub_event *event, size_t from)
+void chat_send_messages(struct client *c, const struct hub_event *event, size_t from)
 {
     for (size_t i = from; i < event->count; i++)
         client_send_asked(c, shared_text_span(event->messages[i]));
-}
-
-static size_t bytes_of(const struct hub_event *event)
-{
-    size_t bytes = 0;
-    for (size_t i = 0; i < event->count; i++)
-        bytes += event->messages[i]->len;
-    return bytes;
 }
 
 /* The first of the newest messages that fit. */
@@ -124,185 +58,6 @@ static size_t newest_within(const struct hub_event *event, size_t bytes)
     return from;
 }
 
-/* --- auth and welcome --------------------------------------------------------------- */
-
-static void begin_resume(struct client *c, struct chat *chat, uint64_t id)
-{
-    char token[TOKEN_LEN + 1];
-    struct resume *r = mem_new(struct resume);
-
-    r->id = id;
-    r->last = &r->events;
-    buf_init(&r->text, UINT32_MAX / 2);
-    outbox_init(&r->held);
-    token_make(worker_of(c)->server->secret, user_of(chat), chat->session, token);
-    protocol_begin_welcome(&r->text, id, user_of(chat), token);
-    chat->resume = r;
-}
-
-static void free_resume(struct chat *chat)
-{
-    struct resume *r = chat->resume;
-
-    if (r == NULL)
-        return;
-    while (r->events != NULL) {
-        struct hub_event *event = r->events;
-        r->events = event->next;
-        hub_event_free(&event);
-    }
-    outbox_done(&r->held);
-    buf_done(&r->text);
-    mem_free(chat->resume);
-}
-
-static void send_welcome(struct client *c, struct chat *chat)
-{
-    struct resume *r = chat->resume;
-
-    protocol_end_welcome(&r->text);
-    client_send_asked(c, buf_data(&r->text));
-    for (const struct hub_event *e = r->events; e != NULL; e = e->next) {
-        send_messages(c, e, 0);
-        send_full_presence(c, members_of(chat->members, span_text(e->channel)), e->presence);
-    }
-    outbox_move(&r->held, &c->out);
-    free_resume(chat);
-    c->is_holding = false;
-    c->has_alarm = c->is_draining; /* no longer for auth */
-    client_go_on(c);
-}
-
-/* False when the hub cannot be asked. */
-static bool resume_channel(struct client *c, struct chat *chat,
-                           const struct protocol_position *position)
-{
-    struct resume *r = chat->resume;
-    const struct hub_subscribe subscribe = {
-        .conn = client_conn(c),
-        .request = number(KIND_RESUME, r->id),
-        .channel = position->ch,
-        .user = user_of(chat),
-        .session = span_of(chat->session, TOKEN_SESSION_LEN),
-        .from = HUB_FROM_POSITION,
-        .ep = position->ep,
-        .seq = position->seq,
-        .want_presence = true,
-    };
-
-    if (!position->is_good) {
-        protocol_welcome_lost(&r->text, position->ch, "bad_ch", NULL, 0, 0);
-        return true;
-    }
-    if (chat->channels == PROTOCOL_CHANNELS_MAX) {
-        protocol_welcome_lost(&r->text, position->ch, "limit", NULL, 0, 0);
-        return true;
-    }
-    if (!hub_subscribe(hub_of(c), &subscribe))
-        return false;
-    chat->channels++;
-    r->waiting++;
-    return true;
-}
-
-static void overloaded(struct client *c)
-{
-    client_close(c, WS_CLOSE_TRY_LATER, "overload;after=1000");
-}
-
-static void do_auth(struct client *c, const struct protocol_request *r)
-{
-    struct protocol_position position;
-    void *at = NULL;
-
-    if (c->own != NULL) {
-        client_close(c, CLOSE_BEFORE_AUTH, "second auth");
-        return;
-    }
-    if (!protocol_is_user(r->user)) {
-        client_close(c, CLOSE_BAD_USER, "bad user name");
-        return;
-    }
-    struct chat *chat = mem_zero(sizeof(*chat) + r->user.len);
-    memcpy(chat->user, r->user.ptr, r->user.len);
-    chat->user_len = (uint8_t)r->user.len;
-    if (!token_open(worker_of(c)->server->secret, r->user, r->sess, chat->session))
-        token_new_session(chat->session);
-    c->own = chat;
-    begin_resume(c, chat, r->id);
-    while (protocol_position(r, &at, &position)) {
-        if (resume_channel(c, chat, &position))
-            continue;
-        overloaded(c);
-        return;
-    }
-    c->is_holding = true;
-    client_wait(c);
-    if (chat->resume->waiting == 0)
-        send_welcome(c, chat);
-}
-
-static const char *lost_because(const struct hub_event *event)
-{
-    switch (event->resume) {
-    case HUB_RESUME_OK:
-    case HUB_RESUME_NONE:
-    case HUB_RESUME_GAP:
-        return "gap";
-    case HUB_RESUME_EPOCH:
-        return "epoch";
-    }
-    bug("unknown outcome");
-}
-
-/* The hub has joined it all the same. */
-static void resume_lost(struct client *c, struct chat *chat, const struct hub_event *event)
-{
-    uint64_t lo = event->have_lo, hi = event->have_hi;
-    struct span channel = span_text(event->channel);
-
-    if (event->resume == HUB_RESUME_OK) { /* more than we will keep for one client */
-        lo = event->seq - event->count + 1;
-        hi = event->seq;
-    }
-    hub_unsubscribe(hub_of(c), client_conn(c), channel);
-    chat->channels--;
-    protocol_welcome_lost(&chat->resume->text, channel, lost_because(event), event->ep, lo, hi);
-}
-
-/* True: keeps the event. */
-static bool on_resumed(struct client *c, struct chat *chat, struct hub_event *event)
-{
-    struct resume *r = chat->resume;
-    struct span channel = span_text(event->channel);
-    size_t bytes = bytes_of(event);
-    bool ok = event->resume == HUB_RESUME_OK && r->bytes + bytes <= RESUME_BYTES_MAX;
-
-    if (ok) {
-        r->bytes += bytes;
-        struct member *m = members_add(&worker_of(c)->members, channel, c, &chat->members, false);
-        m->watches = true;
-        protocol_welcome_ok(&r->text, channel, event->ep, event->seq - event->count + 1,
-                            event->seq);
-        *r->last = event;
-        r->last = &event->next;
-    } else {
-        resume_lost(c, chat, event);
-    }
-    if (--r->waiting == 0)
-        send_welcome(c, chat);
-    return ok;
-}
-
-static void hold(struct client *c, struct frame *frame)
-{
-    struct chat *chat = c->own;
-
-    outbox_push(&chat->resume->held, frame, false);
-    if (outbox_is_over(&chat->resume->held))
-        client_close(c, CLOSE_SLOW, "slow");
-}
-
 /* --- requests -------------------------------------------------------------------------- */
 
 static void do_sub(struct client *c, const struct protocol_request *r)
@@ -311,9 +66,9 @@ static void do_sub(struct client *c, const struct protocol_request *r)
     bool is_member = members_of(chat->members, r->ch) != NULL;
     const struct hub_subscribe subscribe = {
         .conn = client_conn(c),
-        .request = number(KIND_SUB, r->id),
+        .request = chat_number(CHAT_SUB, r->id),
         .channel = r->ch,
-        .user = user_of(chat),
+        .user = chat_user(chat),
         .session = span_of(chat->session, TOKEN_SESSION_LEN),
         .from = r->hist > 0 && !is_member ? HUB_FROM_HISTORY : HUB_FROM_NOW,
         .history = (uint32_t)r->hist,
@@ -322,7 +77,7 @@ static void do_sub(struct client *c, const struct protocol_request *r)
 
     if (!is_member && chat->channels == PROTOCOL_CHANNELS_MAX)
         send_err(c, r->id, PROTOCOL_LIMIT, "leave a channel first");
-    else if (hub_subscribe(hub_of(c), &subscribe))
+    else if (hub_subscribe(chat_hub(c), &subscribe))
         client_wait(c);
     else
         send_unavailable(c, r->id);
@@ -335,15 +90,15 @@ static void on_subscribed(struct client *c, struct chat *chat, const struct hub_
     size_t from = newest_within(event, HISTORY_BYTES_MAX);
 
     if (m == NULL) {
-        m = members_add(&worker_of(c)->members, channel, c, &chat->members, false);
+        m = members_add(&client_worker(c)->members, channel, c, &chat->members, false);
         chat->channels++;
     }
     m->watches |= event->presence != NULL;
-    protocol_write_joined(text_of(c), event->request & id_mask, event->channel, event->ep,
+    protocol_write_joined(chat_out(c), event->request & chat_id_mask, event->channel, event->ep,
                           event->seq - (event->count - from) + 1, event->seq);
     client_send_text(c);
-    send_messages(c, event, from);
-    send_full_presence(c, m, event->presence);
+    chat_send_messages(c, event, from);
+    chat_send_presence(c, m, event->presence);
     client_go_on(c);
 }
 
@@ -353,11 +108,11 @@ static void do_unsub(struct client *c, const struct protocol_request *r)
     struct member *m = members_of(chat->members, r->ch);
 
     if (m != NULL) {
-        members_remove(&worker_of(c)->members, m, &chat->members);
+        members_remove(&client_worker(c)->members, m, &chat->members);
         chat->channels--;
-        hub_unsubscribe(hub_of(c), client_conn(c), r->ch);
+        hub_unsubscribe(chat_hub(c), client_conn(c), r->ch);
     }
-    protocol_write_left(text_of(c), r->id, r->ch);
+    protocol_write_left(chat_out(c), r->id, r->ch);
     client_send_text(c);
 }
 
@@ -379,54 +134,55 @@ static void do_pub(struct client *c, const struct protocol_request *r)
     const struct chat *chat = c->own;
     const struct hub_publish publish = {
         .conn = client_conn(c),
-        .request = number(KIND_PUB, r->id),
+        .request = chat_number(CHAT_PUB, r->id),
         .channel = r->ch,
-        .user = user_of(chat),
+        .user = chat_user(chat),
         .cid = r->cid,
         .data = r->d,
     };
 
     if (!is_joined(c, r))
         return;
-    if (protocol_message_size(r, user_of(chat)) > worker_of(c)->server->options->max_message_bytes)
+    if (protocol_message_size(r, chat_user(chat)) >
+        client_worker(c)->server->options->max_message_bytes)
         send_err(c, r->id, PROTOCOL_TOO_BIG, "the message around d would be above limits.msg");
-    else if (!hub_publish(hub_of(c), &publish))
+    else if (!hub_publish(chat_hub(c), &publish))
         send_unavailable(c, r->id);
 }
 
 static void on_ack(struct client *c, const struct hub_event *event)
 {
     const struct protocol_ack ack = {
-        .id = event->request & id_mask,
+        .id = event->request & chat_id_mask,
         .seq = event->seq,
         .ch = event->channel,
         .ep = event->ep,
         .mid = event->mid,
-        .durability = hub_durability(hub_of(c)),
+        .durability = hub_durability(chat_hub(c)),
         .is_duplicate = event->duplicate,
     };
 
-    protocol_write_ack(text_of(c), &ack);
+    protocol_write_ack(chat_out(c), &ack);
     client_send_text(c);
 }
 
 static void do_hist(struct client *c, const struct protocol_request *r)
 {
-    if (is_joined(c, r) && !hub_history(hub_of(c), client_conn(c), number(KIND_HIST, r->id), r->ch,
-                                        r->before, (uint32_t)r->n))
+    if (is_joined(c, r) && !hub_history(chat_hub(c), client_conn(c), chat_number(CHAT_HIST, r->id),
+                                        r->ch, r->before, (uint32_t)r->n))
         send_unavailable(c, r->id);
 }
 
 static void on_history(struct client *c, const struct hub_event *event)
 {
-    struct buf *text = text_of(c);
+    struct buf *text = chat_out(c);
     size_t from =
-        newest_within(event, worker_of(c)->server->options->max_message_bytes - HIST_ROOM);
+        newest_within(event, client_worker(c)->server->options->max_message_bytes - HIST_ROOM);
 
     /* One that is nearly as large as a frame may be still has to be had. */
     if (from == event->count && from > 0)
         from--;
-    protocol_begin_hist(text, event->request & id_mask, event->channel, event->ep);
+    protocol_begin_hist(text, event->request & chat_id_mask, event->channel, event->ep);
     for (size_t i = from; i < event->count; i++) {
         if (i > from)
             buf_put(text, SPAN(","));
@@ -438,7 +194,7 @@ static void on_history(struct client *c, const struct hub_event *event)
 
 static void do_ping(struct client *c, const struct protocol_request *r)
 {
-    protocol_write_pong(text_of(c), r->ts);
+    protocol_write_pong(chat_out(c), r->ts);
     client_send_text(c);
 }
 
@@ -455,16 +211,16 @@ static void do_bye(struct client *c, const struct protocol_request *r)
 }
 
 static void (*const requests[])(struct client *c, const struct protocol_request *r) = {
-    [PROTOCOL_AUTH] = do_auth, [PROTOCOL_SUB] = do_sub,   [PROTOCOL_UNSUB] = do_unsub,
-    [PROTOCOL_PUB] = do_pub,   [PROTOCOL_HIST] = do_hist, [PROTOCOL_PING] = do_ping,
-    [PROTOCOL_PONG] = do_pong, [PROTOCOL_BYE] = do_bye,
+    [PROTOCOL_AUTH] = chat_auth, [PROTOCOL_SUB] = do_sub,   [PROTOCOL_UNSUB] = do_unsub,
+    [PROTOCOL_PUB] = do_pub,     [PROTOCOL_HIST] = do_hist, [PROTOCOL_PING] = do_ping,
+    [PROTOCOL_PONG] = do_pong,   [PROTOCOL_BYE] = do_bye,
 };
 
 /* --- the mode ------------------------------------------------------------------------------ */
 
 static void open_chat(struct client *c, const struct http_message *request)
 {
-    const struct options *o = worker_of(c)->server->options;
+    const struct options *o = client_worker(c)->server->options;
     char conn[64];
     const struct protocol_hello hello = {
         .node = o->node,
@@ -475,9 +231,9 @@ static void open_chat(struct client *c, const struct http_message *request)
     };
     (void)request;
 
-    snprintf(conn, sizeof(conn), "%s-%d-%llx", o->node, worker_of(c)->loop.index,
+    snprintf(conn, sizeof(conn), "%s-%d-%llx", o->node, client_worker(c)->loop.index,
              (unsigned long long)c->id);
-    protocol_write_hello(text_of(c), &hello);
+    protocol_write_hello(chat_out(c), &hello);
     client_send_text(c);
     client_set_alarm(c, AUTH_MS);
 }
@@ -505,18 +261,18 @@ static void on_message(struct client *c, bool is_text, struct span payload)
 
 static void on_error(struct client *c, const struct hub_event *event)
 {
-    switch ((enum kind)(event->request >> KIND_SHIFT)) {
-    case KIND_RESUME: /* it keeps its positions, and comes again */
-        overloaded(c);
+    switch ((enum chat_kind)(event->request >> CHAT_SHIFT)) {
+    case CHAT_RESUME: /* it keeps its positions, and comes again */
+        chat_overloaded(c);
         return;
-    case KIND_SUB:
+    case CHAT_SUB:
         client_go_on(c);
         break;
-    case KIND_PUB:
-    case KIND_HIST:
+    case CHAT_PUB:
+    case CHAT_HIST:
         break;
     }
-    send_unavailable(c, event->request & id_mask);
+    send_unavailable(c, event->request & chat_id_mask);
 }
 
 static bool on_answer(struct client *c, struct hub_event *event)
@@ -525,8 +281,8 @@ static bool on_answer(struct client *c, struct hub_event *event)
 
     switch (event->type) {
     case HUB_SUBSCRIBED:
-        if (event->request >> KIND_SHIFT == KIND_RESUME)
-            return on_resumed(c, chat, event);
+        if (event->request >> CHAT_SHIFT == CHAT_RESUME)
+            return chat_on_resumed(c, chat, event);
         on_subscribed(c, chat, event);
         return false;
     case HUB_ACK:
@@ -552,7 +308,7 @@ static void send_ping(struct client *c)
 {
     if (c->own == NULL)
         return; /* it may not answer before its auth */
-    protocol_write_ping(text_of(c), clock_wall_ms());
+    protocol_write_ping(chat_out(c), clock_wall_ms());
     client_send_text(c);
 }
 
@@ -565,7 +321,7 @@ static bool drain(struct client *c, uint32_t after_ms, uint32_t by_ms)
 {
     if (c->own == NULL)
         return false;
-    protocol_write_drain(text_of(c), after_ms, by_ms);
+    protocol_write_drain(chat_out(c), after_ms, by_ms);
     client_send_text(c);
     return true;
 }
@@ -577,9 +333,9 @@ static void left(struct client *c, enum hub_left how)
     if (chat == NULL)
         return;
     while (chat->members != NULL)
-        members_remove(&worker_of(c)->members, chat->members, &chat->members);
-    free_resume(chat);
-    hub_disconnect(hub_of(c), client_conn(c), how);
+        members_remove(&client_worker(c)->members, chat->members, &chat->members);
+    chat_free_resume(chat);
+    hub_disconnect(chat_hub(c), client_conn(c), how);
     mem_free(c->own);
 }
 
@@ -589,7 +345,7 @@ const struct client_mode chat_mode = {
     .open = open_chat,
     .message = on_message,
     .answer = on_answer,
-    .hold = hold,
+    .hold = chat_hold,
     .ping = send_ping,
     .alarm = on_alarm,
     .drain = drain,

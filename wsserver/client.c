@@ -20,32 +20,26 @@
  *      answers) stays unread in the kernel; what was read already is kept in
  *      `in`. So a peer that does not read cannot make us queue answers.
  */
-#include "wsserver/client.h"
+#include "wsserver/client_core.h"
 
 #include "base/bug.h"
-#include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "base/random.h"
 #include "http/message.h"
 #include "wsserver/mode.h"
 #include "wsserver/server.h"
 
 enum {
-    HTTP_HEAD_MS = 10000, /* for a request's head, from the first moment on */
-    HTTP_IDLE_MS = 75000, /* between requests: longer than a balancer keeps them */
-    CLOSE_MS = 5000,      /* for the peer's part of an end */
-    PONG_MS = 10000,
     INPUT_MAX = HTTP_HEAD_MAX + LOOP_SCRATCH_BYTES,
     ANSWERS_MAX = 65536, /* bytes not read by the peer above which its input waits */
 };
 
-static uint32_t now_of(const struct client *c)
+uint32_t client_now(const struct client *c)
 {
     return loop_now_ms(&client_worker(c)->loop);
 }
 
-static void touch(struct client *c)
+void client_touch(struct client *c)
 {
     worker_touch(client_worker(c), c);
 }
@@ -53,17 +47,17 @@ static void touch(struct client *c)
 static void set_state(struct client *c, enum client_state state)
 {
     c->state = (uint8_t)state;
-    c->since = now_of(c);
+    c->since = client_now(c);
     c->is_rearmed = true;
-    touch(c);
+    client_touch(c);
 }
 
-static void end(struct client *c, enum client_end how)
+void client_end(struct client *c, enum client_end how)
 {
     if (c->end != CLIENT_LIVES)
         return;
     c->end = (uint8_t)how;
-    touch(c);
+    client_touch(c);
 }
 
 struct hub_conn client_conn(const struct client *c)
@@ -77,7 +71,7 @@ void client_send(struct client *c, struct frame *frame, bool is_asked)
 {
     outbox_push(&c->out, frame, is_asked);
     metric_add(&client_worker(c)->counters.frames_out, 1);
-    touch(c);
+    client_touch(c);
 }
 
 void client_send_asked(struct client *c, struct span text)
@@ -94,7 +88,7 @@ void client_send_text(struct client *c)
     buf_drop(text, buf_len(text));
 }
 
-static void send_control(struct client *c, uint8_t opcode, struct span payload, bool is_asked)
+void client_send_control(struct client *c, uint8_t opcode, struct span payload, bool is_asked)
 {
     struct frame *frame = frame_new(opcode, payload);
     client_send(c, frame, is_asked);
@@ -152,7 +146,8 @@ static void leave(struct client *c, enum hub_left how)
 static void send_close(struct client *c, uint16_t code, struct span reason)
 {
     uint8_t payload[WS_CONTROL_MAX];
-    send_control(c, WS_OP_CLOSE, span_of(payload, ws_close_write(payload, code, reason)), true);
+    client_send_control(c, WS_OP_CLOSE, span_of(payload, ws_close_write(payload, code, reason)),
+                        true);
 }
 
 static void count_close(struct client *c, uint16_t code)
@@ -218,7 +213,7 @@ static void on_event(struct client *c, enum ws_event event, const struct ws_mess
         break;
     case WS_EV_PING:
         if (is_open && !c->mode->is_silent)
-            send_control(c, WS_OP_PONG, m->payload, true);
+            client_send_control(c, WS_OP_PONG, m->payload, true);
         break;
     case WS_EV_PONG:
         break; /* every byte shows that the peer is there */
@@ -232,7 +227,7 @@ static void on_event(struct client *c, enum ws_event event, const struct ws_mess
     }
 }
 
-static bool input_waits(const struct client *c)
+bool client_input_waits(const struct client *c)
 {
     return c->is_waiting || (c->state <= CLIENT_OPEN && c->out.bytes > ANSWERS_MAX);
 }
@@ -243,7 +238,7 @@ static size_t take_frames(struct client *c, char *bytes, size_t len)
     enum ws_event event;
     size_t left = len;
 
-    while (c->state != CLIENT_FINISHING && !input_waits(c) &&
+    while (c->state != CLIENT_FINISHING && !client_input_waits(c) &&
            (event = ws_reader_next(&c->reader, &bytes, &left, &m)) != WS_EV_NONE)
         on_event(c, event, &m);
     return len - left;
@@ -268,7 +263,7 @@ static size_t take_all(struct client *c, char *bytes, size_t len)
 {
     size_t used = 0, n = 1;
 
-    while (n > 0 && used < len && c->end == CLIENT_LIVES && !input_waits(c)) {
+    while (n > 0 && used < len && c->end == CLIENT_LIVES && !client_input_waits(c)) {
         n = take(c, bytes + used, len - used);
         used += n;
     }
@@ -316,13 +311,13 @@ static void on_eof(struct client *c)
     switch ((enum client_state)c->state) {
     case CLIENT_OPEN:
     case CLIENT_CLOSING:
-        end(c, CLIENT_LOST);
+        client_end(c, CLIENT_LOST);
         break;
     case CLIENT_HTTP: /* it may still read its answers */
         client_finish(c);
         break;
     case CLIENT_FINISHING:
-        touch(c);
+        client_touch(c);
         break;
     }
 }
@@ -334,12 +329,12 @@ static void on_io(struct ev_loop *loop, ev_io *io, int revents)
     size_t moved = 0;
     (void)loop;
 
-    touch(c);
+    client_touch(c);
     if ((revents & EV_READ) == 0)
         return;
     switch (stream_read(&c->stream, w->loop.scratch, LOOP_SCRATCH_BYTES, &moved)) {
     case STREAM_MOVED:
-        c->heard = now_of(c);
+        c->heard = client_now(c);
         c->is_rearmed |= c->is_pinged;
         c->is_pinged = false;
         input(c, w->loop.scratch, moved);
@@ -350,125 +345,12 @@ static void on_io(struct ev_loop *loop, ev_io *io, int revents)
         on_eof(c);
         break;
     case STREAM_FAILED:
-        end(c, CLIENT_LOST);
+        client_end(c, CLIENT_LOST);
         break;
     }
 }
 
-/* --- time ---------------------------------------------------------------------------- */
-
-/* Milliseconds from now until `at` + `ms`; 0 when that has passed. */
-static uint32_t until(uint32_t now, uint32_t at, uint32_t ms)
-{
-    uint32_t passed = now - at;
-    return passed >= ms ? 0 : ms - passed;
-}
-
-static uint32_t until_alarm(const struct client *c, uint32_t now)
-{
-    return (int32_t)(c->alarm_at - now) <= 0 ? 0 : c->alarm_at - now;
-}
-
-/* Silence in either direction, until the next ping or the end of waiting for
- * its answer. */
-static uint32_t until_ping(const struct client *c, uint32_t now)
-{
-    uint32_t interval = client_worker(c)->server->options->ping_interval_ms;
-
-    if (c->mode->is_silent)
-        return UINT32_MAX;
-    if (c->is_pinged)
-        return until(now, c->pinged, PONG_MS);
-    uint32_t quiet = now - c->sent > now - c->heard ? c->sent : c->heard;
-    return until(now, quiet, interval);
-}
-
-static uint32_t due_in(const struct client *c)
-{
-    uint32_t now = now_of(c), due;
-
-    switch ((enum client_state)c->state) {
-    case CLIENT_HTTP:
-        return until(now, c->since, c->is_reused && c->in == NULL ? HTTP_IDLE_MS : HTTP_HEAD_MS);
-    case CLIENT_OPEN:
-        due = until_ping(c, now);
-        return c->has_alarm && until_alarm(c, now) < due ? until_alarm(c, now) : due;
-    case CLIENT_CLOSING:
-    case CLIENT_FINISHING:
-        return until(now, c->since, CLOSE_MS);
-    }
-    bug("unknown state");
-}
-
-static void ping_peer(struct client *c)
-{
-    c->is_pinged = true;
-    c->pinged = now_of(c);
-    if (c->mode->ping != NULL)
-        c->mode->ping(c);
-    send_control(c, WS_OP_PING, SPAN(""), false);
-    metric_add(&client_worker(c)->counters.pings, 1);
-}
-
-static void close_for_restart(struct client *c)
-{
-    char reason[64];
-    uint32_t others = atomic_load(&client_worker(c)->server->websockets);
-    uint32_t spread = 1000 + (others < 10000 ? others : 10000) * 2;
-
-    snprintf(reason, sizeof(reason), "restart;after=%u", (uint32_t)(random_jitter() % spread));
-    client_close(c, WS_CLOSE_RESTART, reason);
-}
-
-static void on_open_timer(struct client *c)
-{
-    uint32_t now = now_of(c);
-
-    if (c->has_alarm && until_alarm(c, now) == 0) {
-        c->has_alarm = false;
-        if (c->is_draining)
-            close_for_restart(c);
-        else if (c->mode->alarm != NULL)
-            c->mode->alarm(c);
-    }
-    if (c->state != CLIENT_OPEN || until_ping(c, now) > 0)
-        return;
-    if (!c->is_pinged)
-        ping_peer(c);
-    else if (input_waits(c))
-        c->pinged = now; /* its pong may lie unread in the kernel */
-    else
-        client_close(c, CLOSE_NO_PONG, "no pong");
-}
-
-static void on_timer(struct wheel_timer *timer)
-{
-    struct client *c = list_entry(timer, struct client, timer);
-
-    c->is_rearmed = true;
-    touch(c);
-    if (c->state == CLIENT_OPEN)
-        on_open_timer(c);
-    else if (due_in(c) == 0)
-        end(c, c->state == CLIENT_HTTP && c->in == NULL ? CLIENT_ENDED : CLIENT_UNANSWERED);
-}
-
-void client_set_alarm(struct client *c, uint32_t ms)
-{
-    c->has_alarm = true;
-    c->alarm_at = now_of(c) + ms;
-    c->is_rearmed = true;
-    touch(c);
-}
-
-void client_drain(struct client *c, uint32_t after_ms, uint32_t by_ms)
-{
-    if (c->state != CLIENT_OPEN)
-        return;
-    c->is_draining = true;
-    bool can_move = c->mode->drain != NULL && c->mode->drain(c, after_ms, by_ms);
-    client_set_alarm(c, can_move ? by_ms : after_ms);
-}
+/* --- waiting for the hub ---------------------------------------------------------- */
 
 void client_wait(struct client *c)
 {
@@ -478,7 +360,7 @@ void client_wait(struct client *c)
 void client_go_on(struct client *c)
 {
     c->is_waiting = false;
-    touch(c);
+    client_touch(c);
 }
 
 /* --- settling ------------------------------------------------------------------------- */
@@ -495,9 +377,9 @@ static void flush(struct client *c)
         if (io == STREAM_MOVED) {
             metric_add(&w->counters.bytes_out, moved);
             outbox_sent(&c->out, moved);
-            c->sent = now_of(c);
+            c->sent = client_now(c);
         } else if (io != STREAM_BLOCKED) {
-            end(c, c->has_eof ? CLIENT_ENDED : CLIENT_LOST);
+            client_end(c, c->has_eof ? CLIENT_ENDED : CLIENT_LOST);
         }
         if (moved < next.len)
             return;
@@ -512,14 +394,14 @@ static void finish_sending(struct client *c)
         stream_finish(&c->stream);
     c->is_finished = true;
     if (c->has_eof)
-        end(c, CLIENT_ENDED);
+        client_end(c, CLIENT_ENDED);
 }
 
 static void watch(struct client *c)
 {
     struct ev_loop *ev = client_worker(c)->loop.ev;
-    int events =
-        (input_waits(c) || c->has_eof ? 0 : EV_READ) | (outbox_is_empty(&c->out) ? 0 : EV_WRITE);
+    int events = (client_input_waits(c) || c->has_eof ? 0 : EV_READ) |
+                 (outbox_is_empty(&c->out) ? 0 : EV_WRITE);
 
     if (events == (ev_is_active(&c->io) ? c->io.events & (EV_READ | EV_WRITE) : 0))
         return;
@@ -572,7 +454,7 @@ void client_settle(struct client *c)
     do {
         flush(c);
         before = c->in == NULL ? 0 : buf_len(c->in);
-        if (before > 0 && c->end == CLIENT_LIVES && !input_waits(c))
+        if (before > 0 && c->end == CLIENT_LIVES && !client_input_waits(c))
             take_kept(c);
     } while (c->in != NULL ? buf_len(c->in) < before : before > 0);
     finish_sending(c);
@@ -582,7 +464,7 @@ void client_settle(struct client *c)
     }
     watch(c);
     if (c->is_rearmed)
-        wheel_set(&client_worker(c)->loop.wheel, &c->timer, due_in(c));
+        wheel_set(&client_worker(c)->loop.wheel, &c->timer, client_due_in(c));
     c->is_rearmed = false;
 }
 
@@ -597,10 +479,10 @@ void client_new(struct worker *w, int fd)
 
     stream_init(&c->stream, fd, NULL);
     outbox_init(&c->out);
-    wheel_timer_init(&c->timer, on_timer);
+    wheel_timer_init(&c->timer, client_on_timer);
     ev_io_init(&c->io, on_io, fd, EV_READ);
     c->io.data = w;
     c->id = worker_add(w, c, fd);
-    c->heard = c->sent = now_of(c);
+    c->heard = c->sent = client_now(c);
     set_state(c, CLIENT_HTTP);
 }
