@@ -86,8 +86,8 @@ struct balancer {
     ev_timer drain_timer;
     uint64_t started_ms, drain_began_ms;
     uint64_t reloads, reloads_failed;
-    atomic_uint connections; /* client connections, all workers */
-    uint32_t connection_limit;
+    atomic_uint connections;      /* client connections, all workers */
+    atomic_uint connection_limit; /* a reload changes it */
 };
 
 /* Reads the configuration, binds, starts every thread, serves until told to
