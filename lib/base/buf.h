@@ -15,11 +15,11 @@
 #include "base/span.h"
 
 struct buf {
-    char *mem;       /* owned; NULL while nothing is held */
-    uint32_t head;   /* first byte held */
-    uint32_t tail;   /* one past the last */
-    uint32_t size;   /* bytes of memory */
-    uint32_t bound;  /* never grows past this */
+    char *mem;      /* owned; NULL while nothing is held */
+    uint32_t head;  /* first byte held */
+    uint32_t tail;  /* one past the last */
+    uint32_t size;  /* bytes of memory */
+    uint32_t bound; /* never grows past this */
 };
 
 /* At most UINT32_MAX / 2. */

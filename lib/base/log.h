@@ -34,8 +34,7 @@ void log_set_level(enum log_level level);
 /* Where lines go; 2 by default. Unit tests and `make run` change it. */
 void log_set_fd(int fd);
 
-void log_write(enum log_level level, const char *format, ...)
-    __attribute__((format(printf, 2, 3)));
+void log_write(enum log_level level, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 #define log_error(...) log_write(LOG_LEVEL_ERROR, __VA_ARGS__)
 #define log_warn(...) log_write(LOG_LEVEL_WARN, __VA_ARGS__)

@@ -196,7 +196,7 @@ static void test_every_missing_byte(void **state)
 static void test_rules_by_priority(void **state)
 {
     enum { RULES = 50 };
-    unsigned order[RULES];
+    unsigned order[RULES] = { 0 };
 
     (void)state;
     srand(1);

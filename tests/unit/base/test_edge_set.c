@@ -42,68 +42,69 @@ static struct edge_set *set_of(const char *const blocks[])
     return set;
 }
 
+static const struct {
+    const char *name;
+    const char *blocks[6];
+    const char *in[5], *out[5];
+    size_t ranges;
+} memberships[] = {
+    { "empty", { NULL }, { NULL }, { "10.0.0.1", "::", "0.0.0.0" }, 0 },
+    { "one address", { "10.0.1.37" }, { "10.0.1.37" }, { "10.0.1.36", "10.0.1.38" }, 1 },
+    { "both ends of a block",
+      { "10.1.0.0/16" },
+      { "10.1.0.0", "10.1.255.255" },
+      { "10.0.255.255", "10.2.0.0" },
+      1 },
+    { "nested, the wide one last",
+      { "10.1.2.0/24", "10.1.2.3", "10.1.0.0/16" },
+      { "10.1.2.3", "10.1.2.4", "10.1.3.0", "10.1.255.255" },
+      { "10.2.0.0" },
+      1 },
+    { "nested, a gap behind",
+      { "10.1.0.0/16", "10.1.2.0/24", "10.3.0.0/16" },
+      { "10.1.9.9", "10.3.0.1" },
+      { "10.2.0.1", "10.4.0.0" },
+      2 },
+    { "repeated", { "10.1.2.0/24", "10.1.2.0/24" }, { "10.1.2.9" }, { "10.1.3.0" }, 1 },
+    { "neighbours stay two",
+      { "10.0.0.0/25", "10.0.0.128/25" },
+      { "10.0.0.127", "10.0.0.128" },
+      { "10.0.1.0" },
+      2 },
+    { "all of IPv4 is none of IPv6",
+      { "0.0.0.0/0" },
+      { "0.0.0.0", "255.255.255.255", "::ffff:1.2.3.4" },
+      { "::", "::1", "2001:db8::" },
+      1 },
+    { "all of IPv6 is none of IPv4",
+      { "::/0" },
+      { "::", "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff" },
+      { "0.0.0.0", "255.255.255.255", "::ffff:1.2.3.4" },
+      1 },
+    { "both families",
+      { "2001:db8::/32", "10.0.0.0/8", "fd00::/8" },
+      { "2001:db8::1", "10.9.9.9", "fdff::" },
+      { "2001:db9::", "11.0.0.0", "fe00::" },
+      3 },
+};
+
 static void test_membership(void **state)
 {
-    static const struct {
-        const char *name;
-        const char *blocks[6];
-        const char *in[5], *out[5];
-        size_t ranges;
-    } cases[] = {
-        { "empty", { NULL }, { NULL }, { "10.0.0.1", "::", "0.0.0.0" }, 0 },
-        { "one address", { "10.0.1.37" }, { "10.0.1.37" }, { "10.0.1.36", "10.0.1.38" }, 1 },
-        { "both ends of a block",
-          { "10.1.0.0/16" },
-          { "10.1.0.0", "10.1.255.255" },
-          { "10.0.255.255", "10.2.0.0" },
-          1 },
-        { "nested, the wide one last",
-          { "10.1.2.0/24", "10.1.2.3", "10.1.0.0/16" },
-          { "10.1.2.3", "10.1.2.4", "10.1.3.0", "10.1.255.255" },
-          { "10.2.0.0" },
-          1 },
-        { "nested, a gap behind",
-          { "10.1.0.0/16", "10.1.2.0/24", "10.3.0.0/16" },
-          { "10.1.9.9", "10.3.0.1" },
-          { "10.2.0.1", "10.4.0.0" },
-          2 },
-        { "repeated", { "10.1.2.0/24", "10.1.2.0/24" }, { "10.1.2.9" }, { "10.1.3.0" }, 1 },
-        { "neighbours stay two",
-          { "10.0.0.0/25", "10.0.0.128/25" },
-          { "10.0.0.127", "10.0.0.128" },
-          { "10.0.1.0" },
-          2 },
-        { "all of IPv4 is none of IPv6",
-          { "0.0.0.0/0" },
-          { "0.0.0.0", "255.255.255.255", "::ffff:1.2.3.4" },
-          { "::", "::1", "2001:db8::" },
-          1 },
-        { "all of IPv6 is none of IPv4",
-          { "::/0" },
-          { "::", "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff" },
-          { "0.0.0.0", "255.255.255.255", "::ffff:1.2.3.4" },
-          1 },
-        { "both families",
-          { "2001:db8::/32", "10.0.0.0/8", "fd00::/8" },
-          { "2001:db8::1", "10.9.9.9", "fdff::" },
-          { "2001:db9::", "11.0.0.0", "fe00::" },
-          3 },
-    };
     (void)state;
 
-    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-        struct edge_set *set = set_of(cases[i].blocks);
-        if (edge_set_ranges(set) != cases[i].ranges)
-            fail_msg("%s: %zu ranges", cases[i].name, edge_set_ranges(set));
-        for (size_t j = 0; j < 5 && cases[i].in[j] != NULL; j++) {
-            struct ip at = ip(cases[i].in[j]);
+    for (size_t i = 0; i < sizeof(memberships) / sizeof(memberships[0]); i++) {
+        struct edge_set *set = set_of(memberships[i].blocks);
+        if (edge_set_ranges(set) != memberships[i].ranges)
+            fail_msg("%s: %zu ranges", memberships[i].name, edge_set_ranges(set));
+        for (size_t j = 0; j < 5 && memberships[i].in[j] != NULL; j++) {
+            struct ip at = ip(memberships[i].in[j]);
             if (!edge_set_contains(set, &at))
-                fail_msg("%s: %s is not in", cases[i].name, cases[i].in[j]);
+                fail_msg("%s: %s is not in", memberships[i].name, memberships[i].in[j]);
         }
-        for (size_t j = 0; j < 5 && cases[i].out[j] != NULL; j++) {
-            struct ip at = ip(cases[i].out[j]);
+        for (size_t j = 0; j < 5 && memberships[i].out[j] != NULL; j++) {
+            struct ip at = ip(memberships[i].out[j]);
             if (edge_set_contains(set, &at))
-                fail_msg("%s: %s is in", cases[i].name, cases[i].out[j]);
+                fail_msg("%s: %s is in", memberships[i].name, memberships[i].out[j]);
         }
         edge_set_free(&set);
         assert_null(set);
