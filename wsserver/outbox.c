@@ -51,6 +51,7 @@ void outbox_init(struct outbox *o)
 
 static struct frame **slot(struct outbox *o, uint32_t i)
 {
+    assert(o->size > 0);
     struct frame **slots = o->ring != NULL ? o->ring : o->own;
     return &slots[(o->head + i) % o->size];
 }

@@ -1,4 +1,5 @@
 /* protocol_write.c -- the server's own frames of wsserver.v1.json. */
+#include <assert.h>
 #include <inttypes.h>
 #include <jansson.h>
 
@@ -41,7 +42,8 @@ static void begin_outcome(struct buf *to, struct span ch)
 {
     struct span so_far = buf_data(to);
 
-    if (so_far.ptr[so_far.len - 1] != '{')
+    assert(so_far.len > 0);
+    if (so_far.len > 0 && so_far.ptr[so_far.len - 1] != '{')
         buf_put(to, SPAN(","));
     chat_text_string(to, ch);
 }
