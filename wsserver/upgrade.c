@@ -54,7 +54,7 @@ enum upgrade upgrade_check(struct server *server, const struct http_message *req
                       atomic_load(&server->is_draining)
                           ? "This server is going away."
                           : "This server has all the clients it may have.",
-                      "Come again after Retry-After seconds: another server may answer then.");
+                      "Come again in a second: another server may answer then.");
     enum ws_refusal check = ws_request_check(request);
     if (check == WS_OK && *mode != NULL)
         return UPGRADE_GOOD;

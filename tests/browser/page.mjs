@@ -1,5 +1,7 @@
 // page.mjs -- the demo page as a person uses it, for browser tests against any server.
 
+import assert from "node:assert/strict";
+import { mkdirSync } from "node:fs";
 import { chromium } from "playwright-core";
 
 const FLAGS = [
@@ -11,12 +13,17 @@ export async function launch() {
     return chromium.launch({ executablePath: "/usr/bin/chromium", headless: true, args: FLAGS });
 }
 
-/** A window of its own (own storage). `problems` of the page gathers script errors and CSP violations. */
+/**
+ * A window of its own (own storage). `problems` of the page gathers script errors and CSP violations,
+ * `sockets` the address of each WebSocket that it opened.
+ */
 export async function open(browser, options = {}) {
     const context = await browser.newContext(options);
     const page = await context.newPage();
     page.setDefaultTimeout(10000);
     page.problems = [];
+    page.sockets = [];
+    page.on("websocket", (socket) => page.sockets.push(socket.url()));
     page.on("pageerror", (error) => page.problems.push(String(error)));
     page.on("console", (message) => {
         if (/Content Security Policy/.test(message.text())) page.problems.push(message.text());
@@ -76,4 +83,24 @@ export async function node(page) {
 
 export async function notices(page) {
     return page.getByTestId("notice").allTextContents();
+}
+
+/** Wait until `probe()` gives this value, or a text that matches. */
+export async function eventually(what, probe, wanted, ms = 10000) {
+    const end = Date.now() + ms;
+    let got;
+    do {
+        got = await probe();
+        if (wanted instanceof RegExp ? wanted.test(String(got)) : JSON.stringify(got) === JSON.stringify(wanted)) return;
+        await new Promise((resolve) => setTimeout(resolve, 50));
+    } while (Date.now() < end);
+    assert.fail(`${what}: ${JSON.stringify(got)}, wanted ${wanted}`);
+}
+
+/** A screenshot, when SHOTS names a folder. */
+export async function shoot(page, file) {
+    const shots = process.env.SHOTS;
+    if (!shots) return;
+    mkdirSync(shots, { recursive: true });
+    await page.screenshot({ path: `${shots}/${file}.png` });
 }

@@ -3,12 +3,11 @@
 // The server is fake_server.py; test_page.py starts one for each scenario.
 
 import assert from "node:assert/strict";
-import { mkdirSync } from "node:fs";
 import { retryDelay } from "../../wsserver/page/postern.js";
 import * as ui from "./page.mjs";
+import { eventually, shoot } from "./page.mjs";
 
 const [name, base] = process.argv.slice(2);
-const shots = process.env.SHOTS;
 let browser;
 
 const get = async (path) => (await fetch(base + path)).text();
@@ -16,27 +15,10 @@ const fault = (what) => get(`fault/${what}`);
 const seen = async (type) => JSON.parse(await get("seen")).filter((f) => f.t === type);
 const sayOutside = (text, room = "lobby") => get(`say?${new URLSearchParams({ room, from: "bob", text })}`);
 
-async function eventually(what, probe, wanted, ms = 10000) {
-    const end = Date.now() + ms;
-    let got;
-    do {
-        got = await probe();
-        if (wanted instanceof RegExp ? wanted.test(String(got)) : JSON.stringify(got) === JSON.stringify(wanted)) return;
-        await new Promise((resolve) => setTimeout(resolve, 50));
-    } while (Date.now() < end);
-    assert.fail(`${what}: ${JSON.stringify(got)}, wanted ${wanted}`);
-}
-
 async function enter(who, options) {
     const page = await ui.open(browser, options);
     await ui.join(page, { base, room: "lobby", name: who });
     return page;
-}
-
-async function shoot(page, file) {
-    if (!shots) return;
-    mkdirSync(shots, { recursive: true });
-    await page.screenshot({ path: `${shots}/${file}.png` });
 }
 
 // Cut every connection and let nobody back in until `meanwhile` is done.

@@ -14,12 +14,6 @@ SCENARIOS = ["policy", "chat", "autojoin", "people", "killed", "unacked", "lost"
              "drained", "fatal", "overload", "refused", "silent", "older", "looks"]
 
 
-@pytest.fixture(scope="session")
-def playwright():
-    if not (HERE / "node_modules" / "playwright-core").is_dir():
-        subprocess.run(["npm", "install", "--no-package-lock", "--no-audit", "--no-fund"], cwd=HERE, check=True)
-
-
 @pytest.fixture
 def base():
     server = subprocess.Popen([sys.executable, HERE / "fake_server.py"], stdout=subprocess.PIPE, text=True)

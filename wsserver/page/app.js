@@ -69,10 +69,15 @@ function add(row, before = null, follow = atEnd()) {
     if (follow) scroller.scrollTop = scroller.scrollHeight;
 }
 
+// What has no place yet stands at the end, behind everything that has happened.
+function firstPending(but = null) {
+    return [...log.children].find((row) => row !== but && row.dataset.status === "pending") ?? null;
+}
+
 function notice(text, kind = "info") {
     const row = element("li", `notice ${kind}`, text);
     row.dataset.testid = "notice";
-    add(row);
+    add(row, firstPending());
 }
 
 function wording(d) {
@@ -124,8 +129,7 @@ function showMessage(m) {
     if (rowBy("place", `${m.ep}:${m.seq}`)) return; // history after a gap can overlap
     const row = mine || messageRow(m.from, m.d, m.ts);
     place(row, m);
-    // What has a place stands in the one order that everybody sees, before what has none yet.
-    const pending = [...log.children].find((r) => r !== row && r.dataset.status === "pending") ?? null;
+    const pending = firstPending(row); // before it is the one order that everybody sees
     if (!mine || row.nextElementSibling !== pending) add(row, pending);
     group(row);
     if (row.nextElementSibling) group(row.nextElementSibling);
@@ -221,10 +225,10 @@ function showWaiting({ code, reason, wait }) {
     const what = wasOnline ? "Connection lost." : "No connection yet.";
     banner("warn", navigator.onLine ? what : "You seem to be offline.");
     $("retry").hidden = false;
-    const why = reason ? `${code} ${reason.split(";")[0]}` : code;
+    const why = reason ? ` (${reason.split(";")[0]}, ${code})` : "";
     const tick = () => {
         const left = Math.ceil((until - Date.now()) / 1000);
-        $("banner-text").textContent = `Trying again in ${Math.max(left, 1)} s (${why}).`;
+        $("banner-text").textContent = `Trying again in ${Math.max(left, 1)} s${why}.`;
     };
     tick();
     countdown = setInterval(tick, 500);

@@ -72,7 +72,9 @@ export async function explain(url) {
     try {
         const http = String(url).replace(/^ws/, "http");
         const answer = await fetch(http, { cache: "no-store", signal: AbortSignal.timeout(5000) });
-        return { status: answer.status, text: (await answer.text()).slice(0, 500).trim() };
+        const isText = answer.headers.get("content-type")?.startsWith("text/plain");
+        const text = isText ? await answer.text() : answer.statusText; // others send pages
+        return { status: answer.status, text: text.slice(0, 500).trim() };
     } catch {
         return { status: 0, text: "" };
     }
@@ -231,7 +233,8 @@ export class Client {
             this.#setState({ state: "connecting" });
             return;
         }
-        if (!link.opened) explain(this.#url).then((why) => this.#emit("refused", why));
+        // Not each time: in turn with our tries, a balancer would send these to the one good node of two.
+        if (!link.opened && this.#attempt % 2 === 1) explain(this.#url).then((why) => this.#emit("refused", why));
         this.#retry(code, reason);
     }
 
