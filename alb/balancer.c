@@ -195,13 +195,14 @@ static bool open_listener(struct balancer *b, const struct listener_config *c,
     if (l->is_open)
         return true;
     l->bound = c->bind;
-    if ((!is_ours(b, &l->bound) && !listener_probe(&l->bound, why, sizeof(why))) ||
-        !open_sockets(b, l, why, sizeof(why))) {
-        problems_error(problems, c->lines.header, "listener %s: %s", c->name, why);
-        return false;
+    bool ok = is_ours(b, &l->bound) || listener_probe(&l->bound, why, sizeof(why));
+    if (ok) {
+        l->is_open = true; /* even when only some are: they are to be closed again */
+        ok = open_sockets(b, l, why, sizeof(why));
     }
-    l->is_open = true;
-    return true;
+    if (!ok)
+        problems_error(problems, c->lines.header, "listener %s: %s", c->name, why);
+    return ok;
 }
 
 bool balancer_open_listeners(struct balancer *b, const struct config *config,
@@ -389,10 +390,14 @@ static void reopen_log(struct balancer *b)
     problems_done(&problems);
 }
 
-static void reload_by_signal(struct balancer *b)
+/* A reload that is under way may have read the file before it was changed. */
+void balancer_hang_up(struct balancer *b)
 {
     struct problems problems;
 
+    b->reload_wanted = b->publishing != NULL;
+    if (b->reload_wanted)
+        return;
     problems_init(&problems, b->path == NULL ? "quick" : b->path);
     if (!balancer_reload(b, &problems))
         log_error("reload refused; the old configuration stays");
@@ -407,7 +412,7 @@ static void on_signal(void *user, int signal)
 
     switch (signal) {
     case SIGHUP:
-        reload_by_signal(b);
+        balancer_hang_up(b);
         break;
     case SIGUSR1:
         reopen_log(b);
@@ -451,7 +456,7 @@ static bool start(struct balancer *b, const char *ready_file, struct problems *p
 
 static void init(struct balancer *b, const char *path, struct span text)
 {
-    *b = (struct balancer){ .path = path, .text = text };
+    *b = (struct balancer){ .path = path, .text = text, .signals.fd = -1 };
     list_init(&b->listeners);
     registry_init(&b->registry);
     access_file_init(&b->access);
@@ -483,8 +488,10 @@ static void end_threads(struct balancer *b)
     }
     for (int i = 0; i < b->worker_count; i++)
         worker_done(&b->workers[i]);
-    free(b->workers);
-    free(b->greeters);
+    /* The control loop turns once more, and may be told to cut, to report... */
+    b->worker_count = b->greeter_count = 0;
+    mem_free(b->workers);
+    mem_free(b->greeters);
 }
 
 static void done(struct balancer *b)

@@ -57,6 +57,7 @@ struct publication {
     struct balancer *balancer;
     struct config *config, *old;
     atomic_int waiting; /* loops that have not swapped yet */
+    ev_async swapped;   /* all have; unlike an inbox it is never full */
 };
 
 /* By a loop, after it swapped. */
@@ -77,6 +78,7 @@ struct balancer {
     struct registry registry;
     struct config *config;          /* the newest; loops may still be on the one before */
     struct publication *publishing; /* NULL when no reload is under way */
+    bool reload_wanted;             /* SIGHUP came while one was */
     struct seal_ring *ring;
     struct access_file access;
     struct health *health;

@@ -20,6 +20,9 @@ void balancer_tell_greeters(struct balancer *b, loop_fn *run, void *arg);
 
 uint32_t balancer_connection_limit(const struct config *config);
 
+/* SIGHUP: the configuration and the log file again. */
+void balancer_hang_up(struct balancer *b);
+
 /* SIGTERM or SIGINT. */
 void balancer_stop(struct balancer *b);
 

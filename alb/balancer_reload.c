@@ -29,22 +29,24 @@ void balancer_free_config(struct config **config)
     config_free(config);
 }
 
-static void all_have_swapped(struct loop *loop, void *arg)
+static void on_swapped(struct ev_loop *loop, ev_async *swapped, int revents)
 {
-    struct balancer *b = loop->user;
-    struct publication *p = arg;
+    struct publication *p = swapped->data;
+    struct balancer *b = p->balancer;
+    (void)revents;
 
+    ev_async_stop(loop, swapped);
     balancer_free_config(&p->old);
     b->publishing = NULL;
     free(p);
+    if (b->reload_wanted)
+        balancer_hang_up(b);
 }
 
 void publication_acknowledge(struct publication *p)
 {
-    if (atomic_fetch_sub(&p->waiting, 1) != 1)
-        return;
-    while (!loop_post(&p->balancer->control, all_have_swapped, p))
-        ; /* the control thread is emptying its inbox at this moment */
+    if (atomic_fetch_sub(&p->waiting, 1) == 1)
+        ev_async_send(p->balancer->control.ev, &p->swapped);
 }
 
 static void publish(struct balancer *b, struct config *config)
@@ -55,6 +57,9 @@ static void publish(struct balancer *b, struct config *config)
     p->config = config;
     p->old = b->config;
     atomic_init(&p->waiting, b->worker_count + b->greeter_count);
+    ev_async_init(&p->swapped, on_swapped);
+    p->swapped.data = p;
+    ev_async_start(b->control.ev, &p->swapped);
     b->publishing = p;
     b->config = config;
     balancer_tell_workers(b, worker_adopt_config, p);

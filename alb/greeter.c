@@ -197,6 +197,7 @@ static void drop_waiting(struct greeter *g)
 
 void greeter_done(struct greeter *g)
 {
+    loop_run_left(&g->loop);
     greeter_unlisten(&g->loop, NULL);
     handshaker_done(&g->handshaker);
     drop_waiting(g);

@@ -48,6 +48,7 @@ static void close_listeners(struct worker *w)
 void worker_done(struct worker *w)
 {
     worker_here = w; /* after its thread has ended */
+    loop_run_left(&w->loop);
     close_listeners(w);
     clients_cut(w, NULL, "shutdown");
     tunnels_cut(w, NULL, true);

@@ -71,7 +71,7 @@ struct worker_listen {
 };
 loop_fn worker_listen;
 
-/* Take what waits in the accept queue, then close: arg is the struct listener. */
+/* Close it: arg is the struct listener. */
 loop_fn worker_unlisten;
 
 /* A new snapshot; arg is a struct publication (balancer.h). */

@@ -108,6 +108,11 @@ void loop_join(struct loop *l)
     l->has_thread = false;
 }
 
+void loop_run_left(struct loop *l)
+{
+    run_inbox(l);
+}
+
 bool loop_post(struct loop *l, loop_fn *run, void *arg)
 {
     if (!queue_push(&l->inbox, (struct queue_job){ .run = run, .arg = arg }))

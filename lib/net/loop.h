@@ -57,6 +57,10 @@ void loop_start(struct loop *l, const char *name);
 void loop_stop(struct loop *l);
 void loop_join(struct loop *l);
 
+/* Run, on this thread, the jobs that came after its own had ended; or all, when
+ * it never had one. Then loop_done(). */
+void loop_run_left(struct loop *l);
+
 /* From any thread. False when the inbox is full; nothing was taken then. Jobs
  * of one poster run in the order they were posted. */
 bool loop_post(struct loop *l, loop_fn *run, void *arg);

@@ -91,6 +91,27 @@ static void test_full_inbox_refuses(void **state)
     loop_done(&loop);
 }
 
+/* Before a thread, after it, or without one. */
+static void test_jobs_that_are_left(void **state)
+{
+    (void)state;
+    struct loop loop;
+    int ran = 0;
+
+    loop_init(&loop, 0, 4, NULL);
+    assert_true(loop_post(&loop, count_one, &ran));
+    loop_run_left(&loop);
+    assert_int_equal(ran, 1);
+    loop_start(&loop, "t");
+    loop_stop(&loop);
+    loop_join(&loop);
+    assert_true(loop_post(&loop, count_one, &ran));
+    loop_run_left(&loop);
+    loop_run_left(&loop);
+    assert_int_equal(ran, 2);
+    loop_done(&loop);
+}
+
 static void post_again(struct loop *l, void *arg)
 {
     ++*(int *)arg;
@@ -159,6 +180,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_many_posters),
         cmocka_unit_test(test_full_inbox_refuses),
+        cmocka_unit_test(test_jobs_that_are_left),
         cmocka_unit_test(test_job_that_posts),
         cmocka_unit_test(test_thread_blocks_signals),
         cmocka_unit_test(test_now_is_monotonic_and_taken_each_turn),
