@@ -273,11 +273,14 @@ void access_log_flush(struct worker *w)
     struct buf *chunk = mem_new(struct buf);
     *chunk = b->rows;
     buf_init(&b->rows, chunk->bound);
-    if (!balancer_take_log(w->balancer, chunk)) {
-        metric_add(&w->counters.log_rows_dropped, 1);
+    if (balancer_take_log(w->balancer, chunk)) {
+        metric_add(&w->counters.log_rows, b->count);
+    } else {
+        metric_add(&w->counters.log_rows_dropped, b->count);
         buf_done(chunk);
         free(chunk);
     }
+    b->count = 0;
 }
 
 void access_log_row(struct worker *w, struct access_entry **entry)
@@ -288,7 +291,7 @@ void access_log_row(struct worker *w, struct access_entry **entry)
         return;
     format_row(&b->rows, *entry, w->config->alb.name);
     access_entry_free(entry);
-    metric_add(&w->counters.log_rows, 1);
+    b->count++;
     if (buf_len(&b->rows) >= ACCESS_CHUNK_BYTES)
         access_log_flush(w);
     else if (!wheel_is_set(&b->timer))

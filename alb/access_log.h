@@ -63,6 +63,7 @@ void access_entry_free(struct access_entry **entry);
 
 struct access_buffer {
     struct buf rows;
+    uint32_t count; /* of the rows in it */
     struct wheel_timer timer;
 };
 

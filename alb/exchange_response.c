@@ -66,6 +66,7 @@ static void send_through(struct exchange *x, struct span payload)
         exchange_fail(x, 460, "client closed within the response");
         return;
     }
+    metric_add(&x->worker->counters.client_bytes_out, moved);
     const size_t from_waiting = moved < waiting.len ? moved : waiting.len;
     buf_drop(out, from_waiting);
     buf_put(out, span_after(payload, moved - from_waiting));

@@ -158,19 +158,31 @@ static struct target_conn *connect_new(struct worker *w, struct target *target, 
     return conn;
 }
 
+/* One that has an event waiting in this very turn has ended: on_idle_event() is
+ * only yet to be called for it. */
+static struct target_conn *take_idle(struct pool *p, struct target *target)
+{
+    const struct pool_slot *slot;
+
+    while ((slot = slot_of(p, target)) != NULL) {
+        struct target_conn *conn = list_entry(slot->idle.next, struct target_conn, link);
+        leave_pool(conn);
+        if (!ev_is_pending(&conn->io)) {
+            conn->was_used = true;
+            return conn;
+        }
+        target_conn_close(&conn);
+    }
+    return NULL;
+}
+
 struct target_conn *target_conn_take(struct worker *w, struct target *target, bool fresh,
                                      target_conn_fn *on_event, void *owner, const char **why)
 {
-    struct pool_slot *slot = fresh ? NULL : slot_of(&w->pool, target);
-    struct target_conn *conn;
+    struct target_conn *conn = fresh ? NULL : take_idle(&w->pool, target);
 
-    if (slot != NULL) {
-        conn = list_entry(slot->idle.next, struct target_conn, link);
-        leave_pool(conn);
-        conn->was_used = true;
-    } else {
+    if (conn == NULL)
         conn = connect_new(w, target, why);
-    }
     if (conn != NULL) {
         conn->on_event = on_event;
         conn->owner = owner;
