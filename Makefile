@@ -102,9 +102,13 @@ deps: ## install what building and testing need (apt); deps-fuzz, deps-lint, dep
 $(PURPOSES): deps-%:
 	@tools/deps.sh $*
 
+# What builds before it does something else uses all processors, unless -j was said.
+JOBS = $(if $(filter -j%,$(MAKEFLAGS)),,-j$(shell nproc))
+
 # The death of make is the end of what it runs, however it dies.
 run: deps-build ## alb and two wsserver nodes on this machine, until Ctrl-C
-	+@$(MAKE) --no-print-directory all && exec setpriv --pdeathsig TERM tools/run.sh $B/bin build/run
+	+@$(MAKE) --no-print-directory $(JOBS) all
+	@exec setpriv --pdeathsig TERM tools/run.sh $B/bin build/run
 
 # --- tests ---------------------------------------------------------------
 
@@ -130,7 +134,7 @@ SUITES ?= unit system browser
 
 .PHONY: test suites unit system browser valgrind ci
 test: deps-build deps-test ## all tests; MODE=asan and MODE=tsan likewise; SUITES="unit system" for some
-	+@$(MAKE) --no-print-directory suites
+	+@$(MAKE) --no-print-directory $(JOBS) suites
 suites: all $(if $(filter unit,$(SUITES)),$(UNIT))
 	@tools/test.sh $B "$(MAKE)" $(SUITES)
 unit: $(UNIT) ## unit tests (cmocka), each linked with its own layer and those below
