@@ -124,12 +124,13 @@ struct listener_config *listener_config_of(const struct config *config,
     return NULL;
 }
 
+/* The one that is open, or was and comes back to the same address. */
 static struct listener *find_listener(struct balancer *b, const struct listener_config *c)
 {
     list_each(at, &b->listeners)
     {
         struct listener *l = list_entry(at, struct listener, link);
-        if (is_listener_of(l, c))
+        if (is_listener_of(l, c) && (l->is_open || addr_port(&c->bind) != 0))
             return l;
     }
     return NULL;
@@ -160,13 +161,15 @@ static bool open_sockets(struct balancer *b, struct listener *l, char *why, size
     return true;
 }
 
-static struct listener *new_listener(struct balancer *b, const struct listener_config *c)
+static struct listener *new_listener(struct balancer *b, const struct listener_config *c,
+                                     const struct addr *bound)
 {
     struct listener *l = mem_new(struct listener);
 
     l->name = mem_text(c->name);
     l->bind = mem_text(c->options.bind);
     l->protocol = c->options.protocol;
+    l->bound = *bound;
     list_append(&b->listeners, &l->link);
     return l;
 }
@@ -188,14 +191,14 @@ static bool open_listener(struct balancer *b, const struct listener_config *c,
                           struct problems *problems)
 {
     struct listener *l = find_listener(b, c);
+    struct addr bound = c->bind;
     char why[256];
 
-    if (l == NULL)
-        l = new_listener(b, c);
-    if (l->is_open)
+    if (l != NULL && l->is_open)
         return true;
-    l->bound = c->bind;
-    bool ok = is_ours(b, &l->bound) || listener_probe(&l->bound, why, sizeof(why));
+    bool ok = is_ours(b, &bound) || listener_probe(&bound, why, sizeof(why));
+    if (ok && l == NULL)
+        l = new_listener(b, c, &bound);
     if (ok) {
         l->is_open = true; /* even when only some are: they are to be closed again */
         ok = open_sockets(b, l, why, sizeof(why));

@@ -37,7 +37,7 @@ struct seal_ring;
 struct worker;
 
 /* A listening address; lives until the process ends, so that connections may
- * point to it. */
+ * point to it and any thread may read it. */
 struct listener {
     char *name, *bind; /* owned; as configured */
     int protocol;      /* enum listener_protocol */

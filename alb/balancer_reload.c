@@ -219,11 +219,13 @@ bool balancer_reload(struct balancer *b, struct problems *problems)
     keep_tickets(b->config, next);
     registry_bind(&b->registry, next);
     b->connection_limit = balancer_connection_limit(next);
+    /* First, so that what a loop has acknowledged is closed there: the next reload
+     * may want the address back. */
+    balancer_close_listeners(b, next);
     publish(b, next);
     registry_mark_removed(&b->registry, next, on_gone, &leaving);
     end_departures(b, false); /* of those that came back */
     health_follow(b->health, next);
-    balancer_close_listeners(b, next);
     b->reloads++;
     log_info("configuration reloaded file=%s", b->path);
     return true;

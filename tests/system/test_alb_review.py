@@ -5,8 +5,8 @@ import socket
 import threading
 import time
 
-from harness import (PATIENCE, answer, ask, forward_config, is_closed, read_body, read_response,
-                     read_until_close, request, wait_until)
+from harness import (PATIENCE, answer, ask, forward_config, free_port, is_closed, read_body,
+                     read_response, read_until_close, request, wait_until)
 
 FIXED = """
 [alb]
@@ -149,3 +149,16 @@ def test_a_start_that_fails_at_its_second_listener_says_so(start_alb):
                         'default_action = fixed-response 200 text/plain "ok"\n', wait=False)
         assert alb.wait() == 1
     assert f"127.0.0.1:{port} is in use" in alb.log()
+
+
+def test_a_listener_may_go_and_come_back_at_each_reload(start_alb):
+    without = fixed_config("ok", workers=4)
+    extra = without + (f"[listener extra]\nbind = 127.0.0.1:{free_port()}\n"
+                       'default_action = fixed-response 200 text/plain "ok"\n')
+    alb = start_alb(without)
+    for _ in range(30):
+        alb.configure(extra)
+        alb.reload()
+        alb.configure(without)
+        alb.reload()
+    assert [listener["name"] for listener in alb.status()["listeners"]] == ["http"]
