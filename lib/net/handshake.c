@@ -14,15 +14,17 @@
  * shake_end() is the only way out, and takes the reason.
  */
 #include <errno.h>
+#include <sys/epoll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/bug.h"
 #include "base/clock.h"
 #include "base/mem.h"
 
 #include "net/handshake.h"
 
-enum { DRAIN_MS = 2000, DRAIN_BYTES = 64 * 1024 };
+enum { DRAIN_MS = 2000, DRAIN_BYTES = 64 * 1024, EVENTS = 64 };
 
 static const char plain_http[] = "a plain HTTP request came to an HTTPS port";
 static const char answer[] = "HTTP/1.1 400 Bad Request\r\n"
@@ -41,7 +43,7 @@ struct shake {
     uint64_t accepted_us;
     void *tag;
     size_t drained;
-    ev_io io;
+    uint32_t events; /* EPOLLIN or EPOLLOUT: what it waits for */
     struct wheel_timer timer;
 };
 
@@ -57,7 +59,7 @@ static void shake_end(struct shake *s, const char *why)
 {
     struct handshaker *h = s->owner;
 
-    ev_io_stop(h->loop->ev, &s->io);
+    epoll_ctl(h->poll, EPOLL_CTL_DEL, s->fd, NULL);
     wheel_stop(&h->loop->wheel, &s->timer);
     list_remove(&s->link);
     h->count--;
@@ -79,14 +81,14 @@ static void shake_end(struct shake *s, const char *why)
     free(s);
 }
 
-static void wait_for(struct shake *s, int events)
+/* When the kernel has no memory for it, the time-out ends it. */
+static void wait_for(struct shake *s, uint32_t events)
 {
-    struct ev_loop *ev = s->owner->loop->ev;
-    if (ev_is_active(&s->io) && (s->io.events & (EV_READ | EV_WRITE)) == events)
-        return;
-    ev_io_stop(ev, &s->io);
-    ev_io_set(&s->io, s->fd, events);
-    ev_io_start(ev, &s->io);
+    struct epoll_event event = { .events = events, .data.ptr = s };
+
+    if (s->events != events)
+        epoll_ctl(s->owner->poll, s->events == 0 ? EPOLL_CTL_ADD : EPOLL_CTL_MOD, s->fd, &event);
+    s->events = events;
 }
 
 /* The answer fits into any empty send buffer. */
@@ -99,7 +101,7 @@ static void answer_plain_http(struct shake *s)
     }
     shutdown(s->fd, SHUT_WR);
     wheel_set(&s->owner->loop->wheel, &s->timer, DRAIN_MS);
-    wait_for(s, EV_READ);
+    wait_for(s, EPOLLIN);
 }
 
 static void shake(struct shake *s)
@@ -109,10 +111,10 @@ static void shake(struct shake *s)
         shake_end(s, NULL);
         return;
     case TLS_WANT_READ:
-        wait_for(s, EV_READ);
+        wait_for(s, EPOLLIN);
         return;
     case TLS_WANT_WRITE:
-        wait_for(s, EV_WRITE);
+        wait_for(s, EPOLLOUT);
         return;
     case TLS_PLAIN_HTTP:
         answer_plain_http(s);
@@ -133,16 +135,21 @@ static void drain(struct shake *s)
         shake_end(s, plain_http);
 }
 
-static void on_io(struct ev_loop *loop, ev_io *io, int revents)
+/* Each ends itself at most, so those behind it in the list are still there. */
+static void on_poll(struct ev_loop *loop, ev_io *io, int revents)
 {
-    struct shake *s = io->data;
+    struct epoll_event events[EVENTS];
+    const int n = epoll_wait(io->fd, events, EVENTS, 0);
     (void)loop;
     (void)revents;
 
-    if (s->tls == NULL)
-        drain(s);
-    else
-        shake(s);
+    for (int i = 0; i < n; i++) {
+        struct shake *s = events[i].data.ptr;
+        if (s->tls == NULL)
+            drain(s);
+        else
+            shake(s);
+    }
 }
 
 static void on_timeout(struct wheel_timer *timer)
@@ -155,6 +162,11 @@ void handshaker_init(struct handshaker *h, struct loop *loop, uint32_t timeout_m
                      handshake_fn *done, void *user)
 {
     h->loop = loop;
+    h->poll = epoll_create1(EPOLL_CLOEXEC);
+    if (h->poll == -1)
+        bug("no epoll: out of descriptors?");
+    ev_io_init(&h->io, on_poll, h->poll, EV_READ);
+    ev_io_start(loop->ev, &h->io);
     list_init(&h->running);
     h->count = 0;
     h->timeout_ms = timeout_ms;
@@ -166,6 +178,11 @@ void handshaker_done(struct handshaker *h)
 {
     while (!list_is_empty(&h->running))
         shake_end(list_entry(h->running.next, struct shake, link), "shutting down");
+    if (h->poll == -1)
+        return;
+    ev_io_stop(h->loop->ev, &h->io);
+    close(h->poll);
+    h->poll = -1;
 }
 
 void handshaker_begin(struct handshaker *h, int fd, const struct addr *peer,
@@ -181,9 +198,7 @@ void handshaker_begin(struct handshaker *h, int fd, const struct addr *peer,
     s->tag = tag;
     list_append(&h->running, &s->link);
     h->count++;
-    ev_io_init(&s->io, on_io, fd, EV_READ);
-    s->io.data = s;
-    ev_io_start(h->loop->ev, &s->io);
+    wait_for(s, EPOLLIN);
     wheel_timer_init(&s->timer, on_timeout);
     wheel_set(&h->loop->wheel, &s->timer, h->timeout_ms);
 }

@@ -5,10 +5,16 @@
  * sockets, drives each through its handshake within the time-out, and hands
  * the finished session to its owner, who passes it on to a loop. A plain HTTP
  * request on a TLS port is answered 400 here.
+ *
+ * It watches the sockets by an epoll of its own, which it takes them out of
+ * before it hands them over: libev leaves what it no longer watches in its
+ * epoll until it reports something, which another thread's socket then would
+ * do, to the wrong loop.
  */
 #ifndef NET_HANDSHAKE_H
 #define NET_HANDSHAKE_H
 
+#include <ev.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -35,6 +41,8 @@ typedef void handshake_fn(void *user, struct handshake_result *result);
 struct handshaker {
     struct loop *loop;
     struct list running;
+    int poll;       /* owned: the epoll; -1 once done */
+    ev_io io;       /* of the epoll itself */
     uint32_t count; /* handshakes in progress */
     uint32_t timeout_ms;
     handshake_fn *done;
@@ -44,7 +52,8 @@ struct handshaker {
 void handshaker_init(struct handshaker *h, struct loop *loop, uint32_t timeout_ms,
                      handshake_fn *done, void *user);
 
-/* Ends all that are running; `done` is called for each with why. */
+/* Ends all that are running; `done` is called for each with why. Harmless when
+ * it was called before. */
 void handshaker_done(struct handshaker *h);
 
 /* Takes the descriptor. `tag` comes back in the result, always in a later turn. */

@@ -5,9 +5,11 @@
 #include <setjmp.h>
 #include <cmocka.h>
 
+#include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <stdlib.h>
+#include <sys/epoll.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -126,6 +128,9 @@ static void test_done(void **state)
     assert_true(seen.accepted_us >= before && seen.accepted_us <= clock_wall_us());
     assert_string_equal(tls_session_sni(seen.tls), "chat.example");
     assert_int_equal(h.count, 0);
+    /* Whoever has it now may close it: nobody here watches it any more. */
+    assert_int_equal(epoll_ctl(h.poll, EPOLL_CTL_DEL, seen.fd, NULL), -1);
+    assert_int_equal(errno, ENOENT);
 
     stream_init(&stream, seen.fd, seen.tls);
     size_t moved;
