@@ -46,7 +46,7 @@ static void put_safe(struct buf *to, struct span text)
 
     for (size_t i = 0; i < n; i++) {
         const unsigned char c = (unsigned char)text.ptr[i];
-        if (c < 0x20 || c == 0x7f || c == '"' || c == '\\')
+        if (c < 0x20 || c >= 0x7f || c == '"' || c == '\\')
             buf_print(to, "\\x%02X", c);
         else
             buf_put(to, span_of(&text.ptr[i], 1));

@@ -175,8 +175,9 @@ static bool add_after(struct hub *hub, struct channel *channel, const struct req
         hub_poll(hub);
     event_place(event, channel);
     if (!span_equal(r->text[TEXT_EP], span_text(channel->head.ep))) {
+        const bool known = note_gap(hub, channel, event);
         event->resume = HUB_RESUME_EPOCH;
-        return true;
+        return known;
     }
     if (r->seq > channel->head.seq)
         return note_gap(hub, channel, event);

@@ -61,9 +61,7 @@ void protocol_welcome_lost(struct buf *to, struct span ch, const char *why, cons
 {
     begin_outcome(to, ch);
     buf_print(to, ":{\"ok\":false,\"why\":\"%s\"", why);
-    if (ep != NULL && (have_lo > have_hi || have_hi == 0))
-        buf_print(to, ",\"ep\":\"%s\",\"have\":[1,0]", ep);
-    else if (ep != NULL)
+    if (ep != NULL)
         buf_print(to, ",\"ep\":\"%s\",\"have\":[%" PRIu64 ",%" PRIu64 "]", ep, have_lo, have_hi);
     buf_put(to, SPAN("}"));
 }

@@ -34,6 +34,7 @@ def test_a_client_cannot_forge_a_row(start_alb, start_target):
     rows = alb.access_rows()
     assert len(rows) == 2
     assert '"x" 200' not in rows[0]
+    assert r'"x\x22 200 \x22\xFF"' in rows[0]
 
 
 def test_sigusr1_follows_a_rename(start_alb, start_target):

@@ -1,5 +1,7 @@
 """Whatever a target does, the client gets an answer or a clear end, and the log a reason."""
 
+import socket
+
 import pytest
 
 from harness import (ask, forward_config, free_port, read_head, read_response,
@@ -151,3 +153,21 @@ def test_one_bad_target_does_not_disturb_the_others(start_alb, start_target):
 
     statuses = [alb.get()[0] for _ in range(10)]
     assert sorted(statuses) == [200] * 5 + [502] * 5
+
+
+def test_what_came_of_a_broken_response_still_arrives(start_alb, start_target):
+    """Half of a megabyte, then the target is gone, and the client reads it all only then."""
+    half = b"x" * 500_000
+
+    def script(sock, _head, _rest):
+        sock.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n" + half)
+        return False
+    alb = start_alb(forward_config(start_target(script)))
+
+    with alb.connect() as sock:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        sock.sendall(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+        _head, body = read_head(sock)
+        while chunk := sock.recv(65536):
+            body += chunk
+    assert body == half

@@ -167,7 +167,7 @@ static void resume_gives_all_or_says_gap(void **state)
         if (event->resume != cases[i].resume)
             fail_msg("%s: %d", cases[i].name, (int)event->resume);
         expect_messages(event, cases[i].lo, cases[i].hi);
-        if (event->resume == HUB_RESUME_GAP) {
+        if (event->resume != HUB_RESUME_OK) {
             assert_int_equal(event->have_lo, 89);
             assert_int_equal(event->have_hi, 600);
         }

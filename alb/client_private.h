@@ -1,0 +1,65 @@
+/*
+ * client_private.h -- the client's struct, for client.c (its life) and
+ * client_request.c (what it asks).
+ */
+#ifndef ALB_CLIENT_PRIVATE_H
+#define ALB_CLIENT_PRIVATE_H
+
+#include <ev.h>
+
+#include "http/message.h"
+#include "net/stream.h"
+#include "net/wheel.h"
+
+#include "alb/access_log.h"
+#include "alb/client.h"
+#include "alb/exchange.h"
+
+enum client_state { HEAD, EXCHANGE, LINGER };
+
+enum { CLIENT_OUT_BUSY = CLIENT_OUT_MAX / 2 }; /* with so much unsent, no new request is begun */
+
+struct client {
+    enum client_state state;
+    const char *end_reason; /* NULL while alive; a literal once ended */
+
+    struct worker *worker;
+    struct listener *listener;
+    struct list link;
+    struct stream stream;
+    ev_io io;
+    struct wheel_timer timer;
+    struct buf in;  /* bytes that could not be used yet */
+    struct buf out; /* bytes that did not go out yet */
+
+    struct exchange *exchange; /* exactly while state == EXCHANGE */
+    struct access_client facts;
+    size_t scanned;       /* of the head in `in` */
+    uint64_t accepted_us; /* wall clock */
+    uint32_t active_ms;   /* last byte; or the state's beginning */
+    uint32_t lingered;    /* bytes thrown away */
+    bool in_eof;          /* the client has finished sending */
+    bool waits_for_room;  /* HEAD: it reads slower than it asks; `in` waits for `out` */
+    bool out_finished;    /* LINGER: our FIN is sent */
+    bool became_tunnel;   /* the stream belongs to a tunnel now */
+};
+
+/* The only way to finish; the first reason stays. */
+void client_end(struct client *c, const char *reason);
+void client_change_state(struct client *c, enum client_state state);
+
+/* For the exchange: the target's side has moved. `user` is the client. */
+void client_on_wake(void *user);
+
+/* --- client_request.c ------------------------------------------------------- */
+
+/* Run the steps until one needs input or the client has ended; takes what they
+ * used off the front of `bytes`. */
+void client_run(struct client *c, struct span *bytes);
+const char *client_state_name(const struct client *c);
+
+/* Answer with an error page and close. `m` is NULL when no whole head came. */
+void client_refuse(struct client *c, const struct http_message *m, int status, const char *why);
+void client_count_status(struct client *c, int status);
+
+#endif

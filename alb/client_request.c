@@ -1,0 +1,305 @@
+/*
+ * client_request.c -- what a client asks: read a head, route it, see it answered.
+ *
+ * The steps of the states in client.c. A step uses input, queues output, and
+ * may change `state`; it never touches a watcher and never frees the client.
+ */
+#include "base/bug.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "http/parse.h"
+#include "http/reply.h"
+#include "ws/handshake.h"
+
+#include "alb/client_private.h"
+#include "alb/config.h"
+#include "alb/refuse.h"
+#include "alb/rules.h"
+#include "alb/target.h"
+#include "alb/tunnel.h"
+#include "alb/worker.h"
+
+enum { LINGER_BYTES = 1024 * 1024 };
+
+enum step { STEP_AGAIN, STEP_NEED_INPUT };
+
+/* --- answers of our own ----------------------------------------------------- */
+
+void client_count_status(struct client *c, int status)
+{
+    struct counters *n = &c->worker->counters;
+
+    if (status >= 500)
+        metric_add(&n->elb_5xx, 1);
+    else if (status >= 400)
+        metric_add(&n->elb_4xx, 1);
+    else if (status >= 300)
+        metric_add(&n->elb_3xx, 1);
+}
+
+/* The row of a request that never became an exchange; `m` is NULL when it did
+ * not come whole. */
+static void log_own(struct client *c, const struct http_message *m, int status, const char *why,
+                    uint32_t priority, enum access_action action)
+{
+    if (!c->worker->config->alb.access_logs)
+        return;
+    struct access_entry *e = access_entry_new(&c->facts, m, "");
+    e->elb_status = (uint16_t)status;
+    e->received = m != NULL && m->head_len > 0 ? m->head_len : buf_len(&c->in);
+    e->sent = buf_len(&c->out);
+    e->end = why;
+    e->action = (uint8_t)action;
+    if (action != ACCESS_NONE)
+        e->rule_priority = (int32_t)priority;
+    access_log_row(c->worker, &e);
+}
+
+void client_refuse(struct client *c, const struct http_message *m, int status, const char *why)
+{
+    const bool head_only = m != NULL && m->method_id == HTTP_HEAD;
+
+    http_reply_error(&c->out, status, ALB_SERVER, head_only, true);
+    client_count_status(c, status);
+    log_own(c, m, status, why, 0, ACCESS_NONE);
+    client_change_state(c, LINGER);
+}
+
+static void refuse_upgrade(struct client *c, const struct http_message *m, enum ws_refusal refusal)
+{
+    refuse_upgrade_reply(&c->out, m, refusal);
+    metric_add(&c->worker->counters.upgrades_failed, 1);
+    client_count_status(c, ws_refusal_status(refusal));
+    log_info("upgrade refused reason=%s path=\"%.*s\"", ws_refusal_name(refusal),
+             SPAN_ARGS(m->path));
+    log_own(c, m, ws_refusal_status(refusal), ws_refusal_name(refusal), 0, ACCESS_NONE);
+    client_change_state(c, LINGER);
+}
+
+/* --- HEAD -------------------------------------------------------------------- */
+
+static bool may_keep_alive(const struct client *c, const struct http_message *m)
+{
+    const uint64_t age_ms = (clock_wall_us() - c->accepted_us) / 1000;
+
+    return m->keep_alive && !c->worker->is_draining && m->class_ != HTTP_AMBIGUOUS &&
+           age_ms < c->worker->config->alb.client_keep_alive_ms;
+}
+
+static void answer_fixed(struct client *c, const struct http_message *m, const struct rule *rule)
+{
+    /* A body that came along is not read: the connection ends instead. */
+    const bool keep = may_keep_alive(c, m) && m->framing == HTTP_BODY_NONE;
+    const struct action *a = &rule->action;
+    const struct http_reply reply = {
+        .status = a->status,
+        .server = ALB_SERVER,
+        .content_type = span_text(a->content_type),
+        .body = span_text(a->body),
+        .head_only = m->method_id == HTTP_HEAD,
+        .close = !keep,
+    };
+
+    http_reply(&c->out, &reply);
+    metric_add(&c->worker->counters.fixed_responses, 1);
+    client_count_status(c, a->status);
+    log_own(c, m, a->status, NULL, rule->priority, ACCESS_FIXED_RESPONSE);
+    client_change_state(c, keep ? HEAD : LINGER);
+}
+
+static void forward(struct client *c, const struct http_message *m, const struct rule *rule)
+{
+    const struct exchange_client lent = {
+        .stream = &c->stream,
+        .out = &c->out,
+        .facts = &c->facts,
+        .wake = client_on_wake,
+        .user = c,
+        .keep_alive = may_keep_alive(c, m),
+    };
+
+    if (m->expect_continue && m->framing != HTTP_BODY_NONE)
+        buf_put(&c->out, SPAN("HTTP/1.1 100 Continue\r\n\r\n"));
+    c->exchange = exchange_start(c->worker, &lent, m, rule->action.group, rule->priority);
+    client_change_state(c, EXCHANGE);
+}
+
+/* The way of a request: rules, then its action. */
+static void route(struct client *c, const struct http_message *m)
+{
+    const struct listener_config *listener = worker_listener_config(c->worker, c->listener);
+    enum ws_refusal refusal;
+
+    if (m->class_ != HTTP_COMPLIANT)
+        metric_add(&c->worker->counters.desync_non_compliant, 1);
+    if (listener == NULL) {
+        client_refuse(c, m, 503, "listener removed");
+        return;
+    }
+    if (m->method_id == HTTP_TRACE || m->method_id == HTTP_CONNECT) {
+        client_refuse(c, m, 405, "method not allowed");
+        return;
+    }
+    const struct rule *rule = rules_match(listener, m);
+    if (rule->action.kind == ACTION_FIXED_RESPONSE) {
+        answer_fixed(c, m, rule);
+    } else if (ws_request_wants(m) && (refusal = ws_request_check(m)) != WS_OK) {
+        refuse_upgrade(c, m, refusal);
+    } else {
+        forward(c, m, rule);
+    }
+}
+
+/* There is no whole head. A client may close its sending half and read on, so
+ * what was answered is still sent. */
+static enum step need_input(struct client *c, struct span bytes)
+{
+    if (!c->in_eof)
+        return STEP_NEED_INPUT;
+    if (bytes.len == 0)
+        client_change_state(c, LINGER);
+    else
+        client_refuse(c, NULL, 400, "client closed within the request head");
+    return STEP_AGAIN;
+}
+
+static enum step step_head(struct client *c, struct span *bytes)
+{
+    struct http_message *m = &c->worker->request;
+
+    c->waits_for_room = bytes->len > 0 && buf_len(&c->out) >= CLIENT_OUT_BUSY;
+    if (c->waits_for_room)
+        return STEP_NEED_INPUT;
+    if (bytes->len == 0)
+        return need_input(c, *bytes);
+    switch (http_request_parse(*bytes, (enum http_desync_mode)c->worker->config->alb.desync_mode, m,
+                               &c->scanned)) {
+    case HTTP_PARTIAL:
+        return need_input(c, *bytes);
+    case HTTP_REFUSED:
+        if (m->class_ != HTTP_COMPLIANT)
+            metric_add(&c->worker->counters.desync_non_compliant, 1);
+        client_refuse(c, m, m->refuse_status, m->refuse_why);
+        return STEP_AGAIN;
+    case HTTP_PARSED:
+        break;
+    }
+    c->scanned = 0;
+    *bytes = span_after(*bytes, m->head_len);
+    route(c, m);
+    return STEP_AGAIN;
+}
+
+/* --- EXCHANGE ---------------------------------------------------------------- */
+
+static void end_exchange(struct client *c)
+{
+    const bool close = exchange_must_close(c->exchange) || c->worker->is_draining;
+
+    exchange_free(&c->exchange);
+    client_change_state(c, close ? LINGER : HEAD);
+}
+
+/* Nothing was answered yet: say so in place of the target. */
+static void answer_for_target(struct client *c)
+{
+    const int status = exchange_status(c->exchange);
+    struct access_entry *entry = exchange_entry(c->exchange);
+    struct target *t = exchange_target(c->exchange);
+
+    log_info("exchange failed status=%d reason=\"%s\" target=%s", status, exchange_why(c->exchange),
+             t == NULL ? "-" : t->text);
+    if (exchange_is_upgrade(c->exchange)) {
+        metric_add(&c->worker->counters.upgrades_failed, 1);
+        refuse_upgrade_by_target_reply(&c->out, status, exchange_why(c->exchange));
+    } else {
+        http_reply_error(&c->out, status, ALB_SERVER, exchange_is_head(c->exchange), true);
+    }
+    client_count_status(c, status);
+    if (entry != NULL)
+        entry->elb_status = (uint16_t)status;
+    exchange_free(&c->exchange);
+    client_change_state(c, LINGER);
+}
+
+static void become_tunnel(struct client *c, struct span *early)
+{
+    struct exchange_tunnel parts;
+
+    exchange_take_tunnel(c->exchange, &parts);
+    exchange_free(&c->exchange);
+    tunnel_start(c->worker, &c->stream, &c->out, *early, &parts);
+    early->len = 0;
+    c->became_tunnel = true;
+    client_end(c, "upgraded");
+}
+
+/* What came of the response still goes out; then the client sees that it ends
+ * too early. */
+static void break_off(struct client *c)
+{
+    if (exchange_must_reset(c->exchange)) {
+        stream_reset(&c->stream);
+        client_end(c, exchange_why(c->exchange));
+        return;
+    }
+    exchange_free(&c->exchange);
+    client_change_state(c, LINGER);
+}
+
+static enum step step_exchange(struct client *c, struct span *bytes)
+{
+    exchange_take(c->exchange, bytes);
+    switch (exchange_state(c->exchange)) {
+    case EXCHANGE_RUNNING:
+        return STEP_NEED_INPUT;
+    case EXCHANGE_DONE:
+        end_exchange(c);
+        return STEP_AGAIN;
+    case EXCHANGE_FAILED:
+        answer_for_target(c);
+        return STEP_AGAIN;
+    case EXCHANGE_BROKEN:
+        break_off(c);
+        return STEP_AGAIN;
+    case EXCHANGE_UPGRADED:
+        become_tunnel(c, bytes);
+        return STEP_NEED_INPUT;
+    }
+    bug("unknown exchange state");
+}
+
+/* --- LINGER ------------------------------------------------------------------ */
+
+static enum step step_linger(struct client *c, struct span *bytes)
+{
+    c->lingered += (uint32_t)bytes->len;
+    *bytes = span_after(*bytes, bytes->len);
+    if (c->lingered > LINGER_BYTES)
+        client_end(c, "client kept sending");
+    else if (c->in_eof && buf_len(&c->out) == 0)
+        client_end(c, "closed");
+    return STEP_NEED_INPUT;
+}
+
+static const struct {
+    const char *name;
+    enum step (*run)(struct client *, struct span *bytes);
+} steps[] = {
+    [HEAD] = { "head", step_head },
+    [EXCHANGE] = { "exchange", step_exchange },
+    [LINGER] = { "linger", step_linger },
+};
+
+void client_run(struct client *c, struct span *bytes)
+{
+    enum step next = STEP_AGAIN;
+
+    while (next == STEP_AGAIN && c->end_reason == NULL)
+        next = steps[c->state].run(c, bytes);
+}
+
+const char *client_state_name(const struct client *c)
+{
+    return steps[c->state].name;
+}
