@@ -35,6 +35,8 @@ static void on_swapped(struct ev_loop *loop, ev_async *swapped, int revents)
     struct balancer *b = p->balancer;
     (void)revents;
 
+    if (atomic_load(&p->waiting) != 0) /* never; it orders their last reads before the free */
+        return;
     ev_async_stop(loop, swapped);
     balancer_free_config(&p->old);
     b->publishing = NULL;
@@ -45,8 +47,10 @@ static void on_swapped(struct ev_loop *loop, ev_async *swapped, int revents)
 
 void publication_acknowledge(struct publication *p)
 {
+    struct ev_loop *control = p->balancer->control.ev;
+
     if (atomic_fetch_sub(&p->waiting, 1) == 1)
-        ev_async_send(p->balancer->control.ev, &p->swapped);
+        ev_async_send(control, &p->swapped);
 }
 
 static void publish(struct balancer *b, struct config *config)
