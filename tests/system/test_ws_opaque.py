@@ -15,12 +15,18 @@ STREAMS = [b"\x83\x05hello", b"\xa1\x01x", b"\x89\x7e\x00\x80" + b"p" * 128,
 
 
 @pytest.mark.parametrize("listener", BOTH)
-@pytest.mark.parametrize("stream", STREAMS, ids=["opcode", "rsv2", "long ping", "2^64", "text"])
-def test_what_cannot_be_followed_passes_unchanged(start_alb, start_target, listener, stream):
+def test_what_cannot_be_followed_passes_unchanged(start_alb, start_target, listener):
     target = start_target(Upgraded())
     alb = start_alb(ws_config(target))
-    client, origin = open_tunnel(alb, target, listener)
-    noise = stream + os.urandom(3000)
+    for i, stream in enumerate(STREAMS):
+        pass_both_ways(*open_tunnel(alb, target, listener, path=f"/{i}"),
+                       stream + os.urandom(3000))
+    for i in range(len(STREAMS)):
+        assert "client_frames=1 target_frames=1" in alb.access_row(f"/{i} ")
+    assert alb.metric("alb_websocket_tunnels_opaque_total") == len(STREAMS)
+
+
+def pass_both_ways(client, origin, noise):
     for sender, receiver in ((client, origin), (origin, client)):
         sender.send(TEXT, b"a frame first")
         assert receiver.receive() == (TEXT, True, b"a frame first")
@@ -32,8 +38,6 @@ def test_what_cannot_be_followed_passes_unchanged(start_alb, start_target, liste
     client.close()
     assert origin.is_at_end()
     origin.close()
-    assert "client_frames=1 target_frames=1" in alb.access_row("end=")
-    assert alb.metric("alb_websocket_tunnels_opaque_total") == 1
 
 
 def test_an_opaque_direction_gets_no_close_of_ours(start_alb, start_target):

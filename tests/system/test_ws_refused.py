@@ -38,35 +38,38 @@ CASES = [
 ]
 
 
-@pytest.mark.parametrize("changes,status,name,cure", [c[1:] for c in CASES],
-                         ids=[c[0] for c in CASES])
-def test_a_refusal_says_cause_and_cure(start_alb, start_target, changes, status, name, cure):
-    target = start_target()
-    alb = start_alb(ws_config(target))
-    text = upgrade_request("/room/1")
+def ask_for_refusal(alb, path, changes):
+    text = upgrade_request(path)
     for old, new in changes:
         assert old in text
         text = text.replace(old, new, 1)
-
     with alb.connect() as sock:
         sock.sendall(text)
         response = read_response(sock)
         assert is_closed(sock)
-    lines = response.body.decode().splitlines()
-    assert (response.status, lines[0]) == (status, f"WebSocket upgrade refused: {name}")
-    assert len(lines) == 3 and all(line.endswith(".") for line in lines[1:])
-    assert cure in lines[2]
-    assert response.values("Cache-Control") == ["no-store"]
-    assert response.values("Connection") == ["close"]
-    assert response.values("Sec-WebSocket-Version") == (["13"] if status == 426 else [])
-    assert not target.connections
+    return response
 
-    row = alb.access_row(f'end="{name}"')
-    assert f" {status} - " in row and "/room/1" in row
-    assert len(alb.access_rows()) == 1
-    assert alb.metric('alb_websocket_upgrades_total{outcome="failed"}') == 1
-    assert alb.metric('alb_elb_responses_total{code="4xx"}') == 1
-    assert f"upgrade refused reason={name} " in alb.log()
+
+def test_a_refusal_says_cause_and_cure(start_alb, start_target):
+    target = start_target()
+    alb = start_alb(ws_config(target))
+    for i, (case, changes, status, name, cure) in enumerate(CASES):
+        response = ask_for_refusal(alb, f"/room/{i}", changes)
+        lines = response.body.decode().splitlines()
+        assert (response.status, lines[0]) == (status, f"WebSocket upgrade refused: {name}"), case
+        assert len(lines) == 3 and all(line.endswith(".") for line in lines[1:]), case
+        assert cure in lines[2], case
+        assert response.values("Cache-Control") == ["no-store"], case
+        assert response.values("Connection") == ["close"], case
+        assert response.values("Sec-WebSocket-Version") == (["13"] if status == 426 else []), case
+        assert f'upgrade refused reason={name} path="/room/{i}"' in alb.log(), case
+    for i, (case, _, status, name, _) in enumerate(CASES):
+        row = alb.access_row(f"/room/{i} ")
+        assert f" {status} - " in row and f'end="{name}"' in row, case
+    assert not target.connections
+    assert len(alb.access_rows()) == len(CASES), "one row each"
+    assert alb.metric('alb_websocket_upgrades_total{outcome="failed"}') == len(CASES)
+    assert alb.metric('alb_elb_responses_total{code="4xx"}') == len(CASES)
 
 
 @pytest.mark.parametrize("listener", BOTH)

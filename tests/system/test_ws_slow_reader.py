@@ -10,7 +10,7 @@ from harness import PATIENCE, resident_kb
 from ws_peers import BINARY, BOTH, TEXT, Upgraded, in_background, open_tunnel, ws_config
 
 BLOCK = os.urandom(1 << 20)
-BLOCKS = 32
+BLOCKS = 24
 
 
 @pytest.fixture
@@ -56,7 +56,7 @@ def test_a_slow_reader_gets_every_byte_in_bounded_memory(start_alb, target, list
         highest = max(highest, resident_kb(alb.pid))
 
     time.sleep(0.3)  # all buffers are full now
-    assert read_slowly(pair[slow], 0.02, each) == EXPECTED
+    assert read_slowly(pair[slow], 0.01, each) == EXPECTED
     join()
     print(f"memory grew by {highest - before} kB; the slowest of others took {slowest:.3f} s")
     if "WRAP" not in os.environ:
@@ -72,7 +72,7 @@ def test_bytes_that_wait_are_delivered_after_the_senders_fin(start_alb, target):
     client, origin = open_tunnel(alb, target, "https")
     join = in_background(send_blocks, origin)
     time.sleep(0.5)
-    assert read_slowly(client, 0.08) == EXPECTED
+    assert read_slowly(client, 0.07) == EXPECTED
     join()
     client.close()
     assert 'end="target FIN without a Close"' in alb.access_row("end=")

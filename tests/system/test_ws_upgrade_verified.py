@@ -27,35 +27,43 @@ BAD = [
 ]
 
 
-def switching(fields):
-    """A script that answers with this 101."""
-    def script(sock, head, _rest):
-        lines = dict(GOOD, **{"Sec-WebSocket-Accept": accept_key(head)})
-        lines.update(fields)
-        sock.sendall(b"HTTP/1.1 101 Switching Protocols\r\n" + b"".join(
-            name.encode() + b": " + value + b"\r\n" for name, value in lines.items() if value) +
-            b"\r\n\x81\x01x")
-        return True
-    return script
+def number(head):
+    """The case that the path names."""
+    return int(head.split(b" ")[1].rsplit(b"/", 1)[1])
 
 
-@pytest.mark.parametrize("fields,name", [b[1:] for b in BAD], ids=[b[0] for b in BAD])
-def test_a_bad_101_is_a_502_that_names_the_reason(start_alb, start_target, fields, name):
-    target = start_target(switching(fields))
-    alb = start_alb(ws_config(target))
+def switch_badly(sock, head, _rest):
+    lines = dict(GOOD, **{"Sec-WebSocket-Accept": accept_key(head)})
+    lines.update(BAD[number(head)][1])
+    sock.sendall(b"HTTP/1.1 101 Switching Protocols\r\n" + b"".join(
+        name.encode() + b": " + value + b"\r\n" for name, value in lines.items() if value) +
+        b"\r\n\x81\x01x")
+    return True
 
+
+def upgrade(alb, path, behind=b""):
+    """The response, which nothing follows."""
     with alb.connect() as sock:
-        sock.sendall(upgrade_request(fields=OFFER))
+        sock.sendall(upgrade_request(path, OFFER) + behind)
         response = read_response(sock)
-        assert is_closed(sock)
-    lines = response.body.decode().splitlines()
-    assert response.status == 502
-    assert lines[0].endswith(": " + name)
-    assert len(lines) == 3 and all(line.endswith(".") for line in lines[1:]), "cause and cure"
-    assert response.values("Cache-Control") == ["no-store"]
-    assert " 502 - " in alb.access_row(f'end="{name}"')
-    assert len(alb.access_rows()) == 1
-    assert alb.metric('alb_websocket_upgrades_total{outcome="failed"}') == 1
+        assert not response.rest and is_closed(sock)
+    return response
+
+
+def test_a_bad_101_is_a_502_that_names_the_reason(start_alb, start_target):
+    alb = start_alb(ws_config(start_target(switch_badly)))
+    for i, (case, _, name) in enumerate(BAD):
+        response = upgrade(alb, f"/bad/{i}")
+        lines = response.body.decode().splitlines()
+        assert response.status == 502, case
+        assert lines[0] == f"WebSocket upgrade failed: {name}", case
+        assert len(lines) == 3 and all(line.endswith(".") for line in lines[1:]), case
+        assert response.values("Cache-Control") == ["no-store"], case
+    for i, (case, _, name) in enumerate(BAD):
+        row = alb.access_row(f"/bad/{i} ")
+        assert " 502 - " in row and f'end="{name}"' in row, case
+    assert len(alb.access_rows()) == len(BAD), "one row each"
+    assert alb.metric('alb_websocket_upgrades_total{outcome="failed"}') == len(BAD)
     assert alb.metric("alb_websocket_tunnels_open") == 0
 
 
@@ -84,23 +92,26 @@ def test_an_interim_response_before_the_101_does_not_disturb(start_alb, start_ta
         assert client.receive() == (TEXT, True, b"hi")
 
 
-@pytest.mark.parametrize("status", ["200 OK", "401 Unauthorized", "403 Forbidden", "404 Not Found",
-                                    "500 Internal Server Error", "503 Service Unavailable"])
-def test_another_answer_is_relayed_and_the_connection_closed(start_alb, start_target, status):
-    target = start_target(answer(b"not today", status, b"X-Why: because\r\n"))
-    alb = start_alb(ws_config(target))
+STATUSES = ["200 OK", "401 Unauthorized", "403 Forbidden", "404 Not Found",
+            "500 Internal Server Error", "503 Service Unavailable"]
 
-    with alb.connect() as sock:
-        sock.sendall(upgrade_request() + b"\x81\x05hello" + b"GET /next HTTP/1.1\r\nHost: x\r\n\r\n")
-        response = read_response(sock)
-        assert not response.rest and is_closed(sock)
-    assert (response.status, response.body) == (int(status[:3]), b"not today")
-    assert response.values("X-Why") == ["because"]
-    assert response.values("Connection") == ["close"]
-    assert len(target.seen) == 1, "what came behind the upgrade is no request"
-    assert 'end="target did not upgrade"' in alb.access_row("/ws")
-    assert len(alb.access_rows()) == 1
-    assert alb.metric('alb_websocket_upgrades_total{outcome="failed"}') == 1
+
+def test_another_answer_is_relayed_and_the_connection_closed(start_alb, start_target):
+    def script(sock, head, rest):
+        return answer(b"not today", STATUSES[number(head)], b"X-Why: because\r\n")(sock, head, rest)
+    target = start_target(script)
+    alb = start_alb(ws_config(target))
+    for i, status in enumerate(STATUSES):
+        response = upgrade(alb, f"/no/{i}", b"\x81\x05helloGET /next HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert (response.status, response.body) == (int(status[:3]), b"not today")
+        assert response.values("X-Why") == ["because"], status
+        assert response.values("Connection") == ["close"], status
+    for i, status in enumerate(STATUSES):
+        row = alb.access_row(f"/no/{i} ")
+        assert f" {status[:3]} {status[:3]} " in row and 'end="target did not upgrade"' in row
+    assert len(target.seen) == len(STATUSES), "what came behind an upgrade is no request"
+    assert len(alb.access_rows()) == len(STATUSES)
+    assert alb.metric('alb_websocket_upgrades_total{outcome="failed"}') == len(STATUSES)
 
 
 def test_a_101_to_a_plain_request_is_a_502(start_alb, start_target):
