@@ -267,7 +267,7 @@ static void set_options(struct hub_options *to, const struct hub_options *from)
     set_default(&to->presence_goodbye_ms, 2000);
     set_default(&to->presence_batch_ms, 250);
     set_default(&to->beat_ms, 3000);
-    set_default(&to->lease_ms, 10000);
+    set_default(&to->lease_ms, 6000);
     set_default(&to->poll_ms, 1000);
 }
 

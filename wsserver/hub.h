@@ -62,8 +62,9 @@ struct hub_options {
     uint32_t presence_grace_ms; /* a lost session stays present for so long; 15000 */
     uint32_t presence_goodbye_ms; /* the same for HUB_LEFT_GOING_AWAY; 2000 */
     uint32_t presence_batch_ms;   /* changes of presence are told this often at most; 250 */
-    uint32_t beat_ms, lease_ms;   /* a node beats; without a beat for a lease it is dead.
-                                     3000, 10000 */
+    uint32_t beat_ms, lease_ms;   /* a node beats; without a beat for a lease it is dead, which
+                                     others see at their own beat: G6 of docs/protocol.md allows
+                                     10 s for both. 3000, 6000 */
     uint32_t poll_ms;             /* looks for other nodes' rows even if nobody woke it; 1000 */
     int loops;                    /* loop numbers are 0 .. loops - 1 */
     hub_deliver *deliver;
