@@ -146,8 +146,9 @@ browser: all tests/browser/node_modules ## the page in Chromium (pytest and play
 valgrind: all $(UNIT) ## unit tests and one system test under valgrind
 	@$(call need,valgrind,valgrind)
 	@tools/unit.sh "$(VALGRIND)" $(UNIT)
-	@WRAP="$(VALGRIND)" $(PYTEST) tests/system -k smoke $(ARGS)
+	@WRAP="$(VALGRIND)" $(PYTEST) tests/system -k "$(ONE)" $(ARGS)
 valgrind: PATIENCE := 10
+valgrind: ONE ?= test_alb_rules or test_ws_echo or test_wsserver_chat
 ci: test ## what runs for every change
 
 VALGRIND := valgrind -q --error-exitcode=9 --leak-check=full --errors-for-leak-kinds=definite

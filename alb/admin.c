@@ -285,8 +285,7 @@ static void on_publishing(struct ev_loop *loop, ev_timer *timer, int revents)
     if (admin->balancer->publishing != NULL)
         return;
     ev_timer_stop(loop, timer);
-    list_each_safe(at, after, &admin->conns)
-    {
+    list_each_safe (at, after, &admin->conns) {
         struct conn *c = list_entry(at, struct conn, link);
         if (!c->is_held)
             continue;
@@ -398,6 +397,7 @@ void admin_free(struct admin **admin)
     close_door(&a->tcp);
     close_door(&a->control);
     ev_timer_stop(a->loop, &a->publishing);
-    list_each_safe(at, after, &a->conns) conn_free(list_entry(at, struct conn, link));
+    list_each_safe (at, after, &a->conns)
+        conn_free(list_entry(at, struct conn, link));
     free(a);
 }

@@ -86,7 +86,7 @@ struct worker *balancer_pick_worker(struct balancer *b, struct worker *self)
 
 /* --- orders to them ------------------------------------------------------------------ */
 
-static void must_post(struct loop *loop, loop_fn *run, void *arg)
+void balancer_must_post(struct loop *loop, loop_fn *run, void *arg)
 {
     const struct timespec moment = { .tv_nsec = 1000000 };
 
@@ -97,141 +97,13 @@ static void must_post(struct loop *loop, loop_fn *run, void *arg)
 void balancer_tell_workers(struct balancer *b, loop_fn *run, void *arg)
 {
     for (int i = 0; i < b->worker_count; i++)
-        must_post(&b->workers[i].loop, run, arg);
+        balancer_must_post(&b->workers[i].loop, run, arg);
 }
 
 void balancer_tell_greeters(struct balancer *b, loop_fn *run, void *arg)
 {
     for (int i = 0; i < b->greeter_count; i++)
-        must_post(&b->greeters[i].loop, run, arg);
-}
-
-/* --- listeners ------------------------------------------------------------------------ */
-
-static bool is_listener_of(const struct listener *l, const struct listener_config *c)
-{
-    return strcmp(l->bind, c->options.bind) == 0 && l->protocol == c->options.protocol &&
-           (addr_port(&c->bind) != 0 || strcmp(l->name, c->name) == 0);
-}
-
-struct listener_config *listener_config_of(const struct config *config,
-                                           const struct listener *listener)
-{
-    for (size_t i = 0; i < config->listener_count; i++) {
-        if (is_listener_of(listener, &config->listeners[i]))
-            return &config->listeners[i];
-    }
-    return NULL;
-}
-
-/* The one that is open, or was and comes back to the same address. */
-static struct listener *find_listener(struct balancer *b, const struct listener_config *c)
-{
-    list_each(at, &b->listeners)
-    {
-        struct listener *l = list_entry(at, struct listener, link);
-        if (is_listener_of(l, c) && (l->is_open || addr_port(&c->bind) != 0))
-            return l;
-    }
-    return NULL;
-}
-
-static void order_listen(struct loop *loop, loop_fn *run, struct listener *l, int fd)
-{
-    struct worker_listen *order = mem_new(struct worker_listen);
-
-    order->listener = l;
-    order->fd = fd;
-    must_post(loop, run, order);
-}
-
-/* One socket a thread. */
-static bool open_sockets(struct balancer *b, struct listener *l, char *why, size_t why_size)
-{
-    const bool is_https = l->protocol == PROTOCOL_HTTPS;
-    const int count = is_https ? b->greeter_count : b->worker_count;
-
-    for (int i = 0; i < count; i++) {
-        int fd = listener_open(&l->bound, true, why, why_size);
-        if (fd == -1)
-            return false;
-        order_listen(is_https ? &b->greeters[i].loop : &b->workers[i].loop,
-                     is_https ? greeter_listen : worker_listen, l, fd);
-    }
-    return true;
-}
-
-static struct listener *new_listener(struct balancer *b, const struct listener_config *c,
-                                     const struct addr *bound)
-{
-    struct listener *l = mem_new(struct listener);
-
-    l->name = mem_text(c->name);
-    l->bind = mem_text(c->options.bind);
-    l->protocol = c->options.protocol;
-    l->bound = *bound;
-    list_append(&b->listeners, &l->link);
-    return l;
-}
-
-/* An address that we hold already, with another protocol: it is closed after
- * this one is open. */
-static bool is_ours(struct balancer *b, const struct addr *addr)
-{
-    list_each(at, &b->listeners)
-    {
-        const struct listener *l = list_entry(at, struct listener, link);
-        if (l->is_open && addr_equal(&l->bound, addr))
-            return true;
-    }
-    return false;
-}
-
-static bool open_listener(struct balancer *b, const struct listener_config *c,
-                          struct problems *problems)
-{
-    struct listener *l = find_listener(b, c);
-    struct addr bound = c->bind;
-    char why[256];
-
-    if (l != NULL && l->is_open)
-        return true;
-    bool ok = is_ours(b, &bound) || listener_probe(&bound, why, sizeof(why));
-    if (ok && l == NULL)
-        l = new_listener(b, c, &bound);
-    if (ok) {
-        l->is_open = true; /* even when only some are: they are to be closed again */
-        ok = open_sockets(b, l, why, sizeof(why));
-    }
-    if (!ok)
-        problems_error(problems, c->lines.header, "listener %s: %s", c->name, why);
-    return ok;
-}
-
-bool balancer_open_listeners(struct balancer *b, const struct config *config,
-                             struct problems *problems)
-{
-    bool ok = true;
-
-    for (size_t i = 0; i < config->listener_count; i++)
-        ok &= open_listener(b, &config->listeners[i], problems);
-    return ok;
-}
-
-void balancer_close_listeners(struct balancer *b, const struct config *config)
-{
-    list_each(at, &b->listeners)
-    {
-        struct listener *l = list_entry(at, struct listener, link);
-        if (!l->is_open || listener_config_of(config, l) != NULL)
-            continue;
-        log_info("listener closed name=%s bind=%s", l->name, l->bind);
-        l->is_open = false;
-        if (l->protocol == PROTOCOL_HTTPS)
-            balancer_tell_greeters(b, greeter_unlisten, l);
-        else
-            balancer_tell_workers(b, worker_unlisten, l);
-    }
+        balancer_must_post(&b->greeters[i].loop, run, arg);
 }
 
 /* --- starting --------------------------------------------------------------------------- */
@@ -346,8 +218,7 @@ static void print_ready(struct balancer *b, struct buf *json)
 
     buf_print(json, "{\"pid\":%ld,\"admin\":\"%s\",\"listeners\":{", (long)getpid(),
               b->config->admin.len == 0 ? "" : addr_format(&b->config->admin, text));
-    list_each(at, &b->listeners)
-    {
+    list_each (at, &b->listeners) {
         const struct listener *l = list_entry(at, struct listener, link);
         buf_print(json, "%s\"%s\":\"%s\"", comma, l->name, addr_format(&l->bound, text));
         comma = ",";
@@ -361,8 +232,7 @@ static bool announce(struct balancer *b, const char *ready_file, struct problems
     char why[256];
     bool ok = true;
 
-    list_each(at, &b->listeners)
-    {
+    list_each (at, &b->listeners) {
         const struct listener *l = list_entry(at, struct listener, link);
         char text[ADDR_TEXT_MAX];
         log_info("listener open name=%s protocol=%s address=%s", l->name,
@@ -469,8 +339,7 @@ static void init(struct balancer *b, const char *path, struct span text)
 
 static void free_listeners(struct balancer *b)
 {
-    list_each_safe(at, after, &b->listeners)
-    {
+    list_each_safe (at, after, &b->listeners) {
         struct listener *l = list_entry(at, struct listener, link);
         free(l->name);
         free(l->bind);

@@ -1,4 +1,4 @@
-/* balancer_private.h -- between balancer.c, balancer_reload.c and balancer_stop.c. */
+/* balancer_private.h -- between the balancer*.c files. */
 #ifndef ALB_BALANCER_PRIVATE_H
 #define ALB_BALANCER_PRIVATE_H
 
@@ -14,7 +14,9 @@ bool balancer_open_listeners(struct balancer *b, const struct config *config,
 /* Close the listeners that the configuration no longer names. */
 void balancer_close_listeners(struct balancer *b, const struct config *config);
 
-/* Post to every worker / greeter; waits when an inbox is full. */
+/* Post to one loop, to every worker, to every greeter; waits when an inbox is
+ * full. */
+void balancer_must_post(struct loop *loop, loop_fn *run, void *arg);
 void balancer_tell_workers(struct balancer *b, loop_fn *run, void *arg);
 void balancer_tell_greeters(struct balancer *b, loop_fn *run, void *arg);
 

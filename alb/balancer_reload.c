@@ -127,8 +127,7 @@ static void on_gone(void *user, struct target *t)
 
 static void end_departures(struct balancer *b, bool of_all)
 {
-    list_each(at, &b->registry.targets)
-    {
+    list_each (at, &b->registry.targets) {
         struct target *t = list_entry(at, struct target, in_registry);
         if (t->is_registered || of_all)
             end_departure(t);

@@ -341,8 +341,7 @@ void client_start(struct worker *w, struct listener *listener, const struct hand
 
 void clients_drain(struct worker *w)
 {
-    list_each_safe(at, after, &w->clients)
-    {
+    list_each_safe (at, after, &w->clients) {
         struct client *c = list_entry(at, struct client, link);
         if (c->state != HEAD || buf_len(&c->in) > 0)
             continue;
@@ -356,8 +355,7 @@ void clients_drain(struct worker *w)
 
 void clients_cut(struct worker *w, const struct target *target, const char *reason)
 {
-    list_each_safe(at, after, &w->clients)
-    {
+    list_each_safe (at, after, &w->clients) {
         struct client *c = list_entry(at, struct client, link);
         if (target == NULL) {
             client_end(c, reason);

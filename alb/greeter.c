@@ -31,7 +31,8 @@ struct waiting {
 
 static void each_acceptor(struct greeter *g, void (*apply)(struct acceptor *))
 {
-    list_each(at, &g->listeners) apply(&list_entry(at, struct greeter_listener, link)->acceptor);
+    list_each (at, &g->listeners)
+        apply(&list_entry(at, struct greeter_listener, link)->acceptor);
 }
 
 static void keep_waiting(struct greeter *g, struct arrival *arrival, struct worker *to)
@@ -53,8 +54,7 @@ static void on_retry(struct ev_loop *loop, ev_timer *timer, int revents)
     struct greeter *g = timer->data;
     (void)revents;
 
-    list_each_safe(at, after, &g->waiting)
-    {
+    list_each_safe (at, after, &g->waiting) {
         struct waiting *w = list_entry(at, struct waiting, link);
         if (!loop_post(&w->to->loop, worker_adopt_connection, w->arrival))
             continue;
@@ -143,8 +143,7 @@ void greeter_unlisten(struct loop *loop, void *arg)
 {
     struct greeter *g = loop->user;
 
-    list_each_safe(at, after, &g->listeners)
-    {
+    list_each_safe (at, after, &g->listeners) {
         struct greeter_listener *l = list_entry(at, struct greeter_listener, link);
         if (arg == NULL || l->listener == arg)
             free_listener(l);
@@ -185,8 +184,7 @@ void greeter_init(struct greeter *g, struct balancer *balancer, int index)
 
 static void drop_waiting(struct greeter *g)
 {
-    list_each_safe(at, after, &g->waiting)
-    {
+    list_each_safe (at, after, &g->waiting) {
         struct waiting *w = list_entry(at, struct waiting, link);
         tls_session_free(&w->arrival->from.tls);
         close(w->arrival->from.fd);

@@ -192,14 +192,14 @@ static void follow_target(struct health *h, const struct group_config *config, s
 
 void health_follow(struct health *h, const struct config *config)
 {
-    list_each(at, &h->probes) list_entry(at, struct probe, link)->is_followed = false;
+    list_each (at, &h->probes)
+        list_entry(at, struct probe, link)->is_followed = false;
     for (size_t i = 0; i < config->group_count; i++) {
         const struct group *g = config->groups[i].group;
         for (size_t j = 0; j < g->count; j++)
             follow_target(h, &config->groups[i], g->targets[j]);
     }
-    list_each_safe(at, after, &h->probes)
-    {
+    list_each_safe (at, after, &h->probes) {
         struct probe *p = list_entry(at, struct probe, link);
         if (!p->is_followed)
             probe_free(p);
@@ -229,7 +229,8 @@ void health_free(struct health **health)
     *health = NULL;
     if (h == NULL)
         return;
-    list_each_safe(at, after, &h->probes) probe_free(list_entry(at, struct probe, link));
+    list_each_safe (at, after, &h->probes)
+        probe_free(list_entry(at, struct probe, link));
     free(h);
 }
 

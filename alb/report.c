@@ -45,8 +45,7 @@ static json_t *listeners_json(const struct balancer *b)
     json_t *list = json_array();
     char bound[ADDR_TEXT_MAX];
 
-    list_each(at, &b->listeners)
-    {
+    list_each (at, &b->listeners) {
         const struct listener *l = list_entry(at, struct listener, link);
         if (l->is_open)
             json_array_append_new(list, json_pack("{s:s,s:s,s:s}", "name", l->name, "protocol",
@@ -237,11 +236,11 @@ static bool print_targets(const struct registry *registry, struct buf *to)
 {
     size_t count = 0, i = 0;
 
-    list_each(at, &registry->targets) count++;
+    list_each (at, &registry->targets)
+        count++;
     struct row *rows = mem_array(struct row, count);
     struct target_values *values = mem_array(struct target_values, count);
-    list_each(at, &registry->targets)
-    {
+    list_each (at, &registry->targets) {
         fill_target(list_entry(at, struct target, in_registry), &values[i], &rows[i]);
         i++;
     }

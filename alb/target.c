@@ -62,14 +62,13 @@ void registry_forget(struct target *t)
 
 void registry_done(struct registry *r)
 {
-    list_each_safe(at, after, &r->targets)
+    list_each_safe (at, after, &r->targets)
         registry_forget(list_entry(at, struct target, in_registry));
 }
 
 static struct target *find(struct registry *r, const char *group, const char *text)
 {
-    list_each(at, &r->targets)
-    {
+    list_each (at, &r->targets) {
         struct target *t = list_entry(at, struct target, in_registry);
         if (strcmp(t->group, group) == 0 && strcmp(t->text, text) == 0)
             return t;
@@ -175,14 +174,14 @@ void config_release_groups(struct config *config)
 void registry_mark_removed(struct registry *r, const struct config *config,
                            void (*gone)(void *user, struct target *t), void *user)
 {
-    list_each(at, &r->targets) list_entry(at, struct target, in_registry)->is_registered = false;
+    list_each (at, &r->targets)
+        list_entry(at, struct target, in_registry)->is_registered = false;
     for (size_t i = 0; i < config->group_count; i++) {
         struct group *g = config->groups[i].group;
         for (size_t j = 0; j < g->count; j++)
             g->targets[j]->is_registered = true;
     }
-    list_each(at, &r->targets)
-    {
+    list_each (at, &r->targets) {
         struct target *t = list_entry(at, struct target, in_registry);
         if (t->is_registered || target_state_of(t) == TARGET_DRAINING)
             continue;

@@ -88,8 +88,7 @@ void pool_done(struct pool *p)
 {
     struct pool_slot *slot, *next;
 
-    HASH_ITER(hh, p->slots, slot, next)
-    {
+    HASH_ITER (hh, p->slots, slot, next) {
         slot_close_all(slot);
     }
 }

@@ -41,7 +41,7 @@ static void free_listener(struct worker_listener *l)
 
 static void close_listeners(struct worker *w)
 {
-    list_each_safe(at, after, &w->listeners)
+    list_each_safe (at, after, &w->listeners)
         free_listener(list_entry(at, struct worker_listener, link));
 }
 
@@ -144,8 +144,7 @@ void worker_unlisten(struct loop *loop, void *arg)
 {
     struct worker *w = loop->user;
 
-    list_each_safe(at, after, &w->listeners)
-    {
+    list_each_safe (at, after, &w->listeners) {
         struct worker_listener *l = list_entry(at, struct worker_listener, link);
         if (l->listener == arg)
             free_listener(l);

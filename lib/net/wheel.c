@@ -29,8 +29,7 @@ static void fire_slot(struct wheel *w)
     struct list ready;
     list_init(&ready);
 
-    list_each_safe(at, after, slot_of(w, w->now))
-    {
+    list_each_safe (at, after, slot_of(w, w->now)) {
         if (list_entry(at, struct wheel_timer, link)->due <= w->now) {
             list_remove(at);
             list_append(&ready, at);

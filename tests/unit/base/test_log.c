@@ -120,7 +120,7 @@ static void test_long_lines_are_cut(void **state)
 
 static void test_never_cut_inside_a_character(void **state)
 {
-    char text[LOG_LINE_MAX + 100];
+    char text[LOG_LINE_MAX + 100] = "";
     (void)state;
 
     for (int shift = 0; shift < 2; shift++) {

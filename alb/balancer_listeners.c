@@ -1,0 +1,135 @@
+/* balancer_listeners.c -- which addresses are open, and the orders that open and close them. */
+#include "base/log.h"
+#include "base/mem.h"
+#include "net/listener.h"
+
+#include "alb/balancer_private.h"
+#include "alb/config.h"
+#include "alb/greeter.h"
+#include "alb/worker.h"
+
+static bool is_listener_of(const struct listener *l, const struct listener_config *c)
+{
+    return strcmp(l->bind, c->options.bind) == 0 && l->protocol == c->options.protocol &&
+           (addr_port(&c->bind) != 0 || strcmp(l->name, c->name) == 0);
+}
+
+struct listener_config *listener_config_of(const struct config *config,
+                                           const struct listener *listener)
+{
+    for (size_t i = 0; i < config->listener_count; i++) {
+        if (is_listener_of(listener, &config->listeners[i]))
+            return &config->listeners[i];
+    }
+    return NULL;
+}
+
+/* The one that is open, or was and comes back to the same address. */
+static struct listener *find_listener(struct balancer *b, const struct listener_config *c)
+{
+    list_each(at, &b->listeners)
+    {
+        struct listener *l = list_entry(at, struct listener, link);
+        if (is_listener_of(l, c) && (l->is_open || addr_port(&c->bind) != 0))
+            return l;
+    }
+    return NULL;
+}
+
+static void order_listen(struct loop *loop, loop_fn *run, struct listener *l, int fd)
+{
+    struct worker_listen *order = mem_new(struct worker_listen);
+
+    order->listener = l;
+    order->fd = fd;
+    balancer_must_post(loop, run, order);
+}
+
+/* One socket a thread. */
+static bool open_sockets(struct balancer *b, struct listener *l, char *why, size_t why_size)
+{
+    const bool is_https = l->protocol == PROTOCOL_HTTPS;
+    const int count = is_https ? b->greeter_count : b->worker_count;
+
+    for (int i = 0; i < count; i++) {
+        int fd = listener_open(&l->bound, true, why, why_size);
+        if (fd == -1)
+            return false;
+        order_listen(is_https ? &b->greeters[i].loop : &b->workers[i].loop,
+                     is_https ? greeter_listen : worker_listen, l, fd);
+    }
+    return true;
+}
+
+static struct listener *new_listener(struct balancer *b, const struct listener_config *c,
+                                     const struct addr *bound)
+{
+    struct listener *l = mem_new(struct listener);
+
+    l->name = mem_text(c->name);
+    l->bind = mem_text(c->options.bind);
+    l->protocol = c->options.protocol;
+    l->bound = *bound;
+    list_append(&b->listeners, &l->link);
+    return l;
+}
+
+/* An address that we hold already, with another protocol: it is closed after
+ * this one is open. */
+static bool is_ours(struct balancer *b, const struct addr *addr)
+{
+    list_each(at, &b->listeners)
+    {
+        const struct listener *l = list_entry(at, struct listener, link);
+        if (l->is_open && addr_equal(&l->bound, addr))
+            return true;
+    }
+    return false;
+}
+
+static bool open_listener(struct balancer *b, const struct listener_config *c,
+                          struct problems *problems)
+{
+    struct listener *l = find_listener(b, c);
+    struct addr bound = c->bind;
+    char why[256];
+
+    if (l != NULL && l->is_open)
+        return true;
+    bool ok = is_ours(b, &bound) || listener_probe(&bound, why, sizeof(why));
+    if (ok && l == NULL)
+        l = new_listener(b, c, &bound);
+    if (ok) {
+        l->is_open = true; /* even when only some are: they are to be closed again */
+        ok = open_sockets(b, l, why, sizeof(why));
+    }
+    if (!ok)
+        problems_error(problems, c->lines.header, "listener %s: %s", c->name, why);
+    return ok;
+}
+
+bool balancer_open_listeners(struct balancer *b, const struct config *config,
+                             struct problems *problems)
+{
+    bool ok = true;
+
+    for (size_t i = 0; i < config->listener_count; i++)
+        ok &= open_listener(b, &config->listeners[i], problems);
+    return ok;
+}
+
+void balancer_close_listeners(struct balancer *b, const struct config *config)
+{
+    list_each(at, &b->listeners)
+    {
+        struct listener *l = list_entry(at, struct listener, link);
+        if (!l->is_open || listener_config_of(config, l) != NULL)
+            continue;
+        log_info("listener closed name=%s bind=%s", l->name, l->bind);
+        l->is_open = false;
+        if (l->protocol == PROTOCOL_HTTPS)
+            balancer_tell_greeters(b, greeter_unlisten, l);
+        else
+            balancer_tell_workers(b, worker_unlisten, l);
+    }
+}
