@@ -32,8 +32,7 @@ static void forget(struct channels *all, struct channel *c)
 void channels_done(struct channels *all)
 {
     struct channel *c, *after;
-    HASH_ITER(by_name, all->by_name, c, after)
-    {
+    HASH_ITER (by_name, all->by_name, c, after) {
         forget(all, c);
     }
 }

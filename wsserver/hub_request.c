@@ -35,8 +35,7 @@ static void forget_client(struct hub *hub, struct client *client)
 /* A connection is in some tens of channels at most. */
 static struct member *find_member(const struct client *client, const struct channel *channel)
 {
-    list_each(at, &client->members)
-    {
+    list_each (at, &client->members) {
         struct member *member = list_entry(at, struct member, link);
         if (member->channel == channel)
             return member;
@@ -109,8 +108,7 @@ static void leave(struct hub *hub, struct client *client, struct member *member,
 
 static void leave_all(struct hub *hub, struct client *client, enum hub_left how)
 {
-    list_each_safe(at, after, &client->members)
-    {
+    list_each_safe (at, after, &client->members) {
         leave(hub, client, list_entry(at, struct member, link), how);
     }
     forget_client(hub, client);
@@ -119,8 +117,7 @@ static void leave_all(struct hub *hub, struct client *client, enum hub_left how)
 void hub_forget_clients(struct hub *hub)
 {
     struct client *client, *after;
-    HASH_ITER(hh, hub->clients, client, after)
-    {
+    HASH_ITER (hh, hub->clients, client, after) {
         leave_all(hub, client, HUB_LEFT_LOST);
     }
 }

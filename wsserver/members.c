@@ -82,8 +82,7 @@ void members_done(struct members *m)
 {
     struct room *room, *after;
 
-    HASH_ITER(hh, m->rooms, room, after)
-    {
+    HASH_ITER (hh, m->rooms, room, after) {
         for (uint32_t i = 0; i < room->count; i++)
             free(room->members[i]);
         free_room(m, room);

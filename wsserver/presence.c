@@ -75,8 +75,7 @@ void presence_user(struct presence_reading *r, struct span name, uint32_t sessio
 static void drop_unseen(struct presence_reading *r)
 {
     struct presence_user *user, *after;
-    HASH_ITER(hh, r->presence->users, user, after)
-    {
+    HASH_ITER (hh, r->presence->users, user, after) {
         if (user->round == r->presence->round)
             continue;
         put_name(&r->left, user);
@@ -163,8 +162,7 @@ struct shared_text *presence_snapshot(struct presence *p, struct span channel)
 void presence_clear(struct presence *p)
 {
     struct presence_user *user, *after;
-    HASH_ITER(hh, p->users, user, after)
-    {
+    HASH_ITER (hh, p->users, user, after) {
         HASH_DEL(p->users, user);
         free(user);
     }

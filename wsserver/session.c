@@ -26,8 +26,7 @@ static void forget(struct sessions *s, struct session *session)
 void sessions_done(struct sessions *s)
 {
     struct session *session, *after;
-    HASH_ITER(hh, s->all, session, after)
-    {
+    HASH_ITER (hh, s->all, session, after) {
         forget(s, session);
     }
 }
@@ -117,8 +116,7 @@ void session_inherit(struct sessions *s, struct channel *channel, struct span us
 
 void sessions_expire(struct sessions *s, uint64_t now)
 {
-    list_each_safe(at, after, &s->leaving)
-    {
+    list_each_safe (at, after, &s->leaving) {
         struct session *session = list_entry(at, struct session, leaving);
         if (session->leave_at > now)
             return;
@@ -141,8 +139,7 @@ struct engine_session *sessions_changes(const struct sessions *s)
 {
     struct engine_session *changes = mem_array(struct engine_session, s->unstored_count);
     struct engine_session *change = changes;
-    list_each(at, &s->unstored)
-    {
+    list_each (at, &s->unstored) {
         const struct session *session = list_entry(at, struct session, unstored);
         const char *user = session->key + KEY_HEAD;
         *change++ = (struct engine_session){
@@ -157,8 +154,7 @@ struct engine_session *sessions_changes(const struct sessions *s)
 
 void sessions_stored(struct sessions *s, struct channels *channels)
 {
-    list_each_safe(at, after, &s->unstored)
-    {
+    list_each_safe (at, after, &s->unstored) {
         struct session *session = list_entry(at, struct session, unstored);
         session->row = session->present ? ROW_STORED : ROW_ABSENT;
         settle(s, session);

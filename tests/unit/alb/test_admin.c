@@ -58,8 +58,7 @@ static int tear_down(void **state)
     balancer_free_config(&b.config);
     registry_done(&b.registry);
     access_file_done(&b.access);
-    list_each_safe(at, after, &b.listeners)
-    {
+    list_each_safe (at, after, &b.listeners) {
         struct listener *l = list_entry(at, struct listener, link);
         free(l->name);
         free(l->bind);
