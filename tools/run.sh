@@ -90,7 +90,7 @@ default_action = fixed-response 404 text/plain "There is nothing here."
 [target_group chat]
 target = 127.0.0.1:$n1
 target = 127.0.0.1:$n2
-health_check.path = /health
+health_check.path = /ready
 health_check.interval_seconds = 1
 health_check.timeout_seconds = 500ms
 health_check.healthy_threshold_count = 2
@@ -100,7 +100,7 @@ deregistration_delay.timeout_seconds = 10
 [target_group test]
 target = 127.0.0.1:$n1
 target = 127.0.0.1:$n2
-health_check.path = /health
+health_check.path = /ready
 health_check.interval_seconds = 1
 health_check.timeout_seconds = 500ms
 health_check.healthy_threshold_count = 2

@@ -35,7 +35,7 @@ protocol = HTTP
 default_action = forward origin
 [target_group origin]
 target = {origin}
-health_check.path = /health
+health_check.path = /ready
 """
 
 
