@@ -1,9 +1,15 @@
 """Fixtures: things that are started for a test and stopped after it."""
 
+import signal
+
 import pytest
 
 import chat
 import harness
+
+# How a program ends that aborted, or that valgrind (--error-exitcode=9) has complained of: no
+# test may overlook it.
+CRASHES = (9, -signal.SIGABRT, -signal.SIGSEGV, -signal.SIGBUS)
 
 
 @pytest.hookimpl(hookwrapper=True, tryfirst=True)
@@ -21,7 +27,8 @@ def started(request, tmp_path):
     errors = []
     for thing in reversed(things):
         try:
-            (getattr(thing, "stop", None) or thing.close)()
+            code = (getattr(thing, "stop", None) or thing.close)()
+            assert code not in CRASHES, f"{thing.name} ended with {code}"
         except Exception as error:  # the others are to be stopped all the same
             errors.append(error)
     if getattr(request.node, "failed", False) or errors:
