@@ -205,10 +205,11 @@ lint-shell:
 	shellcheck $$(git ls-files '*.sh') .ci/run
 fmt: ## lay out the code
 	clang-format -i $$(git ls-files '*.[ch]')
-docs: all ## print docs/settings*.md and docs/metrics.md from the tables in the code
+docs: all ## print docs/settings*.md and docs/metrics*.md from the tables in the code
 	$B/bin/alb settings >docs/settings.md
 	$B/bin/wsserver settings >docs/settings-wsserver.md
 	$B/bin/alb metrics >docs/metrics.md
+	$B/bin/wsserver metrics >docs/metrics-wsserver.md
 
 # --- installing -------------------------------------------------------------------
 
