@@ -1,8 +1,11 @@
-// The same from Node, with nothing installed: node --experimental-websocket --test client.test.mjs
+// The same from Node: node --test client.test.mjs
+// From Node 22 on nothing needs to be installed; 20.10 wants --experimental-websocket;
+// older ones want `npm install ws`.
 // ORIGIN is where a balancer or wsserver listens, e.g. 127.0.0.1:8080 of `make run`.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
+const WebSocket = globalThis.WebSocket ?? (await import('ws')).default;
 const origin = process.env.ORIGIN ?? '127.0.0.1:8080';
 
 function closing(url) {
