@@ -111,6 +111,9 @@ bool addr_resolve(struct span text, struct addr *out, char *why, size_t why_size
                  SPAN_ARGS(text), "like localhost:8080 or 127.0.0.1:8080");
         return false;
     }
+    /* RFC 6761 6.3: always the loopback, whatever a resolver would say. */
+    if (span_equal_nocase(parts.host, SPAN("localhost")))
+        parts.host = SPAN("127.0.0.1");
     memcpy(host, parts.host.ptr, parts.host.len);
     host[parts.host.len] = '\0';
     return look_up(host, parts.port, out, why, why_size);
