@@ -27,8 +27,7 @@ struct listener_config *listener_config_of(const struct config *config,
 /* The one that is open, or was and comes back to the same address. */
 static struct listener *find_listener(struct balancer *b, const struct listener_config *c)
 {
-    list_each(at, &b->listeners)
-    {
+    list_each (at, &b->listeners) {
         struct listener *l = list_entry(at, struct listener, link);
         if (is_listener_of(l, c) && (l->is_open || addr_port(&c->bind) != 0))
             return l;
@@ -78,8 +77,7 @@ static struct listener *new_listener(struct balancer *b, const struct listener_c
  * this one is open. */
 static bool is_ours(struct balancer *b, const struct addr *addr)
 {
-    list_each(at, &b->listeners)
-    {
+    list_each (at, &b->listeners) {
         const struct listener *l = list_entry(at, struct listener, link);
         if (l->is_open && addr_equal(&l->bound, addr))
             return true;
@@ -120,8 +118,7 @@ bool balancer_open_listeners(struct balancer *b, const struct config *config,
 
 void balancer_close_listeners(struct balancer *b, const struct config *config)
 {
-    list_each(at, &b->listeners)
-    {
+    list_each (at, &b->listeners) {
         struct listener *l = list_entry(at, struct listener, link);
         if (!l->is_open || listener_config_of(config, l) != NULL)
             continue;
