@@ -21,6 +21,7 @@
 
 #include "alb/balancer.h"
 #include "alb/config.h"
+#include "alb/route.h"
 #include "alb/target.h"
 #include "alb/worker.h"
 
@@ -105,7 +106,7 @@ static void put_request(struct buf *to, const struct access_client *c, const str
 }
 
 struct access_entry *access_entry_new(const struct access_client *c, const struct http_message *m,
-                                      const char *trace)
+                                      const struct route *route, const char *trace)
 {
     const struct http_message *understood = m == NULL || m->refuse_why != NULL ? NULL : m;
     struct buf texts;
@@ -125,7 +126,7 @@ struct access_entry *access_entry_new(const struct access_client *c, const struc
     memcpy(e->texts, buf_data(&texts).ptr, buf_len(&texts));
     buf_done(&texts);
     e->created_us = clock_wall_us();
-    e->rule_priority = -1;
+    e->rule_priority = route == NULL ? -1 : (int32_t)route->rule->priority;
     e->is_https = c->is_https;
     e->is_resumed = c->resumed;
     if (m != NULL) {

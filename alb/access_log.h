@@ -18,6 +18,7 @@
 #include "net/wheel.h"
 
 struct http_message;
+struct route;
 struct target;
 struct worker;
 
@@ -55,10 +56,11 @@ struct access_entry {
 };
 
 /* `m` is the request; of one that was refused only the class is told, and of
- * NULL nothing.
+ * NULL nothing. `route` is NULL when it did not come so far as to the rules.
  * `trace` is the X-Amzn-Trace-Id that went to the target, or "". */
 struct access_entry *access_entry_new(const struct access_client *client,
-                                      const struct http_message *m, const char *trace);
+                                      const struct http_message *m, const struct route *route,
+                                      const char *trace);
 void access_entry_free(struct access_entry **entry);
 
 struct access_buffer {

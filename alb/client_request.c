@@ -14,6 +14,7 @@
 #include "alb/client_private.h"
 #include "alb/config.h"
 #include "alb/refuse.h"
+#include "alb/route.h"
 #include "alb/rules.h"
 #include "alb/target.h"
 #include "alb/tunnel.h"
@@ -39,19 +40,17 @@ void client_count_status(struct client *c, int status)
 
 /* The row of a request that never became an exchange; `m` is NULL when it did
  * not come whole. */
-static void log_own(struct client *c, const struct http_message *m, int status, const char *why,
-                    uint32_t priority, enum access_action action)
+static void log_own(struct client *c, const struct http_message *m, const struct route *route,
+                    int status, const char *why, enum access_action action)
 {
     if (!c->worker->config->alb.access_logs)
         return;
-    struct access_entry *e = access_entry_new(&c->facts, m, "");
+    struct access_entry *e = access_entry_new(&c->facts, m, route, "");
     e->elb_status = (uint16_t)status;
     e->received = m != NULL && m->head_len > 0 ? m->head_len : buf_len(&c->in);
     e->sent = buf_len(&c->out);
     e->end = why;
     e->action = (uint8_t)action;
-    if (action != ACCESS_NONE)
-        e->rule_priority = (int32_t)priority;
     access_log_row(c->worker, &e);
 }
 
@@ -61,7 +60,7 @@ void client_refuse(struct client *c, const struct http_message *m, int status, c
 
     http_reply_error(&c->out, status, ALB_SERVER, head_only, true);
     client_count_status(c, status);
-    log_own(c, m, status, why, 0, ACCESS_NONE);
+    log_own(c, m, NULL, status, why, ACCESS_NONE);
     client_change_state(c, LINGER);
 }
 
@@ -72,7 +71,7 @@ static void refuse_upgrade(struct client *c, const struct http_message *m, enum 
     client_count_status(c, ws_refusal_status(refusal));
     log_info("upgrade refused reason=%s path=\"%.*s\"", ws_refusal_name(refusal),
              SPAN_ARGS(m->path));
-    log_own(c, m, ws_refusal_status(refusal), ws_refusal_name(refusal), 0, ACCESS_NONE);
+    log_own(c, m, NULL, ws_refusal_status(refusal), ws_refusal_name(refusal), ACCESS_NONE);
     client_change_state(c, LINGER);
 }
 
@@ -86,11 +85,11 @@ static bool may_keep_alive(const struct client *c, const struct http_message *m)
            age_ms < c->worker->config->alb.client_keep_alive_ms;
 }
 
-static void answer_fixed(struct client *c, const struct http_message *m, const struct rule *rule)
+static void answer_fixed(struct client *c, const struct http_message *m, const struct route *route)
 {
     /* A body that came along is not read: the connection ends instead. */
     const bool keep = may_keep_alive(c, m) && m->framing == HTTP_BODY_NONE;
-    const struct action *a = &rule->action;
+    const struct action *a = &route->rule->action;
     const struct http_reply reply = {
         .status = a->status,
         .server = ALB_SERVER,
@@ -103,11 +102,11 @@ static void answer_fixed(struct client *c, const struct http_message *m, const s
     http_reply(&c->out, &reply);
     metric_add(&c->worker->counters.fixed_responses, 1);
     client_count_status(c, a->status);
-    log_own(c, m, a->status, NULL, rule->priority, ACCESS_FIXED_RESPONSE);
+    log_own(c, m, route, a->status, NULL, ACCESS_FIXED_RESPONSE);
     client_change_state(c, keep ? HEAD : LINGER);
 }
 
-static void forward(struct client *c, const struct http_message *m, const struct rule *rule)
+static void forward(struct client *c, const struct http_message *m, const struct route *route)
 {
     const struct exchange_client lent = {
         .stream = &c->stream,
@@ -120,12 +119,12 @@ static void forward(struct client *c, const struct http_message *m, const struct
 
     if (m->expect_continue && m->framing != HTTP_BODY_NONE)
         buf_put(&c->out, SPAN("HTTP/1.1 100 Continue\r\n\r\n"));
-    c->exchange = exchange_start(c->worker, &lent, m, rule->action.group, rule->priority);
+    c->exchange = exchange_start(c->worker, &lent, m, route);
     client_change_state(c, EXCHANGE);
 }
 
 /* The way of a request: rules, then its action. */
-static void route(struct client *c, const struct http_message *m)
+static void answer(struct client *c, const struct http_message *m)
 {
     const struct listener_config *listener = worker_listener_config(c->worker, c->listener);
     enum ws_refusal refusal;
@@ -141,12 +140,13 @@ static void route(struct client *c, const struct http_message *m)
         return;
     }
     const struct rule *rule = rules_match(listener, m);
+    const struct route route = { .rule = rule, .group = rule->action.group };
     if (rule->action.kind == ACTION_FIXED_RESPONSE) {
-        answer_fixed(c, m, rule);
+        answer_fixed(c, m, &route);
     } else if (ws_request_wants(m) && (refusal = ws_request_check(m)) != WS_OK) {
         refuse_upgrade(c, m, refusal);
     } else {
-        forward(c, m, rule);
+        forward(c, m, &route);
     }
 }
 
@@ -186,7 +186,7 @@ static enum step step_head(struct client *c, struct span *bytes)
     }
     c->scanned = 0;
     *bytes = span_after(*bytes, m->head_len);
-    route(c, m);
+    answer(c, m);
     return STEP_AGAIN;
 }
 

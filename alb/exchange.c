@@ -11,6 +11,7 @@
 #include "alb/config.h"
 #include "alb/exchange_private.h"
 #include "alb/headers.h"
+#include "alb/route.h"
 #include "alb/target.h"
 #include "alb/worker.h"
 
@@ -129,8 +130,7 @@ static void init_request(struct exchange *x, const struct http_message *m)
 }
 
 struct exchange *exchange_start(struct worker *w, const struct exchange_client *client,
-                                const struct http_message *m, struct group_config *group,
-                                uint32_t rule_priority)
+                                const struct http_message *m, const struct route *route)
 {
     struct exchange *x = mem_new(struct exchange);
     char trace[TRACE_ID_MAX];
@@ -141,15 +141,14 @@ struct exchange *exchange_start(struct worker *w, const struct exchange_client *
     buf_init(&x->replay, HTTP_HEAD_MAX * 2);
     headers_trace_id(m, trace);
     if (w->config->alb.access_logs) {
-        x->entry = access_entry_new(client->facts, m, trace);
-        x->entry->rule_priority = (int32_t)rule_priority;
+        x->entry = access_entry_new(client->facts, m, route, trace);
         x->entry->received = m->head_len;
     }
     init_request(x, m);
     exchange_touch(x);
 
-    struct choice choice =
-        balance_choose(group->group, balancer_seal_ring(w->balancer), m, clock_wall_ms() / 1000);
+    struct choice choice = balance_choose(route->group->group, balancer_seal_ring(w->balancer), m,
+                                          clock_wall_ms() / 1000);
     if (choice.target == NULL) {
         exchange_fail(x, 503, "no target");
         return x;

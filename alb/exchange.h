@@ -26,8 +26,8 @@
 struct access_client;
 struct access_entry;
 struct exchange;
-struct group_config;
 struct http_message;
+struct route;
 struct target;
 struct worker;
 
@@ -51,11 +51,10 @@ struct exchange_client {
     bool keep_alive; /* may the client's connection go on after this? */
 };
 
-/* `m` is the request (the worker's scratch); `rule_priority` is for the log.
- * Never NULL: what fails at once is in the state. */
+/* `m` is the request (the worker's scratch). Never NULL: what fails at once is
+ * in the state. */
 struct exchange *exchange_start(struct worker *w, const struct exchange_client *client,
-                                const struct http_message *m, struct group_config *group,
-                                uint32_t rule_priority);
+                                const struct http_message *m, const struct route *route);
 
 /* Frees it with its target connection. Writes the access row if that was not
  * taken away. Clears the variable; NULL is fine. */
