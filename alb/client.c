@@ -75,7 +75,7 @@ static void touch(struct client *c)
 
 static void set_timer(struct client *c)
 {
-    wheel_set(&c->worker->loop.wheel, &c->timer, time_left(c));
+    wheel_hasten(&c->worker->loop.wheel, &c->timer, loop_mono_ms(&c->worker->loop) + time_left(c));
 }
 
 void client_change_state(struct client *c, enum client_state state)

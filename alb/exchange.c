@@ -51,7 +51,7 @@ static void hold_target(struct exchange *x, struct target *t)
 
 static void note_dispatch(struct exchange *x)
 {
-    x->dispatched_us = clock_wall_us();
+    x->dispatched_us = loop_wall_us(&x->worker->loop);
     if (x->entry != NULL)
         x->entry->dispatched_us = x->dispatched_us;
 }

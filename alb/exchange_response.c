@@ -26,7 +26,7 @@ static void count_status(struct exchange *x, int status)
     struct target_counters *c = &x->target->counters;
     metric_value *by_class[] = { &c->code_1xx, &c->code_2xx, &c->code_3xx, &c->code_4xx,
                                  &c->code_5xx };
-    const uint64_t now = clock_wall_us();
+    const uint64_t now = loop_wall_us(&x->worker->loop);
 
     if (status < 600)
         metric_add(by_class[status / 100 - 1], 1);

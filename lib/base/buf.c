@@ -42,34 +42,26 @@ static void grow(struct buf *b, size_t need)
     b->size = (uint32_t)size;
 }
 
-char *buf_space(struct buf *b, size_t n)
+char *buf_make_space(struct buf *b, size_t n)
 {
     if (n > buf_room(b))
         return NULL;
-    if (b->mem == NULL || n > b->size - b->tail) {
-        move_to_front(b);
-        if (b->mem == NULL || n > b->size - b->tail)
-            grow(b, buf_len(b) + n);
-    }
+    move_to_front(b);
+    if (b->mem == NULL || n > b->size - b->tail)
+        grow(b, buf_len(b) + n);
     return b->mem + b->tail;
 }
 
-void buf_added(struct buf *b, size_t n)
+bool buf_put_number(struct buf *b, uint64_t n)
 {
-    assert(n <= b->size - b->tail);
-    b->tail += (uint32_t)n;
-}
+    char digits[20]; /* 2^64 has 20 */
+    size_t at = sizeof(digits);
 
-bool buf_put(struct buf *b, struct span bytes)
-{
-    if (bytes.len == 0)
-        return true;
-    char *at = buf_space(b, bytes.len);
-    if (at == NULL)
-        return false;
-    memcpy(at, bytes.ptr, bytes.len);
-    buf_added(b, bytes.len);
-    return true;
+    do {
+        digits[--at] = (char)('0' + n % 10);
+        n /= 10;
+    } while (n > 0);
+    return buf_put(b, span_of(digits + at, sizeof(digits) - at));
 }
 
 bool buf_print(struct buf *b, const char *format, ...)

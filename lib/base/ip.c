@@ -116,11 +116,36 @@ bool ip_equal(const struct ip *a, const struct ip *b)
     return a->family == b->family && memcmp(a->bytes, b->bytes, sizeof(a->bytes)) == 0;
 }
 
+static char *put_byte(char *at, unsigned n)
+{
+    if (n >= 100)
+        *at++ = (char)('0' + n / 100);
+    if (n >= 10)
+        *at++ = (char)('0' + n / 10 % 10);
+    *at++ = (char)('0' + n % 10);
+    return at;
+}
+
+/* inet_ntop() does it by printf(), and every request has an address in it. */
+static const char *format_v4(const uint8_t bytes[4], char out[IP_TEXT_MAX])
+{
+    char *at = out;
+
+    for (int i = 0; i < 4; i++) {
+        at = put_byte(at, bytes[i]);
+        *at++ = '.';
+    }
+    at[-1] = '\0';
+    return out;
+}
+
 const char *ip_format(const struct ip *ip, char out[IP_TEXT_MAX])
 {
     if (ip->family == 0)
         return strcpy(out, "-");
-    return inet_ntop(ip->family == 6 ? AF_INET6 : AF_INET, ip->bytes, out, IP_TEXT_MAX);
+    if (ip->family == 4)
+        return format_v4(ip->bytes, out);
+    return inet_ntop(AF_INET6, ip->bytes, out, IP_TEXT_MAX);
 }
 
 const char *cidr_format(const struct cidr *block, char out[CIDR_TEXT_MAX])

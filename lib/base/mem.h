@@ -22,10 +22,15 @@ static inline void *mem_check(void *p)
     return p;
 }
 
-/* Zeroed memory; free() it. */
+/* Zeroed memory; free() it. Small blocks go by malloc(), which keeps freed ones
+ * at hand for its thread; calloc() of glibc does not look there. */
 static inline void *mem_zero(size_t n)
 {
-    return mem_check(calloc(1, n == 0 ? 1 : n));
+    enum { SMALL = 1024 };
+
+    if (n == 0 || n > SMALL)
+        return mem_check(calloc(1, n == 0 ? 1 : n));
+    return memset(mem_check(malloc(n)), 0, n);
 }
 
 static inline void *mem_resize(void *p, size_t n)

@@ -31,12 +31,18 @@ static void on_wake(struct ev_loop *ev, ev_async *wake, int revents)
         ev_break(ev, EVBREAK_ALL);
 }
 
+static void take_time(struct loop *l)
+{
+    l->mono_ms = clock_mono_ms();
+    l->wall_us = clock_wall_us();
+}
+
 static void on_turn(struct ev_loop *ev, ev_check *turn, int revents)
 {
     struct loop *l = turn->data;
     (void)ev;
     (void)revents;
-    l->now_ms = (uint32_t)clock_mono_ms();
+    take_time(l);
 }
 
 void loop_init(struct loop *l, int index, size_t inbox_size, void *user)
@@ -44,7 +50,7 @@ void loop_init(struct loop *l, int index, size_t inbox_size, void *user)
     memset(l, 0, sizeof(*l));
     l->index = index;
     l->user = user;
-    l->now_ms = (uint32_t)clock_mono_ms();
+    take_time(l);
     l->ev = ev_loop_new(EVBACKEND_EPOLL | EVFLAG_NOENV);
     if (l->ev == NULL)
         bug("no epoll loop: out of descriptors?");
@@ -119,9 +125,4 @@ bool loop_post(struct loop *l, loop_fn *run, void *arg)
         return false;
     ev_async_send(l->ev, &l->wake);
     return true;
-}
-
-uint32_t loop_now_ms(const struct loop *l)
-{
-    return l->now_ms;
 }

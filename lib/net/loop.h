@@ -35,8 +35,8 @@ struct loop {
     pthread_t thread;
     bool has_thread;
     ev_async wake;
-    ev_check turn; /* stamps now_ms, before the callbacks of each turn */
-    uint32_t now_ms;
+    ev_check turn; /* stamps the two clocks, before the callbacks of each turn */
+    uint64_t mono_ms, wall_us;
     atomic_bool is_stopping;
     struct queue inbox;
 };
@@ -69,6 +69,22 @@ bool loop_post(struct loop *l, loop_fn *run, void *arg);
  * Not ev_now(), which follows the wall clock: a clock that is set at boot must
  * not make every quiet connection look idle. Wraps after 49 days; compare by
  * subtraction. Its own thread only. */
-uint32_t loop_now_ms(const struct loop *l);
+static inline uint32_t loop_now_ms(const struct loop *l)
+{
+    return (uint32_t)l->mono_ms;
+}
+
+/* The same, whole: what clock_mono_ms() said. */
+static inline uint64_t loop_mono_ms(const struct loop *l)
+{
+    return l->mono_ms;
+}
+
+/* clock_wall_us() as this turn began: for the times in logs, whose resolution
+ * is a millisecond. */
+static inline uint64_t loop_wall_us(const struct loop *l)
+{
+    return l->wall_us;
+}
 
 #endif

@@ -81,6 +81,11 @@ void wheel_timer_init(struct wheel_timer *t, wheel_fn *fire)
     t->due = 0;
 }
 
+static uint64_t tick_at(uint64_t ms)
+{
+    return (ms + WHEEL_TICK_MS - 1) / WHEEL_TICK_MS;
+}
+
 void wheel_set(struct wheel *w, struct wheel_timer *t, uint64_t ms)
 {
     uint64_t now_ms = clock_mono_ms();
@@ -92,10 +97,18 @@ void wheel_set(struct wheel *w, struct wheel_timer *t, uint64_t ms)
             set_tick(w);
     }
     w->count++;
-    t->due = (now_ms + ms + WHEEL_TICK_MS - 1) / WHEEL_TICK_MS;
+    t->due = tick_at(now_ms + ms);
     if (t->due <= w->now) /* that slot has had its turn */
         t->due = w->now + 1;
     list_append(slot_of(w, t->due), &t->link);
+}
+
+void wheel_hasten(struct wheel *w, struct wheel_timer *t, uint64_t due_ms)
+{
+    if (wheel_is_set(t) && t->due <= tick_at(due_ms))
+        return;
+    const uint64_t now_ms = clock_mono_ms();
+    wheel_set(w, t, due_ms > now_ms ? due_ms - now_ms : 0);
 }
 
 void wheel_stop(struct wheel *w, struct wheel_timer *t)

@@ -46,6 +46,11 @@ void wheel_timer_init(struct wheel_timer *t, wheel_fn *fire);
 /* (Re)set: `fire` is called once, after `ms`. May be called from `fire`. */
 void wheel_set(struct wheel *w, struct wheel_timer *t, uint64_t ms);
 
+/* Fire no later than at `due_ms` (by clock_mono_ms()): a timer that is set for
+ * an earlier time stays as it is, and `fire` has to look what is due. So a time
+ * that is put off with every byte costs a comparison, not a move. */
+void wheel_hasten(struct wheel *w, struct wheel_timer *t, uint64_t due_ms);
+
 /* Harmless when it is not set. */
 void wheel_stop(struct wheel *w, struct wheel_timer *t);
 

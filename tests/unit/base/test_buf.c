@@ -132,11 +132,40 @@ static void test_owns_nothing_until_used(void **state)
     buf_done(&b);
 }
 
+static void test_numbers(void **state)
+{
+    static const struct {
+        uint64_t n;
+        const char *text;
+    } rows[] = {
+        { 0, "0" },
+        { 9, "9" },
+        { 10, "10" },
+        { 4294967296, "4294967296" },
+        { UINT64_MAX, "18446744073709551615" },
+    };
+    struct buf b;
+    (void)state;
+
+    buf_init(&b, 64);
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        assert_true(buf_put_number(&b, rows[i].n));
+        assert_true(span_equal(buf_data(&b), span_text(rows[i].text)));
+        buf_drop(&b, buf_len(&b));
+    }
+    buf_done(&b);
+    buf_init(&b, 2);
+    assert_false(buf_put_number(&b, 100));
+    assert_int_equal(buf_len(&b), 0);
+    buf_done(&b);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_random_operations),
         cmocka_unit_test(test_owns_nothing_until_used),
+        cmocka_unit_test(test_numbers),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -5,6 +5,8 @@
 #include <setjmp.h>
 #include <cmocka.h>
 
+#include <arpa/inet.h>
+
 #include <string.h>
 
 #include "base/ip.h"
@@ -54,6 +56,19 @@ static void test_parse(void **state)
         if (good != (cases[i].want != NULL))
             fail_msg("%.*s: %s", SPAN_ARGS(cases[i].text), good ? "read" : "refused");
         assert_string_equal(ip_format(&ip, out), good ? cases[i].want : "-");
+    }
+}
+
+/* As the C library has it, for each value of a byte in each place. */
+static void test_v4_is_formatted_as_by_the_library(void **state)
+{
+    char out[IP_TEXT_MAX], want[INET_ADDRSTRLEN];
+    (void)state;
+
+    for (int i = 0; i < 4 * 256; i++) {
+        struct ip ip = { .family = 4, .bytes = { 10, 200, 3, 77 } };
+        ip.bytes[i / 256] = (uint8_t)i;
+        assert_string_equal(ip_format(&ip, out), inet_ntop(AF_INET, ip.bytes, want, sizeof(want)));
     }
 }
 
@@ -177,9 +192,9 @@ static void test_any_prefix(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_parse),          cmocka_unit_test(test_blocks),
-        cmocka_unit_test(test_refused_blocks), cmocka_unit_test(test_contains),
-        cmocka_unit_test(test_any_prefix),
+        cmocka_unit_test(test_parse),    cmocka_unit_test(test_v4_is_formatted_as_by_the_library),
+        cmocka_unit_test(test_blocks),   cmocka_unit_test(test_refused_blocks),
+        cmocka_unit_test(test_contains), cmocka_unit_test(test_any_prefix),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

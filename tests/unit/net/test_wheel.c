@@ -132,6 +132,24 @@ static void test_random_operations(void **state)
     assert_int_equal(wheel.count, 0);
 }
 
+/* An earlier time is taken, a later one is not: the timer then fires and looks. */
+static void test_hasten(void **state)
+{
+    struct probe p = { .fired = 0 };
+    (void)state;
+
+    wheel_timer_init(&p.timer, on_fire);
+    wheel_hasten(&wheel, &p.timer, now_ms + 5000);
+    const uint64_t due = p.timer.due;
+    wheel_hasten(&wheel, &p.timer, now_ms + 9000);
+    assert_int_equal(p.timer.due, due);
+    wheel_hasten(&wheel, &p.timer, now_ms + 1000);
+    assert_true(p.timer.due < due);
+    wheel_hasten(&wheel, &p.timer, 0); /* long ago: at once */
+    go_to(now_ms + WHEEL_TICK_MS);
+    assert_int_equal(p.fired, 1);
+}
+
 /* The first of a slot stops the second, which then does not fire. */
 static void test_callback_stops_another_of_its_slot(void **state)
 {
@@ -203,6 +221,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_delays, setup, teardown),
         cmocka_unit_test_setup_teardown(test_random_operations, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_hasten, setup, teardown),
         cmocka_unit_test_setup_teardown(test_callback_stops_another_of_its_slot, setup, teardown),
         cmocka_unit_test_setup_teardown(test_callback_sets_itself_again, setup, teardown),
         cmocka_unit_test_setup_teardown(test_long_stall, setup, teardown),
