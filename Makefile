@@ -42,7 +42,7 @@ LIBS.base := -linih -ljansson -lmbedcrypto
 LIBS.net := -lev -lmbedtls -lmbedx509 -lmbedcrypto
 LIBS.http := -lhttp_parser
 LIBS.ws := -lmbedcrypto
-LIBS.alb := $(LIBS.net) $(LIBS.http) -ljansson -linih
+LIBS.alb := $(LIBS.net) $(LIBS.http) -ljansson -linih -lpcre2-8
 LIBS.wsserver := $(LIBS.net) $(LIBS.http) -ljansson -linih -lsqlite3
 NEEDS.base := $(call lib,base)
 NEEDS.net := $(call lib,net base)
@@ -69,7 +69,7 @@ $(STICKY): $(call objs,stickiness)
 	@echo "  AR  $@"; rm -f $@; $(AR) rcs $@ $^
 
 # A missing compiler or library is one sentence, not a page of errors.
-HEADERS := ev.h mbedtls/ssl.h http_parser.h ini.h jansson.h sqlite3.h uthash.h
+HEADERS := ev.h mbedtls/ssl.h http_parser.h ini.h jansson.h sqlite3.h uthash.h pcre2posix.h
 have = command -v $(firstword $(CC)) >/dev/null || { \
          echo "make: the compiler $(CC) is missing: install it, or choose another: make CC=clang" >&2; exit 1; }; \
        for h in $(1); do \

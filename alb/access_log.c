@@ -35,10 +35,13 @@ enum text {
     TEXT_PROTOCOL,
     TEXT_SNI,
     TEXT_CONNECTION,
+    TEXT_REDIRECT_URL,
+    TEXT_TRANSFORMED_HOST,
+    TEXT_TRANSFORMED_URI,
     TEXT_COUNT
 };
 
-enum { TEXTS_BOUND = 8 * (4 * ACCESS_TEXT_MAX + 8) };
+enum { TEXTS_BOUND = 11 * (4 * ACCESS_TEXT_MAX + 8) };
 
 /* A text cut to the bound (with a mark), safe inside quotes. */
 static void put_safe(struct buf *to, struct span text)
@@ -79,7 +82,8 @@ static void put_address(struct buf *to, const struct access_client *c)
 }
 
 /* METHOD scheme://host:port/uri HTTP/x.y */
-static void put_request(struct buf *to, const struct access_client *c, const struct http_message *m)
+static void put_request(struct buf *to, const struct access_client *c, const struct http_message *m,
+                        struct span host)
 {
     const char *scheme = c->is_https ? "https" : "http";
 
@@ -93,16 +97,34 @@ static void put_request(struct buf *to, const struct access_client *c, const str
         buf_put(to, SPAN(" "));
         put_safe(to, m->target);
     } else {
-        const bool has_port = m->host.len > 0 && m->host.ptr[m->host.len - 1] != ']' &&
-                              memchr(m->host.ptr, ':', m->host.len) != NULL;
+        const bool has_port = host.len > 0 && host.ptr[host.len - 1] != ']' &&
+                              memchr(host.ptr, ':', host.len) != NULL;
         buf_print(to, " %s://", scheme);
-        put_safe(to, m->host);
+        put_safe(to, host);
         if (!has_port)
             buf_print(to, ":%u", c->listener_port);
         put_safe(to, m->target);
     }
     buf_print(to, " HTTP/1.%d", m->minor);
     end_text(to);
+}
+
+/* As it came, whatever a transform made of it. */
+static struct span host_asked_for(const struct http_message *m, const struct route *route)
+{
+    if (m == NULL)
+        return SPAN("");
+    return route != NULL && route->transformed_host.len > 0 ? route->asked_host : m->host;
+}
+
+static void put_outcome(struct buf *to, const struct route *route)
+{
+    static const struct route none;
+    const struct route *r = route == NULL ? &none : route;
+
+    put_or_dash(to, r->redirect_url);
+    put_or_dash(to, r->transformed_host);
+    put_or_dash(to, r->transformed_uri);
 }
 
 struct access_entry *access_entry_new(const struct access_client *c, const struct http_message *m,
@@ -113,7 +135,7 @@ struct access_entry *access_entry_new(const struct access_client *c, const struc
 
     buf_init(&texts, TEXTS_BOUND);
     put_address(&texts, c);
-    put_request(&texts, c, understood);
+    put_request(&texts, c, understood, host_asked_for(understood, route));
     put_or_dash(&texts, understood == NULL ? SPAN("") : http_value(m, HTTP_N_USER_AGENT));
     put_or_dash(&texts, span_text(trace));
     put_or_dash(&texts, span_text(c->cipher));
@@ -121,12 +143,14 @@ struct access_entry *access_entry_new(const struct access_client *c, const struc
     put_or_dash(&texts, span_text(c->sni));
     buf_print(&texts, "TID_%016" PRIx64 "%016" PRIx64, c->conn_id[0], c->conn_id[1]);
     end_text(&texts);
+    put_outcome(&texts, route);
 
     struct access_entry *e = mem_zero(sizeof(*e) + buf_len(&texts));
     memcpy(e->texts, buf_data(&texts).ptr, buf_len(&texts));
     buf_done(&texts);
     e->created_us = clock_wall_us();
     e->rule_priority = route == NULL ? -1 : (int32_t)route->rule->priority;
+    e->transform = route == NULL ? NULL : route->transform_status;
     e->is_https = c->is_https;
     e->is_resumed = c->resumed;
     if (m != NULL) {
@@ -168,6 +192,8 @@ static const char *action_name(const struct access_entry *e)
         return "-";
     case ACCESS_FORWARD:
         return "forward";
+    case ACCESS_REDIRECT:
+        return "redirect";
     case ACCESS_FIXED_RESPONSE:
         return "fixed-response";
     }
@@ -216,10 +242,12 @@ static void put_texts(struct buf *to, const struct access_entry *e, const char *
               e->target == NULL ? "-" : e->target->group, text[TEXT_TRACE], text[TEXT_SNI],
               e->is_resumed ? "session-reused" : "-", e->rule_priority < 0 ? "-" : priority,
               clock_iso_us(e->created_us, created));
-    buf_print(to, "\"%s\" \"-\" \"-\" \"%s\" \"%s\" \"%s\" \"%s\" %s \"-\" \"-\" \"-\" \"-\"",
-              action_name(e), target, status_text(e->target_status, status),
-              http_class_name((enum http_class)e->class_),
-              http_reason_name((enum http_reason)e->reason), text[TEXT_CONNECTION]);
+    buf_print(to, "\"%s\" \"%s\" \"-\" \"%s\" \"%s\" \"%s\" \"%s\" %s \"%s\" \"%s\" \"%s\" \"-\"",
+              action_name(e), text[TEXT_REDIRECT_URL], target,
+              status_text(e->target_status, status), http_class_name((enum http_class)e->class_),
+              http_reason_name((enum http_reason)e->reason), text[TEXT_CONNECTION],
+              text[TEXT_TRANSFORMED_HOST], text[TEXT_TRANSFORMED_URI],
+              e->transform == NULL ? "-" : e->transform);
 }
 
 /* Ours, as key=value. */

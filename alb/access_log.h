@@ -35,7 +35,7 @@ struct access_client {
     uint64_t conn_id[2]; /* conn_trace_id */
 };
 
-enum access_action { ACCESS_NONE, ACCESS_FORWARD, ACCESS_FIXED_RESPONSE };
+enum access_action { ACCESS_NONE, ACCESS_FORWARD, ACCESS_REDIRECT, ACCESS_FIXED_RESPONSE };
 
 struct access_entry {
     uint64_t created_us;    /* the head was complete */
@@ -49,10 +49,11 @@ struct access_entry {
     uint8_t reason;                     /* enum http_reason */
     bool is_websocket, is_https, is_resumed;
     struct target *target;  /* a reference, or NULL */
+    const char *transform;  /* request_transform_status, a literal or NULL */
     const char *end;        /* why it ended, for our own fields; a literal or NULL */
     uint16_t close_code[2]; /* of a tunnel: from the client, from the target */
     uint32_t frames[2];
-    char texts[]; /* eight C strings, one behind the other: access_log.c */
+    char texts[]; /* eleven C strings, one behind the other: access_log.c */
 };
 
 /* `m` is the request; of one that was refused only the class is told, and of

@@ -14,7 +14,7 @@ packages_for() {
     case $1 in
     build)
         echo libc6-dev libev-dev libmbedtls-dev libhttp-parser-dev libinih-dev libjansson-dev \
-            libsqlite3-dev uthash-dev openssl
+            libsqlite3-dev uthash-dev libpcre2-dev openssl
         ;;
     test)
         echo libcmocka-dev python3 python3-pytest python3-pytest-timeout python3-websockets \
