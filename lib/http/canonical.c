@@ -1,8 +1,6 @@
 /* canonical.c -- see canonical.h. */
 #include "http/canonical.h"
 
-#include <stdio.h>
-
 #include "http/chars.h"
 #include "http/reply.h"
 
@@ -53,19 +51,26 @@ bool http_write_field(struct buf *to, struct span name, struct span value)
 {
     if (!http_is_token(name) || !http_is_value(value))
         return false;
-    return PUT(to, name, SPAN(": "), value, SPAN("\r\n"));
+    char *at = buf_space(to, name.len + value.len + 4);
+    if (at == NULL)
+        return false;
+    memcpy(at, name.ptr, name.len);
+    memcpy(at + name.len, ": ", 2);
+    if (value.len > 0) /* an empty one may have no address */
+        memcpy(at + name.len + 2, value.ptr, value.len);
+    memcpy(at + name.len + 2 + value.len, "\r\n", 2);
+    buf_added(to, name.len + value.len + 4);
+    return true;
 }
 
 bool http_write_framing(struct buf *to, const struct http_message *m)
 {
-    char digits[24];
-
     if (m->framing == HTTP_BODY_CHUNKED)
         return buf_put(to, SPAN("Transfer-Encoding: chunked\r\n"));
     if (!m->has_length)
         return true;
-    int n = snprintf(digits, sizeof(digits), "%llu", (unsigned long long)m->content_length);
-    return http_write_field(to, http_name_text(HTTP_N_CONTENT_LENGTH), span_of(digits, (size_t)n));
+    return buf_put(to, SPAN("Content-Length: ")) && buf_put_number(to, m->content_length) &&
+           buf_put(to, SPAN("\r\n"));
 }
 
 bool http_end_head(struct buf *to)

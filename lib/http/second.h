@@ -12,7 +12,9 @@
 
 /* `head` is the canonical head about to go to a target, and `m` the request
  * that it was made from: its method and framing must be what is read there,
- * and every line must come out as it was written. `*why` is a literal. */
+ * and every line must come out as it was written. The empty line at its end may
+ * be missing: fields that the caller makes out of what it knows itself may
+ * follow, and need no second opinion. `*why` is a literal. */
 bool http_second_request(struct span head, const struct http_message *m, const char **why);
 
 /* `head` is the raw head that `m` was parsed from (head_len bytes). */
