@@ -1,14 +1,14 @@
 /*
  * admin.c -- the connections of the admin port and of the control socket.
  *
- *     reading ---> (answer held until a reload is in force) ---> writing
- *        ^                                                          |
- *        +------------------------- keep-alive --------------------+
- *                                                                   |
- *                                            finishing (FIN sent) <-+
+ *     reading ---> (held until a change is in force) ---> writing
+ *        ^                                                   |
+ *        +---------------------- keep-alive ----------------+
+ *                                                            |
+ *                                     finishing (FIN sent) <-+
  *
- * One request at a time on each: nothing is read while an answer is held or
- * being written. Everything that a connection waits for is worked out in
+ * One request at a time on each: nothing is read while one is held or its answer being
+ * written. Everything that a connection waits for is worked out in
  * watch(); a connection is freed only by its own callbacks, in settle().
  */
 #include "alb/admin.h"
@@ -37,7 +37,7 @@ enum {
     REPLY_HEAD_MAX = 4096,
 };
 
-static const double idle_seconds = 30, finish_seconds = 2, publishing_poll_seconds = 0.005;
+static const double idle_seconds = 30, finish_seconds = 2;
 
 /* The admin port, or the control socket. */
 struct door {
@@ -53,7 +53,6 @@ struct admin {
     struct ev_loop *loop;
     struct door tcp, control;
     struct list conns;
-    ev_timer publishing;         /* runs while an answer is held */
     struct http_message request; /* scratch of one parse */
 };
 
@@ -65,8 +64,10 @@ struct conn {
     ev_timer idle;
     struct buf in, out;
     size_t scanned;
-    size_t need;       /* bytes of `in` without which parsing again is no use */
-    bool is_held;      /* `out` has an answer that is not true yet */
+    size_t need;  /* bytes of `in` without which parsing again is no use */
+    bool is_held; /* until what is under way is in force: either `out` has an
+                     answer that is true only then, or `in` a request for then */
+    struct waiter waiter;
     bool is_last;      /* no request after this answer */
     bool is_finishing; /* the last answer has gone; wait for the client's FIN */
     bool is_ended;
@@ -91,12 +92,24 @@ static void refuse(struct conn *c, int status, const char *why)
                                        .close = true });
 }
 
-static void answer(struct conn *c, const struct http_message *m)
+static void hold(struct conn *c, uint64_t number)
+{
+    c->is_held = true;
+    balancer_wait(c->door->admin->balancer, &c->waiter, number);
+}
+
+/* False when it has to wait for its turn. */
+static bool answer(struct conn *c, const struct http_message *m)
 {
     struct balancer *b = c->door->admin->balancer;
     struct admin_answer a;
 
     admin_route(b, m, c->door->is_control, addr_port(&c->door->bound), &a);
+    if (a.is_later) {
+        buf_done(&a.body);
+        hold(c, b->published);
+        return false;
+    }
     c->is_last = !m->keep_alive || m->class_ > HTTP_ACCEPTABLE;
     put_reply(c, &(struct http_reply){ .status = a.status,
                                        .server = ALB_SERVER,
@@ -106,9 +119,9 @@ static void answer(struct conn *c, const struct http_message *m)
                                        .head_only = m->method_id == HTTP_HEAD,
                                        .close = c->is_last });
     buf_done(&a.body);
-    c->is_held = a.after_publishing && b->publishing != NULL;
-    if (c->is_held)
-        ev_timer_again(c->door->admin->loop, &c->door->admin->publishing);
+    if (a.in_force > b->in_force)
+        hold(c, a.in_force);
+    return true;
 }
 
 /* The head is whole: take the request once its body is. */
@@ -124,11 +137,12 @@ static void take_request(struct conn *c, const struct http_message *m)
         c->need = whole;
         c->scanned = 0;
     } else {
-        answer(c, m);
+        c->scanned = 0;
+        if (!answer(c, m))
+            return;
         buf_drop(&c->in, whole);
         buf_release(&c->in);
         c->need = 1;
-        c->scanned = 0;
     }
 }
 
@@ -137,7 +151,7 @@ static void process(struct conn *c)
 {
     struct http_message *m = &c->door->admin->request;
 
-    if (buf_len(&c->out) > 0 || c->is_last || buf_len(&c->in) < c->need)
+    if (c->is_held || buf_len(&c->out) > 0 || c->is_last || buf_len(&c->in) < c->need)
         return;
     switch (http_request_parse(buf_data(&c->in), HTTP_DEFENSIVE, m, &c->scanned)) {
     case HTTP_PARTIAL:
@@ -234,6 +248,7 @@ static void conn_free(struct conn *c)
     stream_close(&c->stream);
     buf_done(&c->in);
     buf_done(&c->out);
+    list_remove(&c->waiter.link);
     list_remove(&c->link);
     c->door->count--;
     acceptor_resume(&c->door->acceptor);
@@ -276,22 +291,13 @@ static void on_idle(struct ev_loop *loop, ev_timer *timer, int revents)
     conn_free(timer->data);
 }
 
-/* Every loop has the new configuration: what was held is true now. */
-static void on_publishing(struct ev_loop *loop, ev_timer *timer, int revents)
+/* Every loop has what is new. */
+static void on_in_force(struct waiter *waiter)
 {
-    struct admin *admin = timer->data;
-    (void)revents;
+    struct conn *c = list_entry(waiter, struct conn, waiter);
 
-    if (admin->balancer->publishing != NULL)
-        return;
-    ev_timer_stop(loop, timer);
-    list_each_safe (at, after, &admin->conns) {
-        struct conn *c = list_entry(at, struct conn, link);
-        if (!c->is_held)
-            continue;
-        c->is_held = false;
-        settle(c);
-    }
+    c->is_held = false;
+    settle(c);
 }
 
 /* --- the doors ----------------------------------------------------------------------- */
@@ -309,6 +315,8 @@ static void on_accept(struct acceptor *acceptor, int fd, const struct addr *peer
     buf_init(&c->out, ADMIN_BODY_MAX + REPLY_HEAD_MAX);
     ev_io_init(&c->io, on_io, fd, EV_READ);
     c->io.data = c;
+    list_init(&c->waiter.link);
+    c->waiter.wake = on_in_force;
     ev_init(&c->idle, on_idle);
     c->idle.data = c;
     list_append(&door->admin->conns, &c->link);
@@ -379,9 +387,6 @@ struct admin *admin_new(struct balancer *balancer)
     admin->tcp.admin = admin->control.admin = admin;
     admin->control.is_control = true;
     list_init(&admin->conns);
-    ev_init(&admin->publishing, on_publishing);
-    admin->publishing.repeat = publishing_poll_seconds;
-    admin->publishing.data = admin;
     return admin;
 }
 
@@ -396,7 +401,6 @@ void admin_free(struct admin **admin)
         unlink(a->control.bound.un.sun_path);
     close_door(&a->tcp);
     close_door(&a->control);
-    ev_timer_stop(a->loop, &a->publishing);
     list_each_safe (at, after, &a->conns)
         conn_free(list_entry(at, struct conn, link));
     free(a);

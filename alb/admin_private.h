@@ -14,10 +14,11 @@ enum { ADMIN_BODY_MAX = 8 * 1024 * 1024 };
 
 struct admin_answer {
     int status;
-    const char *type;      /* Content-Type; a literal */
-    const char *fields;    /* as in struct http_reply; a literal or NULL */
-    struct buf body;       /* owned by whoever asked */
-    bool after_publishing; /* true only once every loop has the new configuration */
+    const char *type;   /* Content-Type; a literal */
+    const char *fields; /* as in struct http_reply; a literal or NULL */
+    struct buf body;    /* owned by whoever asked */
+    uint64_t in_force;  /* true only once this publication is; 0: it is true now */
+    bool is_later;      /* none yet: ask again when what is under way is in force */
 };
 
 /* Find the route and run it. `is_control`: it came over the control socket;

@@ -65,11 +65,14 @@ static void post_reload(struct balancer *b, struct admin_answer *a)
 {
     struct problems problems;
 
+    a->is_later = b->publishing != NULL;
+    if (a->is_later)
+        return;
     problems_init(&problems, b->path == NULL ? "alb quick" : b->path);
     const bool ok = balancer_reload(b, &problems);
     a->status = ok ? 200 : 400;
     a->type = json_text_type;
-    a->after_publishing = ok;
+    a->in_force = ok ? b->published : 0;
     buf_print(&a->body, "{\"ok\":%s,\"%s\":", ok ? "true" : "false", ok ? "warnings" : "errors");
     put_texts(&a->body, &problems, ok);
     buf_put(&a->body, SPAN("}\n"));
@@ -143,7 +146,7 @@ static void run_route(struct balancer *b, const struct route *route, struct admi
 {
     a->status = 200;
     route->run(b, a);
-    if (buf_len(&a->body) == 0)
+    if (buf_len(&a->body) == 0 && !a->is_later)
         say(a, 500, "The answer could not be made: it has more than 8 MB.");
 }
 

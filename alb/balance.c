@@ -5,6 +5,7 @@
 #include "stickiness/stickiness.h"
 
 #include "alb/config.h"
+#include "alb/members.h"
 #include "alb/target.h"
 
 static struct target *by_id(const struct group *g, uint64_t id)
@@ -40,7 +41,7 @@ static struct target *by_cookie(const struct group *g, const struct seal_ring *r
  * (the managed balancer's fail open). */
 static struct target *in_turn(struct group *g)
 {
-    const unsigned start = atomic_fetch_add_explicit(&g->turn, 1, memory_order_relaxed);
+    const unsigned start = atomic_fetch_add_explicit(&g->state->turn, 1, memory_order_relaxed);
 
     for (size_t i = 0; i < g->turns; i++) {
         struct target *t = g->targets[g->order[(start + i) % g->turns]];

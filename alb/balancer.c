@@ -17,6 +17,7 @@
 #include "alb/config.h"
 #include "alb/greeter.h"
 #include "alb/health.h"
+#include "alb/members.h"
 #include "alb/worker.h"
 
 enum {
@@ -149,6 +150,7 @@ static void make_threads(struct balancer *b)
     for (int i = 0; i < b->worker_count; i++) {
         worker_init(&b->workers[i], b, i);
         b->workers[i].config = b->config;
+        b->workers[i].members = b->members;
     }
     b->greeter_count = (b->worker_count + 1) / 2;
     b->greeters = mem_array(struct greeter, (size_t)b->greeter_count);
@@ -311,14 +313,14 @@ static bool start(struct balancer *b, const char *ready_file, struct problems *p
         !open_access_log(b, b->config, problems))
         return false;
     b->connection_limit = balancer_connection_limit(b->config);
+    b->members = members_new(&b->registry, b->config);
     make_threads(b);
     if (!has_https(b->config))
         log_debug("no HTTPS listener");
     if (!balancer_open_listeners(b, b->config, problems) || !open_admin(b, problems))
         return false;
-    registry_bind(&b->registry, b->config);
     b->health = health_new(b->control.ev);
-    health_follow(b->health, b->config);
+    balancer_follow_members(b, b->config);
     if (!service_signals_start(&b->signals, b->control.ev, on_signal, b)) {
         problems_error(problems, 0, "cannot watch for signals");
         return false;
@@ -331,6 +333,7 @@ static void init(struct balancer *b, const char *path, struct span text)
 {
     *b = (struct balancer){ .path = path, .text = text, .signals.fd = -1 };
     list_init(&b->listeners);
+    list_init(&b->waiters);
     registry_init(&b->registry);
     access_file_init(&b->access);
     loop_init(&b->control, -1, CONTROL_INBOX, b);
@@ -373,7 +376,8 @@ static void done(struct balancer *b)
     admin_free(&b->admin);
     service_signals_stop(&b->signals, b->control.ev);
     health_free(&b->health);
-    balancer_free_config(&b->config);
+    members_free(&b->members);
+    config_free(&b->config);
     balancer_end_departures(b);
     registry_done(&b->registry);
     access_file_done(&b->access);

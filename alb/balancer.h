@@ -6,8 +6,9 @@
  *     workers          loops that carry connections (worker.h)
  *     greeters         threads that do TLS handshakes (greeter.h)
  *
- * A configuration is published by posting it to every thread's loop; each swaps
- * and acknowledges; the old one is freed when all have.
+ * A configuration, and the members of its groups, are published by posting them to
+ * every thread's loop; each swaps and acknowledges; the old ones are freed when all
+ * have.
  */
 #ifndef ALB_BALANCER_H
 #define ALB_BALANCER_H
@@ -33,6 +34,7 @@ struct config;
 struct greeter;
 struct health;
 struct listener_config;
+struct members;
 struct seal_ring;
 struct worker;
 
@@ -52,16 +54,28 @@ struct listener {
 struct listener_config *listener_config_of(const struct config *config,
                                            const struct listener *listener);
 
-/* A snapshot on its way to the loops. */
+/* A snapshot and the members of its groups, on their way to the loops. */
 struct publication {
     struct balancer *balancer;
-    struct config *config, *old;
+    uint64_t number; /* from 1 */
+    struct config *config;
+    struct members *members;
+    struct config *old_config; /* NULL when only the members are new */
+    struct members *old_members;
     atomic_int waiting; /* loops that have not swapped yet */
     ev_async swapped;   /* all have; unlike an inbox it is never full */
 };
 
 /* By a loop, after it swapped. */
 void publication_acknowledge(struct publication *p);
+
+/* Somebody on the control thread who waits until a publication is in force. Embed it
+ * and list_init() its link; list_remove() is the way to give up. */
+struct waiter {
+    struct list link;
+    uint64_t number;                /* of the publication */
+    void (*wake)(struct waiter *w); /* by then it is in no list; may wait again */
+};
 
 enum run_state { RUN_SERVING, RUN_DRAINING, RUN_CUTTING };
 
@@ -77,8 +91,12 @@ struct balancer {
     struct list listeners;
     struct registry registry;
     struct config *config;          /* the newest; loops may still be on the one before */
-    struct publication *publishing; /* NULL when no reload is under way */
-    bool reload_wanted;             /* SIGHUP came while one was */
+    struct members *members;        /* of its groups, just so */
+    struct publication *publishing; /* NULL when nothing is on its way to the loops */
+    uint64_t published, in_force;   /* the numbers of the newest, and of the newest in force */
+    bool reload_wanted;             /* SIGHUP came while something was under way */
+    bool members_changed;           /* the next publication has that */
+    struct list waiters;
     struct seal_ring *ring;
     struct access_file access;
     struct health *health;
@@ -97,8 +115,15 @@ struct balancer {
 int balancer_run(const char *path, struct span text, const char *ready_file);
 
 /* A new configuration from the same file. False when it was refused: nothing
- * has changed then, and `problems` says why. */
+ * has changed then, and `problems` says why. Not while something is under way. */
 bool balancer_reload(struct balancer *b, struct problems *problems);
+
+/* Who is in the groups has changed: publish it, at once or (together with what changes
+ * until then) when what is under way is in force. Returns that publication's number. */
+uint64_t balancer_change_members(struct balancer *b);
+
+/* Wake this one when that publication is in force. */
+void balancer_wait(struct balancer *b, struct waiter *waiter, uint64_t number);
 
 /* The registered targets, for health checks and status. */
 void balancer_status(struct balancer *b, struct buf *json);

@@ -31,7 +31,12 @@ void balancer_stop(struct balancer *b);
 /* Wait no more for the deregistration delays that still run. */
 void balancer_end_departures(struct balancer *b);
 
-/* Free a snapshot with its groups. */
-void balancer_free_config(struct config **config);
+/* Post this configuration (the one of now, or a new one) to all loops, with members
+ * that are made now. Nothing else is under way. */
+void balancer_publish(struct balancer *b, struct config *config);
+
+/* The members of now: start, change and end health checks and deregistration delays
+ * (those of `old`, the configuration before). */
+void balancer_follow_members(struct balancer *b, const struct config *old);
 
 #endif

@@ -4,8 +4,8 @@
  * The control thread reads and checks a file whole, then publishes the result
  * to the loops; nobody changes it after that. A file with any error gives no
  * snapshot at all, and every error is listed with its line. What lives longer
- * than a snapshot (a target's health and counters) is in the registry
- * (target.h); a snapshot only points there.
+ * than a snapshot (a target's health and counters) is in the registry (target.h);
+ * which targets its groups have now is published beside it (members.h).
  */
 #ifndef ALB_CONFIG_H
 #define ALB_CONFIG_H
@@ -22,7 +22,6 @@
 
 #include "alb/options.h"
 
-struct group; /* target.h: the group at run time */
 struct tls_server;
 
 /* Where a section stands, and each setting that was written in it (by its row
@@ -54,7 +53,7 @@ struct group_config {
     size_t matcher_count;
     struct stickiness_policy stickiness; /* borrows from options */
     uint64_t id;                         /* stickiness_id(name) */
-    struct group *group;                 /* set by registry_bind(), before publishing */
+    size_t index;                        /* in config->groups; who is in it: members.h */
 };
 
 enum action_kind { ACTION_FORWARD, ACTION_FIXED_RESPONSE };

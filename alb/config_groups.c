@@ -195,6 +195,8 @@ static void check_group(struct group_config *g, struct problems *problems)
 
 void config_groups(struct config *config, struct problems *problems)
 {
-    for (size_t i = 0; i < config->group_count; i++)
+    for (size_t i = 0; i < config->group_count; i++) {
+        config->groups[i].index = i;
         check_group(&config->groups[i], problems);
+    }
 }

@@ -12,6 +12,7 @@
 #include "alb/exchange_private.h"
 #include "alb/headers.h"
 #include "alb/route.h"
+#include "alb/members.h"
 #include "alb/target.h"
 #include "alb/worker.h"
 
@@ -147,8 +148,9 @@ struct exchange *exchange_start(struct worker *w, const struct exchange_client *
     init_request(x, m);
     exchange_touch(x);
 
-    struct choice choice = balance_choose(route->group->group, balancer_seal_ring(w->balancer), m,
-                                          clock_wall_ms() / 1000);
+    struct choice choice =
+        balance_choose(members_of(w->members, route->group), balancer_seal_ring(w->balancer), m,
+                       clock_wall_ms() / 1000);
     if (choice.target == NULL) {
         exchange_fail(x, 503, "no target");
         return x;

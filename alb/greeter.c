@@ -150,7 +150,7 @@ void greeter_unlisten(struct loop *loop, void *arg)
     }
 }
 
-void greeter_adopt_config(struct loop *loop, void *arg)
+void greeter_adopt(struct loop *loop, void *arg)
 {
     struct greeter *g = loop->user;
     struct publication *p = arg;

@@ -20,6 +20,7 @@
 
 #include "alb/config.h"
 #include "alb/health_check.h"
+#include "alb/members.h"
 #include "alb/target.h"
 
 enum { FIRST_CHECK_WITHIN_MS = 1000, DESCRIPTION_MAX = 160 };
@@ -190,14 +191,14 @@ static void follow_target(struct health *h, const struct group_config *config, s
         set_rhythm(p, config->options.health_interval_ms);
 }
 
-void health_follow(struct health *h, const struct config *config)
+void health_follow(struct health *h, const struct members *members)
 {
     list_each (at, &h->probes)
         list_entry(at, struct probe, link)->is_followed = false;
-    for (size_t i = 0; i < config->group_count; i++) {
-        const struct group *g = config->groups[i].group;
+    for (size_t i = 0; i < members->group_count; i++) {
+        const struct group *g = &members->groups[i];
         for (size_t j = 0; j < g->count; j++)
-            follow_target(h, &config->groups[i], g->targets[j]);
+            follow_target(h, g->config, g->targets[j]);
     }
     list_each_safe (at, after, &h->probes) {
         struct probe *p = list_entry(at, struct probe, link);

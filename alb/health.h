@@ -11,19 +11,19 @@
 
 #include <stdint.h>
 
-struct config;
 struct ev_loop;
 struct health;
+struct members;
 struct probe;
 struct target;
 
 struct health *health_new(struct ev_loop *loop);
 void health_free(struct health **health);
 
-/* After a configuration was published: start, change and stop probes so that
+/* After new members were published: start, change and stop probes so that
  * they fit it. Probes that go on keep their counts and their rhythm. Targets of
  * a group with health_check.enabled = no become TARGET_UNAVAILABLE (usable). */
-void health_follow(struct health *health, const struct config *config);
+void health_follow(struct health *health, const struct members *members);
 
 /* The target is about to be forgotten: stop its probe, if any. */
 void health_forget(struct health *health, struct target *target);

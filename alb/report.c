@@ -11,6 +11,7 @@
 #include "alb/balancer.h"
 #include "alb/config.h"
 #include "alb/health.h"
+#include "alb/members.h"
 #include "alb/worker.h"
 
 static const char *state_name(enum run_state state)
@@ -63,17 +64,17 @@ static json_t *target_json(const struct target *t)
                      (json_int_t)atomic_load_explicit(&t->outstanding, memory_order_relaxed));
 }
 
-static json_t *groups_json(const struct config *config)
+static json_t *groups_json(const struct members *members)
 {
     json_t *list = json_array();
 
-    for (size_t i = 0; i < config->group_count; i++) {
-        const struct group *g = config->groups[i].group;
+    for (size_t i = 0; i < members->group_count; i++) {
+        const struct group *g = &members->groups[i];
         json_t *targets = json_array();
         for (size_t j = 0; j < g->count; j++)
             json_array_append_new(targets, target_json(g->targets[j]));
-        json_array_append_new(list, json_pack("{s:s,s:s,s:o}", "name", config->groups[i].name,
-                                              "algorithm", "round_robin", "targets", targets));
+        json_array_append_new(list, json_pack("{s:s,s:s,s:o}", "name", g->config->name, "algorithm",
+                                              "round_robin", "targets", targets));
     }
     return list;
 }
@@ -86,7 +87,7 @@ void balancer_status(struct balancer *b, struct buf *to)
                   "config", text_or_null(b->path), "workers", b->worker_count, "connections",
                   (json_int_t)atomic_load_explicit(&b->connections, memory_order_relaxed),
                   "reloads", (json_int_t)b->reloads, "listeners", listeners_json(b),
-                  "target_groups", groups_json(b->config));
+                  "target_groups", groups_json(b->members));
     char *text = json_dumps(json, JSON_COMPACT);
 
     if (text != NULL)
@@ -201,16 +202,16 @@ static void fill_group(const struct group *g, struct group_values *v)
         metric_add(target_is_usable(g->targets[i]) ? &v->healthy : &v->unhealthy, 1);
 }
 
-static bool print_groups(const struct config *config, struct buf *to)
+static bool print_groups(const struct members *members, struct buf *to)
 {
-    const size_t count = config->group_count;
+    const size_t count = members->group_count;
     struct row *rows = mem_array(struct row, count);
     struct group_values *values = mem_array(struct group_values, count);
 
     for (size_t i = 0; i < count; i++) {
-        fill_group(config->groups[i].group, &values[i]);
+        fill_group(&members->groups[i], &values[i]);
         rows[i].values = &values[i];
-        metrics_label("target_group", span_text(config->groups[i].name), rows[i].labels,
+        metrics_label("target_group", span_text(members->groups[i].config->name), rows[i].labels,
                       LABELS_MAX);
     }
     const bool ok = print_rows(to, group_gauges, rows, count, false);
@@ -253,7 +254,7 @@ static bool print_targets(const struct registry *registry, struct buf *to)
 
 void balancer_metrics(struct balancer *b, struct buf *to)
 {
-    if (!print_process(b, to) || !print_counters(b, to) || !print_groups(b->config, to) ||
+    if (!print_process(b, to) || !print_counters(b, to) || !print_groups(b->members, to) ||
         !print_targets(&b->registry, to))
         buf_drop(to, buf_len(to)); /* a part would be taken for the whole */
 }

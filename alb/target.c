@@ -3,9 +3,9 @@
 
 #include "base/bug.h"
 #include "base/mem.h"
+#include "stickiness/stickiness.h"
 
 #include "alb/config.h"
-#include "alb/health.h"
 
 const char *target_state_name(enum target_state state)
 {
@@ -49,9 +49,29 @@ bool target_is_usable(const struct target *t)
     return state == TARGET_HEALTHY || state == TARGET_UNAVAILABLE;
 }
 
+struct group_state *group_state_ref(struct group_state *s)
+{
+    atomic_fetch_add_explicit(&s->refs, 1, memory_order_relaxed);
+    return s;
+}
+
+void group_state_unref(struct group_state **s)
+{
+    struct group_state *gone = *s;
+
+    *s = NULL;
+    if (gone == NULL || atomic_fetch_sub_explicit(&gone->refs, 1, memory_order_acq_rel) != 1)
+        return;
+    free(gone->name);
+    free(gone);
+}
+
+/* --- the registry ------------------------------------------------------------- */
+
 void registry_init(struct registry *r)
 {
     list_init(&r->targets);
+    list_init(&r->groups);
 }
 
 void registry_forget(struct target *t)
@@ -60,10 +80,18 @@ void registry_forget(struct target *t)
     target_unref(&t);
 }
 
+static void forget_group(struct group_state *s)
+{
+    list_remove(&s->in_registry);
+    group_state_unref(&s);
+}
+
 void registry_done(struct registry *r)
 {
     list_each_safe (at, after, &r->targets)
         registry_forget(list_entry(at, struct target, in_registry));
+    list_each_safe (at, after, &r->groups)
+        forget_group(list_entry(at, struct group_state, in_registry));
 }
 
 static struct target *find(struct registry *r, const char *group, const char *text)
@@ -76,116 +104,43 @@ static struct target *find(struct registry *r, const char *group, const char *te
     return NULL;
 }
 
-static struct target *find_or_make(struct registry *r, const struct group_config *group,
-                                   const struct target_config *config)
+struct target *registry_target(struct registry *r, const char *group, const char *text,
+                               const struct addr *addr)
 {
-    struct target *t = find(r, group->name, config->text);
+    struct target *t = find(r, group, text);
     if (t != NULL)
         return t;
 
     t = mem_new(struct target);
-    t->group = mem_text(group->name);
-    t->text = mem_text(config->text);
-    t->addr = config->addr;
-    t->id = stickiness_id(span_text(config->text));
+    t->group = mem_text(group);
+    t->text = mem_text(text);
+    t->addr = *addr;
+    t->id = stickiness_id(span_text(text));
     atomic_init(&t->refs, 1); /* the registry's */
     atomic_init(&t->state, TARGET_INITIAL);
     list_append(&r->targets, &t->in_registry);
     return t;
 }
 
-/* The weights in lowest terms, and their sum. */
-static size_t reduce(const struct group_config *config, uint32_t *weights)
+struct group_state *registry_group(struct registry *r, const char *name)
 {
-    uint32_t divisor = 0;
-    size_t sum = 0;
-
-    for (size_t i = 0; i < config->target_count; i++) {
-        for (uint32_t w = config->targets[i].weight; w != 0;) {
-            const uint32_t rest = divisor % w;
-            divisor = w;
-            w = rest;
-        }
+    list_each (at, &r->groups) {
+        struct group_state *s = list_entry(at, struct group_state, in_registry);
+        if (strcmp(s->name, name) == 0)
+            return s;
     }
-    for (size_t i = 0; i < config->target_count && divisor != 0; i++) {
-        weights[i] = config->targets[i].weight / divisor;
-        sum += weights[i];
-    }
-    return sum;
+    struct group_state *s = mem_new(struct group_state);
+    s->name = mem_text(name);
+    atomic_init(&s->refs, 1); /* the registry's */
+    list_append(&r->groups, &s->in_registry);
+    return s;
 }
 
-/* Spread evenly: the k-th turn of a target is at about k * turns / weight. They
- * are sorted by that place, by counting. */
-static void order_turns(struct group *g, const struct group_config *config)
+void registry_forget_groups(struct registry *r, const struct config *config)
 {
-    uint32_t *weights = mem_array(uint32_t, g->count);
-
-    g->turns = reduce(config, weights);
-    g->order = mem_array(uint32_t, g->turns);
-    size_t *at = mem_array(size_t, g->turns + 1);
-    for (size_t i = 0; i < g->count; i++) {
-        for (size_t k = 0; k < weights[i]; k++)
-            at[k * g->turns / weights[i] + 1]++;
-    }
-    for (size_t i = 1; i <= g->turns; i++)
-        at[i] += at[i - 1];
-    for (uint32_t i = 0; i < g->count; i++) {
-        for (size_t k = 0; k < weights[i]; k++)
-            g->order[at[k * g->turns / weights[i]]++] = i;
-    }
-    free(at);
-    free(weights);
-}
-
-static void bind_group(struct registry *r, struct group_config *config)
-{
-    struct group *g = mem_new(struct group);
-
-    g->config = config;
-    g->count = config->target_count;
-    g->targets = mem_array(struct target *, g->count);
-    for (size_t i = 0; i < g->count; i++)
-        g->targets[i] = target_ref(find_or_make(r, config, &config->targets[i]));
-    order_turns(g, config);
-    config->group = g;
-}
-
-void registry_bind(struct registry *r, struct config *config)
-{
-    for (size_t i = 0; i < config->group_count; i++)
-        bind_group(r, &config->groups[i]);
-}
-
-void config_release_groups(struct config *config)
-{
-    for (size_t i = 0; i < config->group_count; i++) {
-        struct group *g = config->groups[i].group;
-        if (g == NULL)
-            continue;
-        for (size_t j = 0; j < g->count; j++)
-            target_unref(&g->targets[j]);
-        free(g->targets);
-        free(g->order);
-        free(g);
-        config->groups[i].group = NULL;
-    }
-}
-
-void registry_mark_removed(struct registry *r, const struct config *config,
-                           void (*gone)(void *user, struct target *t), void *user)
-{
-    list_each (at, &r->targets)
-        list_entry(at, struct target, in_registry)->is_registered = false;
-    for (size_t i = 0; i < config->group_count; i++) {
-        struct group *g = config->groups[i].group;
-        for (size_t j = 0; j < g->count; j++)
-            g->targets[j]->is_registered = true;
-    }
-    list_each (at, &r->targets) {
-        struct target *t = list_entry(at, struct target, in_registry);
-        if (t->is_registered || target_state_of(t) == TARGET_DRAINING)
-            continue;
-        atomic_store(&t->state, TARGET_DRAINING);
-        gone(user, t);
+    list_each_safe (at, after, &r->groups) {
+        struct group_state *s = list_entry(at, struct group_state, in_registry);
+        if (config_group(config, span_text(s->name)) == NULL)
+            forget_group(s);
     }
 }

@@ -3,9 +3,9 @@
  *
  * A target lives longer than the configuration that names it: its health,
  * load and counters carry over a reload. The registry (the control thread's)
- * finds it again by group and address; snapshots, connections and tunnels hold
- * references, and the last one frees it. Loops read and add through atomics;
- * only the control thread changes health.
+ * finds it again by group and address; memberships (members.h), connections and
+ * tunnels hold references, and the last one frees it. Loops read and add through
+ * atomics; only the control thread changes health.
  */
 #ifndef ALB_TARGET_H
 #define ALB_TARGET_H
@@ -21,7 +21,6 @@
 #include "alb/counters.h"
 
 struct config;
-struct group_config;
 
 /* The managed balancer's names and meaning. */
 enum target_state {
@@ -47,7 +46,7 @@ struct target {
 
     struct list in_registry;     /* control thread */
     struct probe *probe;         /* control thread: health.h; NULL when not checked */
-    bool is_registered;          /* control thread: named by the current configuration */
+    bool is_registered;          /* control thread: a member of its group now */
     struct departure *departure; /* control thread: while its deregistration delay runs */
 };
 
@@ -62,36 +61,39 @@ static inline enum target_state target_state_of(const struct target *t)
 /* May it get new requests? */
 bool target_is_usable(const struct target *t);
 
-/* A group of one snapshot: the registry's targets in the file's order. */
-struct group {
-    const struct group_config *config; /* borrowed: the snapshot's */
-    struct target **targets;           /* references */
-    size_t count;
-    uint32_t *order; /* owned: whose turn it is, each as often as its weight says */
-    size_t turns;    /* how many there are; 0 when no target has a weight */
-    atomic_uint turn;
+/* What of a group outlives a change of its members: one for each group name. Loops
+ * share it through atomics. */
+struct group_state {
+    char *name; /* owned */
+    atomic_uint refs;
+    atomic_uint turn; /* of round_robin: how many turns there were */
+    struct list in_registry;
 };
+
+struct group_state *group_state_ref(struct group_state *s);
+void group_state_unref(struct group_state **s);
 
 /* The control thread's. */
 struct registry {
     struct list targets;
+    struct list groups; /* group_state */
 };
 
 void registry_init(struct registry *r);
 void registry_done(struct registry *r);
 
-/* Give every group of the new snapshot its targets, making those that are new.
- * config_release_groups() is its undoing, when the snapshot goes. */
-void registry_bind(struct registry *r, struct config *config);
-void config_release_groups(struct config *config);
+/* The target of that group and address, made (initial) when it is not known; the
+ * reference is the registry's. */
+struct target *registry_target(struct registry *r, const char *group, const char *text,
+                               const struct addr *addr);
 
-/* After publishing: targets that no group names any more become draining, and
- * `gone` is called for each, once. They stay known: one that comes back before
- * it is forgotten has all that it carried. */
-void registry_mark_removed(struct registry *r, const struct config *config,
-                           void (*gone)(void *user, struct target *t), void *user);
+/* The same for a group's state. */
+struct group_state *registry_group(struct registry *r, const char *name);
 
 /* Nothing is left of it here. */
 void registry_forget(struct target *t);
+
+/* States of groups that the configuration does not have are forgotten. */
+void registry_forget_groups(struct registry *r, const struct config *config);
 
 #endif

@@ -153,7 +153,7 @@ void worker_unlisten(struct loop *loop, void *arg)
 
 /* --- orders from the control thread ------------------------------------------- */
 
-void worker_adopt_config(struct loop *loop, void *arg)
+void worker_adopt(struct loop *loop, void *arg)
 {
     struct worker *w = loop->user;
     struct publication *p = arg;
@@ -162,6 +162,7 @@ void worker_adopt_config(struct loop *loop, void *arg)
     const bool new_idle =
         w->config != NULL && w->config->alb.idle_timeout_ms != p->config->alb.idle_timeout_ms;
     w->config = p->config;
+    w->members = p->members;
     if (new_idle)
         tunnels_set_idle(w, w->config->alb.idle_timeout_ms);
     publication_acknowledge(p);

@@ -27,6 +27,7 @@ struct balancer;
 struct config;
 struct listener;
 struct listener_config;
+struct members;
 struct tunnel;
 
 /* One listener as this worker accepts from it (plain HTTP ones only; those of
@@ -41,8 +42,9 @@ struct worker_listener {
 struct worker {
     struct loop loop;
     struct balancer *balancer;
-    const struct config *config; /* this loop's snapshot; swapped by a posted job */
-    struct list listeners;       /* worker_listener */
+    const struct config *config;   /* this loop's snapshot; swapped by a posted job */
+    const struct members *members; /* and who is in its groups */
+    struct list listeners;         /* worker_listener */
     struct list clients;
     struct tunnel **tunnels; /* by tunnel->index */
     uint32_t tunnel_count, tunnel_size;
@@ -74,8 +76,8 @@ loop_fn worker_listen;
 /* Close it: arg is the struct listener. */
 loop_fn worker_unlisten;
 
-/* A new snapshot; arg is a struct publication (balancer.h). */
-loop_fn worker_adopt_config;
+/* A new snapshot, or only new members; arg is a struct publication (balancer.h). */
+loop_fn worker_adopt;
 
 /* An accepted connection; arg is a struct arrival, which it frees. */
 struct arrival {

@@ -9,6 +9,7 @@
 #include "alb/admin.h"
 #include "alb/balancer_private.h"
 #include "alb/health.h"
+#include "alb/members.h"
 
 #include "config_fixture.h"
 
@@ -33,13 +34,14 @@ static int set_up(void **state)
     memset(&b, 0, sizeof(b));
     b.path = "alb.ini";
     list_init(&b.listeners);
+    list_init(&b.waiters);
     registry_init(&b.registry);
     access_file_init(&b.access);
     loop_init(&b.control, -1, 64, &b);
     b.started_ms = clock_mono_ms();
     b.config = read_text(good_file, &p);
     problems_done(&p);
-    registry_bind(&b.registry, b.config);
+    b.members = members_new(&b.registry, b.config);
     b.health = health_new(b.control.ev);
     b.admin = admin_new(&b);
     assert_true(addr_parse(SPAN("127.0.0.1:0"), true, &tcp, why, sizeof(why)));
@@ -55,7 +57,8 @@ static int tear_down(void **state)
     admin_free(&b.admin);
     assert_int_equal(access("alb.sock", F_OK), -1);
     health_free(&b.health);
-    balancer_free_config(&b.config);
+    members_free(&b.members);
+    config_free(&b.config);
     registry_done(&b.registry);
     access_file_done(&b.access);
     list_each_safe (at, after, &b.listeners) {
@@ -251,8 +254,8 @@ static void test_a_large_body_is_taken_and_an_answer_not_lost(void **state)
 static void test_status_is_json(void **state)
 {
     (void)state;
-    atomic_store(&b.config->groups[0].group->targets[0]->state, TARGET_HEALTHY);
-    atomic_store(&b.config->groups[0].group->targets[0]->outstanding, 3);
+    atomic_store(&b.members->groups[0].targets[0]->state, TARGET_HEALTHY);
+    atomic_store(&b.members->groups[0].targets[0]->outstanding, 3);
     ask(&tcp, "GET /status HTTP/1.1\r\n" LOCAL);
     json_t *json = json_loads(body(), 0, NULL);
     const char *state_is, *config, *group, *target, *health_is;
@@ -289,7 +292,7 @@ static void test_metrics_have_every_target(void **state)
     };
     (void)state;
     metric_add(&b.counters.connections, 4);
-    metric_add(&b.config->groups[0].group->targets[0]->counters.requests, 7);
+    metric_add(&b.members->groups[0].targets[0]->counters.requests, 7);
     ask(&tcp, "GET /metrics HTTP/1.1\r\n" LOCAL);
     expect_answer("type", "*Content-Type: text/plain; version=0.0.4;*");
     for (size_t i = 0; i < COUNT(lines); i++) {
@@ -315,6 +318,14 @@ static void test_a_bad_file_is_refused_with_every_line(void **state)
     assert_int_equal(b.reloads_failed, 1);
 }
 
+/* All loops have what is under way. */
+static void swap_all(void)
+{
+    assert_non_null(b.publishing);
+    atomic_store(&b.publishing->waiting, 1);
+    publication_acknowledge(b.publishing);
+}
+
 /* There are no loops here, so that the reload is under way until we say. */
 static void test_the_answer_waits_until_all_loops_have_it(void **state)
 {
@@ -323,13 +334,50 @@ static void test_the_answer_waits_until_all_loops_have_it(void **state)
     put(fd, RELOAD, strlen(RELOAD));
     assert_false(take(fd, 50));
     assert_string_equal(answer, "");
-    assert_non_null(b.publishing);
-    atomic_store(&b.publishing->waiting, 1);
-    publication_acknowledge(b.publishing);
+    swap_all();
     assert_true(take(fd, 5000));
     close(fd);
     expect_answer("accepted", "HTTP/1.1 200 *{\"ok\":true,\"warnings\":[*]}\n");
     assert_int_equal(b.reloads, 1);
+}
+
+static void test_a_second_reload_waits_for_its_turn(void **state)
+{
+    int fds[3];
+    (void)state;
+
+    for (size_t i = 0; i < COUNT(fds); i++) {
+        fds[i] = dial(&control);
+        put(fds[i], RELOAD, strlen(RELOAD));
+        assert_false(take(fds[i], 20));
+    }
+    assert_int_equal(b.reloads, 1);
+    for (size_t i = 0; i < COUNT(fds); i++) {
+        assert_int_equal(b.reloads, i + 1);
+        swap_all();
+        assert_true(take(fds[i], 5000));
+        expect_answer("in turn", "HTTP/1.1 200 *{\"ok\":true*");
+        close(fds[i]);
+    }
+    assert_null(b.publishing);
+}
+
+static void test_changes_of_members_are_gathered(void **state)
+{
+    (void)state;
+    assert_int_equal(balancer_change_members(&b), 1);
+    assert_int_equal(balancer_change_members(&b), 2);
+    assert_int_equal(balancer_change_members(&b), 2);
+    const struct config *config = b.config;
+    for (unsigned i = 1; i <= 2; i++) {
+        assert_int_equal(b.publishing->number, i);
+        swap_all();
+        for (int turns = 0; turns < 1000 && b.in_force < i; turns++)
+            ev_run(b.control.ev, EVRUN_NOWAIT);
+        assert_int_equal(b.in_force, i);
+    }
+    assert_null(b.publishing);
+    assert_ptr_equal(b.config, config);
 }
 
 static void test_who_leaves_while_a_reload_is_under_way(void **state)
@@ -339,8 +387,7 @@ static void test_who_leaves_while_a_reload_is_under_way(void **state)
     put(fd, RELOAD, strlen(RELOAD));
     assert_false(take(fd, 20));
     close(fd);
-    atomic_store(&b.publishing->waiting, 1);
-    publication_acknowledge(b.publishing);
+    swap_all();
     ask(&control, "GET /health HTTP/1.1\r\n" LOCAL);
     expect_answer("still there", "HTTP/1.1 200 *");
 }
@@ -392,6 +439,8 @@ int main(void)
         WITH_ADMIN(test_metrics_have_every_target),
         WITH_ADMIN(test_a_bad_file_is_refused_with_every_line),
         WITH_ADMIN(test_the_answer_waits_until_all_loops_have_it),
+        WITH_ADMIN(test_a_second_reload_waits_for_its_turn),
+        WITH_ADMIN(test_changes_of_members_are_gathered),
         WITH_ADMIN(test_who_leaves_while_a_reload_is_under_way),
         WITH_ADMIN(test_the_control_socket_is_for_owner_and_group),
         WITH_ADMIN(test_no_more_than_64_at_a_time),

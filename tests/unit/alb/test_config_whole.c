@@ -74,7 +74,7 @@ static void test_whole_groups(void **state)
     assert_string_equal(chat->stickiness.cookie_name, "AWSALB");
     assert_string_equal(chat->stickiness.cors_cookie_name, "AWSALBCORS");
     assert_true(chat->id == stickiness_id(SPAN("chat")));
-    assert_null(chat->group);
+    assert_int_equal(chat->index, chat - c->groups);
     assert_null(config_group(c, SPAN("web")));
     config_free(&c);
 }

@@ -7,6 +7,7 @@
 #include "net/listener.h"
 
 #include "alb/health.h"
+#include "alb/members.h"
 #include "alb/target.h"
 
 #include "config_fixture.h"
@@ -32,6 +33,7 @@ static struct server {
 } server;
 
 static struct config *config;
+static struct members *members;
 static struct registry registry;
 static struct health *health;
 
@@ -100,7 +102,7 @@ static struct config *make_config(const char *settings)
 
 static struct target *target(void)
 {
-    return config->groups[0].group->targets[0];
+    return members->groups[0].targets[0];
 }
 
 static int set_up(void **state)
@@ -112,7 +114,7 @@ static int set_up(void **state)
     registry_init(&registry);
     health = health_new(server.loop);
     config = make_config("health_check.healthy_threshold_count = 3\n");
-    registry_bind(&registry, config);
+    members = members_new(&registry, config);
     return 0;
 }
 
@@ -120,7 +122,7 @@ static int tear_down(void **state)
 {
     (void)state;
     health_free(&health);
-    config_release_groups(config);
+    members_free(&members);
     config_free(&config);
     registry_done(&registry);
     server_stop();
@@ -130,11 +132,13 @@ static int tear_down(void **state)
 
 static void reload(struct config *next)
 {
-    registry_bind(&registry, next);
-    health_follow(health, next);
-    config_release_groups(config);
+    struct members *next_members = members_new(&registry, next);
+
+    health_follow(health, next_members);
+    members_free(&members);
     config_free(&config);
     config = next;
+    members = next_members;
 }
 
 static void run_until(bool (*done)(void))
@@ -217,7 +221,7 @@ static void test_one_answer_one_verdict(void **state)
         if (strcmp(v->reason, "Target.Timeout") == 0)
             config->groups[0].options.health_timeout_ms = 20;
         assert_string_equal(health_reason(target()), "Elb.RegistrationInProgress");
-        health_follow(health, config);
+        health_follow(health, members);
         assert_string_equal(health_reason(target()), "Elb.InitialHealthChecking");
         run_until(is_judged);
         if (target_state_of(target()) != v->state ||
@@ -234,7 +238,7 @@ static void test_nobody_listens(void **state)
 {
     (void)state;
     server_stop();
-    health_follow(health, config);
+    health_follow(health, members);
     run_until(is_judged);
     assert_int_equal(target_state_of(target()), TARGET_UNHEALTHY);
     assert_string_equal(health_description(target()), "Health checks failed: Connection refused");
@@ -248,7 +252,7 @@ static void test_a_head_without_end_is_bounded(void **state)
     memset(endless, 'a', sizeof(endless) - 1);
     memcpy(endless, SPAN("HTTP/1.1 200 OK\r\nA: ").ptr, SPAN("HTTP/1.1 200 OK\r\nA: ").len);
     server.answer = endless;
-    health_follow(health, config);
+    health_follow(health, members);
     run_until(is_judged);
     assert_int_equal(target_state_of(target()), TARGET_UNHEALTHY);
     assert_string_equal(health_reason(target()), "Target.FailedHealthChecks");
@@ -260,7 +264,7 @@ static void test_the_request_is_the_managed_balancers(void **state)
     (void)state;
 
     server.answer = HEAD("200 OK");
-    health_follow(health, config);
+    health_follow(health, members);
     run_until(is_judged);
     snprintf(want, sizeof(want),
              "GET /up?a=b HTTP/1.1\r\nHost: %s\r\nConnection: close\r\n"
@@ -309,7 +313,7 @@ static void test_states_follow_the_thresholds(void **state)
     (void)state;
     model = (struct model){ .state = TARGET_INITIAL, .seed = 7 };
     server.choose = choose_answer;
-    health_follow(health, config);
+    health_follow(health, members);
     run_until(rounds_are_over);
 }
 
@@ -319,7 +323,7 @@ static void test_a_reload_keeps_state_and_probe(void **state)
 {
     (void)state;
     server.answer = HEAD("200 OK");
-    health_follow(health, config);
+    health_follow(health, members);
     run_until(is_judged);
     struct target *before = target();
     const struct probe *probe = before->probe;
@@ -356,17 +360,17 @@ static void on_gone(void *user, struct target *t)
 
 static void test_a_removed_target_is_asked_no_more(void **state)
 {
-    struct config none = { .group_count = 0 };
+    const struct members none = { .group_count = 0 };
     (void)state;
 
     server.ending = STAYS; /* so that a check is under way */
     server.answer = "";
     const size_t before = descriptors();
-    health_follow(health, config);
+    health_follow(health, members);
     run_until(was_asked);
     assert_true(descriptors() > before);
     struct target *t = target_ref(target());
-    registry_mark_removed(&registry, &none, on_gone, NULL);
+    members_mark(&registry, &none, on_gone, NULL);
     assert_int_equal(target_state_of(t), TARGET_DRAINING);
     assert_int_equal(descriptors(), before + server.open_count);
     target_unref(&t);
@@ -385,7 +389,7 @@ static void test_no_descriptor_is_left_behind(void **state)
     const size_t before = descriptors();
     model = (struct model){ .seed = 1 };
     server.answer = HEAD("500 No");
-    health_follow(health, config);
+    health_follow(health, members);
     run_until(rounds_are_over);
     health_free(&health);
     assert_int_equal(descriptors(), before);

@@ -1,0 +1,131 @@
+/* members.c -- see members.h. */
+#include "alb/members.h"
+
+#include "base/mem.h"
+
+#include "alb/config.h"
+#include "alb/target.h"
+
+/* --- whose turn it is ------------------------------------------------------------ */
+
+/* The weights in lowest terms, and their sum. */
+static size_t reduce(const struct group *g, uint32_t *weights)
+{
+    uint32_t divisor = 0;
+    size_t sum = 0;
+
+    for (size_t i = 0; i < g->count; i++) {
+        for (uint32_t w = g->weights[i]; w != 0;) {
+            const uint32_t rest = divisor % w;
+            divisor = w;
+            w = rest;
+        }
+    }
+    for (size_t i = 0; i < g->count && divisor != 0; i++) {
+        weights[i] = g->weights[i] / divisor;
+        sum += weights[i];
+    }
+    return sum;
+}
+
+/* Spread evenly: the k-th turn of a target is at about k * turns / weight. They
+ * are sorted by that place, by counting. */
+static void order_turns(struct group *g)
+{
+    uint32_t *weights = mem_array(uint32_t, g->count);
+
+    g->turns = reduce(g, weights);
+    g->order = mem_array(uint32_t, g->turns);
+    size_t *at = mem_array(size_t, g->turns + 1);
+    for (size_t i = 0; i < g->count; i++) {
+        for (size_t k = 0; k < weights[i]; k++)
+            at[k * g->turns / weights[i] + 1]++;
+    }
+    for (size_t i = 1; i <= g->turns; i++)
+        at[i] += at[i - 1];
+    for (uint32_t i = 0; i < g->count; i++) {
+        for (size_t k = 0; k < weights[i]; k++)
+            g->order[at[k * g->turns / weights[i]]++] = i;
+    }
+    free(at);
+    free(weights);
+}
+
+/* --- made and freed --------------------------------------------------------------- */
+
+static void add(struct registry *r, struct group *g, const struct target_config *t)
+{
+    g->targets[g->count] = target_ref(registry_target(r, g->config->name, t->text, &t->addr));
+    g->weights[g->count++] = t->weight;
+}
+
+static void gather(struct registry *r, struct group *g, const struct group_config *config)
+{
+    g->config = config;
+    g->state = group_state_ref(registry_group(r, config->name));
+    g->targets = mem_array(struct target *, config->target_count);
+    g->weights = mem_array(uint32_t, config->target_count);
+    for (size_t i = 0; i < config->target_count; i++)
+        add(r, g, &config->targets[i]);
+    order_turns(g);
+}
+
+struct members *members_new(struct registry *r, const struct config *config)
+{
+    struct members *m = mem_new(struct members);
+
+    m->group_count = config->group_count;
+    m->groups = mem_array(struct group, m->group_count);
+    for (size_t i = 0; i < m->group_count; i++)
+        gather(r, &m->groups[i], &config->groups[i]);
+    return m;
+}
+
+static void group_done(struct group *g)
+{
+    for (size_t i = 0; i < g->count; i++)
+        target_unref(&g->targets[i]);
+    group_state_unref(&g->state);
+    free(g->targets);
+    free(g->weights);
+    free(g->order);
+}
+
+void members_free(struct members **members)
+{
+    struct members *m = *members;
+
+    *members = NULL;
+    if (m == NULL)
+        return;
+    for (size_t i = 0; i < m->group_count; i++)
+        group_done(&m->groups[i]);
+    free(m->groups);
+    free(m);
+}
+
+struct group *members_of(const struct members *members, const struct group_config *group)
+{
+    return &members->groups[group->index];
+}
+
+/* --- who is there ------------------------------------------------------------------- */
+
+void members_mark(struct registry *r, const struct members *members,
+                  void (*gone)(void *user, struct target *t), void *user)
+{
+    list_each (at, &r->targets)
+        list_entry(at, struct target, in_registry)->is_registered = false;
+    for (size_t i = 0; i < members->group_count; i++) {
+        const struct group *g = &members->groups[i];
+        for (size_t j = 0; j < g->count; j++)
+            g->targets[j]->is_registered = true;
+    }
+    list_each (at, &r->targets) {
+        struct target *t = list_entry(at, struct target, in_registry);
+        if (t->is_registered || target_state_of(t) == TARGET_DRAINING)
+            continue;
+        atomic_store(&t->state, TARGET_DRAINING);
+        gone(user, t);
+    }
+}

@@ -1,0 +1,137 @@
+/* test_members.c -- the members of groups, over changes of the configuration. */
+#include "alb/members.h"
+#include "alb/target.h"
+
+#include "config_fixture.h"
+
+static struct registry registry;
+
+static int set_up(void **state)
+{
+    (void)state;
+    registry_init(&registry);
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    registry_done(&registry);
+    return 0;
+}
+
+static struct config *config_of(const char *groups)
+{
+    char text[2048];
+    struct problems p;
+
+    snprintf(text, sizeof(text), EDGE LISTENER "%s", groups);
+    struct config *c = read_text(text, &p);
+    assert_non_null(c);
+    problems_done(&p);
+    return c;
+}
+
+#define ONE "[target_group chat]\ntarget = 10.0.0.1:80 weight=2\ntarget = 10.0.0.2:80 weight=4\n"
+
+static void test_members_are_the_files_in_its_order(void **state)
+{
+    struct config *c = config_of(ONE "[target_group b]\ntarget = 10.0.0.1:80\n");
+    struct members *m = members_new(&registry, c);
+    const struct group *chat = members_of(m, &c->groups[0]), *b = members_of(m, &c->groups[1]);
+    (void)state;
+
+    assert_int_equal(m->group_count, 2);
+    assert_ptr_equal(chat->config, &c->groups[0]);
+    assert_int_equal(chat->count, 2);
+    assert_string_equal(chat->targets[1]->text, "10.0.0.2:80");
+    assert_int_equal(chat->weights[1], 4);
+    assert_int_equal(chat->turns, 3);
+    assert_int_equal(b->count, 1);
+    assert_ptr_not_equal(b->targets[0], chat->targets[0]);
+    members_free(&m);
+    assert_null(m);
+    config_free(&c);
+}
+
+static void test_what_outlives_a_change(void **state)
+{
+    struct config *before = config_of(ONE), *after = config_of(ONE "target = 10.0.0.3:80\n");
+    struct members *old = members_new(&registry, before);
+    (void)state;
+
+    atomic_store(&old->groups[0].state->turn, 7);
+    struct members *new = members_new(&registry, after);
+    assert_ptr_equal(new->groups[0].targets[0], old->groups[0].targets[0]);
+    assert_ptr_equal(new->groups[0].state, old->groups[0].state);
+    members_free(&old);
+    config_free(&before);
+    assert_int_equal(atomic_load(&new->groups[0].state->turn), 7);
+    members_free(&new);
+    config_free(&after);
+}
+
+static unsigned gone_count;
+
+static void on_gone(void *user, struct target *t)
+{
+    (void)user;
+    assert_string_equal(t->text, "10.0.0.2:80");
+    gone_count++;
+}
+
+static void test_who_is_gone_drains_and_may_come_back(void **state)
+{
+    struct config *before = config_of(ONE);
+    struct config *after = config_of("[target_group chat]\ntarget = 10.0.0.1:80\n");
+    struct members *old = members_new(&registry, before), *new = members_new(&registry, after);
+    struct target *t = old->groups[0].targets[1];
+    (void)state;
+
+    gone_count = 0;
+    members_mark(&registry, old, on_gone, NULL);
+    assert_int_equal(gone_count, 0);
+    members_mark(&registry, new, on_gone, NULL);
+    members_mark(&registry, new, on_gone, NULL);
+    assert_int_equal(gone_count, 1);
+    assert_int_equal(target_state_of(t), TARGET_DRAINING);
+    assert_false(t->is_registered);
+    struct members *again = members_new(&registry, before);
+    assert_ptr_equal(again->groups[0].targets[1], t);
+    members_mark(&registry, again, on_gone, NULL);
+    assert_true(t->is_registered);
+    members_free(&again);
+    members_free(&old);
+    members_free(&new);
+    config_free(&before);
+    config_free(&after);
+}
+
+static void test_the_state_of_a_group_that_is_gone_goes(void **state)
+{
+    struct config *two = config_of(ONE "[target_group b]\n"), *one = config_of(ONE);
+    struct members *m = members_new(&registry, two);
+    (void)state;
+
+    struct group_state *b = m->groups[1].state, *chat = m->groups[0].state;
+    registry_forget_groups(&registry, one);
+    assert_ptr_equal(registry_group(&registry, "chat"), chat);
+    assert_ptr_not_equal(registry_group(&registry, "b"), b);
+    members_free(&m);
+    config_free(&one);
+    config_free(&two);
+}
+
+#define WITH_REGISTRY(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        WITH_REGISTRY(test_members_are_the_files_in_its_order),
+        WITH_REGISTRY(test_what_outlives_a_change),
+        WITH_REGISTRY(test_who_is_gone_drains_and_may_come_back),
+        WITH_REGISTRY(test_the_state_of_a_group_that_is_gone_goes),
+    };
+
+    return cmocka_run_group_tests(tests, enter_folder, leave_folder);
+}
