@@ -95,9 +95,9 @@ $B/wsserver/page_files.o: $(wildcard wsserver/page/*)
 
 # --- what must be installed, and the whole path by hand ------------------------
 
-PURPOSES := deps-build deps-test deps-fuzz deps-lint deps-valgrind
+PURPOSES := deps-build deps-test deps-fuzz deps-lint deps-valgrind deps-bench
 .PHONY: deps $(PURPOSES) run
-deps: ## install what building and testing need (apt); deps-fuzz, deps-lint, deps-valgrind likewise
+deps: ## install what building and testing need (apt); deps-fuzz, deps-lint, deps-valgrind, deps-bench likewise
 	@tools/deps.sh build test
 $(PURPOSES): deps-%:
 	@tools/deps.sh $*
@@ -158,6 +158,16 @@ tests/browser/node_modules: tests/browser/package.json
 	@cd tests/browser && npm install --no-package-lock --no-audit --no-fund --loglevel=error || { \
 	  echo "make: npm could not install what the browser tests need: its reason is above" >&2; exit 1; }
 	@touch $@
+
+# --- measuring --------------------------------------------------------------------
+
+.PHONY: bench
+bench: all $B/bin/bench-backend ## what a request costs, beside nginx (make deps-bench); ARGS="get --rounds 9"
+	@$(call need,nginx,bench)
+	@$(call need,wrk,bench)
+	@tests/bench/bench.py --bin $B/bin $(ARGS)
+$B/bin/bench-backend: $B/tests/bench/backend.o
+	$(LINK)
 
 # --- fuzzing --------------------------------------------------------------
 

@@ -2,7 +2,7 @@
 # deps.sh -- install those Debian packages that a purpose needs and that are
 # missing. Nothing else in the tree calls apt.
 #
-#     deps.sh PURPOSE...       build, test, fuzz, lint or valgrind
+#     deps.sh PURPOSE...       build, test, fuzz, lint, valgrind or bench
 set -eu
 
 fail() {
@@ -26,7 +26,8 @@ packages_for() {
     fuzz) echo clang ;;
     lint) echo clang-tidy clang-format cppcheck shellcheck ;;
     valgrind) echo valgrind libc6-dbg ;;
-    *) fail "no such purpose: $1 (build, test, fuzz, lint, valgrind)" ;;
+    bench) echo nginx-light wrk iproute2 procps python3 ;;
+    *) fail "no such purpose: $1 (build, test, fuzz, lint, valgrind, bench)" ;;
     esac
 }
 

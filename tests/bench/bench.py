@@ -1,0 +1,287 @@
+#!/usr/bin/python3
+"""bench.py -- what a request costs, beside nginx and beside ourselves.
+
+    make bench                             all scenarios
+    make bench ARGS="get log --rounds 9"   some, more rounds
+
+Two programs answer the same load in turns (A B B A ...), each round is short, and what counts
+is the CPU time of the whole process tree for each request, as a ratio within a round: wall time
+lies on a shared machine, and CPU time drifts, but both drift for A and B alike. A row is met when
+the median ratio, or that less its spread (half the range between the quartiles), is within the bound.
+
+Load and backend run on CPU 0, what is measured on CPU 1, one worker each, in a network namespace
+of their own (root; without it, on this machine's loopback).
+"""
+
+import argparse
+import contextlib
+import os
+import pathlib
+import re
+import resource
+import shutil
+import signal
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+
+HERE = pathlib.Path(__file__).resolve().parent
+CONNECTIONS = 64
+BACKEND_PORT, FIRST_PORT = 17000, 17100
+
+ALB = """
+[alb]
+workers = 1
+client_keep_alive.seconds = 86400
+idle_timeout.timeout_seconds = 4000
+max_connections = 19000
+access_logs.enabled = {log}
+access_logs.file = {folder}/access-{port}.log
+[edge]
+allow = any
+[listener main]
+bind = 127.0.0.1:{port}
+default_action = forward all
+[target_group all]
+target = 127.0.0.1:{backend}
+health_check.interval_seconds = 300
+{rules}
+"""
+
+RULE = """
+[rule r{n}]
+listener = main
+priority = {n}
+{condition}
+action = forward all
+"""
+
+NGINX = """
+daemon off; worker_processes 1; worker_rlimit_nofile 20000; pid {folder}/nginx.pid;
+error_log {folder}/nginx.err warn;
+events {{ worker_connections 19900; use epoll; }}
+http {{
+    access_log {log};
+    client_body_temp_path {folder}/b; proxy_temp_path {folder}/p; fastcgi_temp_path {folder}/f;
+    uwsgi_temp_path {folder}/u; scgi_temp_path {folder}/s;
+    tcp_nodelay on; keepalive_timeout 300s; keepalive_requests 100000000; server_tokens off;
+    upstream all {{ server 127.0.0.1:{backend}; keepalive 256; keepalive_requests 100000000; }}
+    server {{
+        listen 127.0.0.1:{port} backlog=4096;
+        location / {{
+            proxy_pass http://all; proxy_http_version 1.1; proxy_set_header Connection "";
+            proxy_set_header Host $host;
+            proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
+            proxy_set_header X-Forwarded-Proto $scheme;
+        }}
+    }}
+}}
+"""
+
+
+def tree(pid):
+    """The process and all below it."""
+    children = {}
+    for entry in os.listdir("/proc"):
+        if entry.isdigit():
+            with contextlib.suppress(OSError):
+                stat = pathlib.Path(f"/proc/{entry}/stat").read_text()
+                parent = int(stat[stat.rindex(")") + 2:].split()[1])
+                children.setdefault(parent, []).append(int(entry))
+    found, left = [], [pid]
+    while left:
+        found.append(left.pop())
+        left += children.get(found[-1], [])
+    return found
+
+
+def cpu_s(pid):
+    """Seconds of CPU time that all threads of the tree have had."""
+    total = 0
+    for each in tree(pid):
+        for task in os.listdir(f"/proc/{each}/task"):
+            with contextlib.suppress(OSError):
+                total += int(pathlib.Path(f"/proc/{each}/task/{task}/schedstat").read_text().split()[0])
+    return total / 1e9
+
+
+def wait_port(port, process):
+    end = time.monotonic() + 15
+    while time.monotonic() < end:
+        if process.poll() is not None:
+            sys.exit(f"bench: {process.args} ended with {process.returncode}")
+        with contextlib.suppress(OSError):
+            socket.create_connection(("127.0.0.1", port), 0.5).close()
+            return
+        time.sleep(0.02)
+    sys.exit(f"bench: nothing listens on port {port}: {process.args}")
+
+
+class Bench:
+    def __init__(self, binaries, folder, seconds):
+        self.binaries, self.folder, self.seconds = binaries, folder, seconds
+        self.processes = contextlib.ExitStack()
+        self.ports = FIRST_PORT
+        self.start(0, BACKEND_PORT, binaries / "bench-backend", str(BACKEND_PORT))
+
+    def start(self, cpu, port, *command):
+        log = open(self.folder / f"{port}.out", "w")
+        process = subprocess.Popen(["taskset", "-c", str(cpu), *map(str, command)],
+                                   stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+        self.processes.callback(self._stop, process)
+        wait_port(port, process)
+        return process
+
+    @staticmethod
+    def _stop(process):
+        for number in (signal.SIGTERM, signal.SIGTERM, signal.SIGKILL):
+            process.send_signal(number)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(2)
+                return
+
+    def _configure(self, name, text, **values):
+        self.ports += 1
+        path = self.folder / f"{name}-{self.ports}"
+        path.write_text(text.format(port=self.ports, backend=BACKEND_PORT, folder=self.folder,
+                                    **values))
+        return self.ports, path
+
+    def alb(self, log="false", rules=""):
+        port, path = self._configure("alb.ini", ALB, log=log, rules=rules)
+        return port, self.start(1, port, self.binaries / "alb", "run", path)
+
+    def nginx(self, log="off"):
+        port, path = self._configure("nginx.conf", NGINX, log=log.format(folder=self.folder))
+        return port, self.start(1, port, shutil.which("nginx") or "/usr/sbin/nginx", "-p",
+                                self.folder, "-c", path, "-e", self.folder / "nginx.err")
+
+    def round(self, target, path="/"):
+        """Microseconds of CPU time for each request, over one short run."""
+        port, process = target
+        before = cpu_s(process.pid)
+        done = subprocess.run(
+            ["taskset", "-c", "0", "wrk", "-t1", f"-c{CONNECTIONS}", f"-d{self.seconds}",
+             f"http://127.0.0.1:{port}{path}"], capture_output=True, text=True, check=True)
+        used = cpu_s(process.pid) - before
+        if "Non-2xx" in done.stdout or "Socket errors" in done.stdout:
+            sys.exit(f"bench: errors under load:\n{done.stdout}")
+        return used * 1e6 / int(re.search(r"(\d+) requests in", done.stdout)[1])
+
+
+def hold_idle(target, count):
+    """Connections that have made one request and now say nothing."""
+    sockets = []
+    for _ in range(count):
+        sock = socket.create_connection(("127.0.0.1", target[0]))
+        sock.sendall(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+        sockets.append(sock)
+    for sock in sockets:
+        sock.recv(4096)
+    return sockets
+
+
+def rules_of(count):
+    """Half of them by path, half by host; none is the one that answers."""
+    conditions = ("path-pattern = /service-{n}/*", "host-header = tenant-{n}.example.com")
+    return "".join(RULE.format(n=n, condition=conditions[n % 2].format(n=n))
+                   for n in range(1, count + 1))
+
+
+# --- the scenarios: each gives (reference, measured), as functions that run one round -------
+
+
+def scenario_get(b):
+    nginx, alb = b.nginx(), b.alb()
+    return lambda: b.round(nginx), lambda: b.round(alb)
+
+
+def scenario_log(b):
+    off, on = b.alb(), b.alb(log="true")
+    return lambda: b.round(off), lambda: b.round(on)
+
+
+def scenario_idle(b):
+    few, many = b.alb(), b.alb()
+    held = hold_idle(few, 10) + hold_idle(many, 9000)
+    b.processes.callback(lambda: [s.close() for s in held])
+    return lambda: b.round(few), lambda: b.round(many)
+
+
+def scenario_rules(b):
+    few, many = b.alb(rules=rules_of(10)), b.alb(rules=rules_of(1000))
+    return lambda: b.round(few), lambda: b.round(many)
+
+
+SCENARIOS = {
+    "get": (scenario_get, 0.90, "small keep-alive GET: alb beside nginx"),
+    "log": (scenario_log, 1.05, "the same with the access log on, beside off"),
+    "idle": (scenario_idle, 1.05, "the same with 9,000 idle connections, beside 10"),
+    "rules": (scenario_rules, 1.10, "the same past 1,000 rules, beside 10"),
+}
+
+
+def measure(b, name, rounds):
+    make, bound, what = SCENARIOS[name]
+    reference, measured = make(b)
+    pairs = []
+    reference(), measured()  # warm up
+    for i in range(rounds):
+        if i % 2 == 0:
+            a = reference()
+            pairs.append((a, measured()))
+        else:
+            m = measured()
+            pairs.append((reference(), m))
+    ratios = sorted(m / a for a, m in pairs)
+    quartiles = statistics.quantiles(ratios, n=4)
+    ratio, spread = statistics.median(ratios), (quartiles[2] - quartiles[0]) / 2
+    verdict = ("met" if ratio <= bound else "met within its spread" if ratio - spread <= bound
+               else "NOT MET")
+    print(f"{name:6} {statistics.median(a for a, _ in pairs):6.2f} {statistics.median(m for _, m in pairs):6.2f} us"
+          f"  ratio {ratio:.3f} +-{spread:.3f} ({ratios[0]:.3f} to {ratios[-1]:.3f})  bound {bound:.2f}: {verdict}"
+          f"   {what}", flush=True)
+    return ratio - spread <= bound
+
+
+def own_network():
+    """A loopback of our own, so that its settings and ports are ours."""
+    if os.geteuid() != 0 or "BENCH_INSIDE" in os.environ or shutil.which("unshare") is None:
+        return
+    os.environ["BENCH_INSIDE"] = "1"
+    os.execvp("unshare", ["unshare", "--net", sys.executable, __file__, *sys.argv[1:]])
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("scenarios", nargs="*", metavar="SCENARIO",
+                        help=f"of {', '.join(SCENARIOS)}; all when none is named")
+    parser.add_argument("--bin", type=pathlib.Path, required=True, help="folder of the programs")
+    parser.add_argument("--rounds", type=int, default=7, help="pairs of runs, at least 5")
+    parser.add_argument("--seconds", type=int, default=1, help="of each run")
+    options = parser.parse_args()
+    unknown = set(options.scenarios) - set(SCENARIOS)
+    if unknown or options.rounds < 5:
+        parser.error(f"no scenario {', '.join(unknown)}" if unknown else "at least 5 rounds")
+    own_network()
+    if "BENCH_INSIDE" in os.environ:
+        subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
+        for setting in ("net.ipv4.tcp_congestion_control=reno", "net.core.somaxconn=8192",
+                        "net.ipv4.ip_local_port_range=20000 65535"):
+            subprocess.run(["sysctl", "-qw", setting], check=False)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (resource.getrlimit(resource.RLIMIT_NOFILE)[1],) * 2)
+    ok = True
+    for name in options.scenarios or SCENARIOS:
+        with tempfile.TemporaryDirectory(prefix="bench-") as folder:
+            os.chmod(folder, 0o777)  # nginx's worker is another user
+            bench = Bench(options.bin.resolve(), pathlib.Path(folder), options.seconds)
+            with bench.processes:
+                ok &= measure(bench, name, options.rounds)
+    sys.exit(0 if ok else 1)
+
+
+main()
