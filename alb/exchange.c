@@ -102,14 +102,14 @@ static void keep_offer(struct exchange *x, const struct http_message *m)
 static void send_head(struct exchange *x, const struct http_message *m, const char *trace)
 {
     struct buf *out = &x->conn->out;
-    const char *why;
+    const char *why = "request head cannot be sent";
 
-    if (!headers_write_request(out, m, x->client.facts, trace, x->is_upgrade)) {
-        exchange_fail(x, 400, "request head cannot be sent");
-        return;
-    }
-    if (!http_second_request(buf_data(out), m, &why)) {
+    bool ok = headers_write_request(out, m, x->client.facts, trace, x->is_upgrade);
+    if (ok && !http_second_request(buf_data(out), m, &why)) {
         metric_add(&x->worker->counters.second_opinion_differs, 1);
+        ok = false;
+    }
+    if (!ok || !headers_write_hop(out, m, x->client.facts, trace)) {
         exchange_fail(x, 400, why);
         return;
     }

@@ -1,11 +1,6 @@
 /* headers.c -- see headers.h. */
 #include "alb/headers.h"
 
-#include <inttypes.h>
-#include <stdio.h>
-
-#include "base/clock.h"
-#include "base/random.h"
 #include "http/canonical.h"
 
 #include "alb/access_log.h"
@@ -26,46 +21,6 @@ static bool is_ours(enum http_name id)
     }
 }
 
-static void new_trace(const char *name, char out[64])
-{
-    uint64_t id[2];
-
-    id[0] = random_jitter();
-    id[1] = random_jitter();
-    snprintf(out, 64, "%s=1-%08x-%016" PRIx64 "%08x", name, (unsigned)(clock_wall_ms() / 1000),
-             id[0], (unsigned)id[1]);
-}
-
-/* The parts of a trace id, without those called `name`. True if one was Root. */
-static bool keep_parts(struct span value, struct buf *to)
-{
-    bool has_root = false;
-    struct span rest = value, part;
-
-    while (span_next(&rest, ';', &part)) {
-        if (part.len == 0 || span_starts_with(part, SPAN("Self=")))
-            continue;
-        has_root |= span_starts_with(part, SPAN("Root="));
-        buf_put(to, SPAN(";"));
-        buf_put(to, part);
-    }
-    return has_root;
-}
-
-void headers_trace_id(const struct http_message *m, char out[TRACE_ID_MAX])
-{
-    char ours[64];
-    struct buf kept;
-    struct span value = http_value(m, HTTP_N_X_AMZN_TRACE_ID);
-
-    if (value.len > TRACE_ID_MAX - sizeof(ours))
-        value = SPAN(""); /* far too long for one of ours: begin anew */
-    buf_init(&kept, 2 * TRACE_ID_MAX);
-    new_trace(keep_parts(value, &kept) ? "Self" : "Root", ours);
-    snprintf(out, TRACE_ID_MAX, "%s%.*s", ours, SPAN_ARGS(buf_data(&kept)));
-    buf_done(&kept);
-}
-
 /* The addresses so far, then the peer's. */
 static bool write_forwarded_for(struct buf *to, const struct http_message *m,
                                 const struct access_client *client)
@@ -78,26 +33,23 @@ static bool write_forwarded_for(struct buf *to, const struct http_message *m,
         if (f->value.len > 0)
             ok = ok && buf_put(to, f->value) && buf_put(to, SPAN(", "));
     }
-    return ok && buf_print(to, "%s\r\n", ip_format(&client->ip, ip));
-}
-
-static bool write_hop(struct buf *to, const struct http_message *m,
-                      const struct access_client *client, const char *trace)
-{
-    char port[8];
-
-    snprintf(port, sizeof(port), "%u", client->listener_port);
-    return write_forwarded_for(to, m, client) &&
-           http_write_field(to, SPAN("X-Forwarded-Proto"),
-                            client->is_https ? SPAN("https") : SPAN("http")) &&
-           http_write_field(to, SPAN("X-Forwarded-Port"), span_text(port)) &&
-           http_write_field(to, SPAN("X-Amzn-Trace-Id"), span_text(trace));
+    return ok && buf_put(to, span_text(ip_format(&client->ip, ip))) && buf_put(to, SPAN("\r\n"));
 }
 
 static bool write_upgrade(struct buf *to)
 {
     return http_write_field(to, SPAN("Upgrade"), SPAN("websocket")) &&
            http_write_field(to, SPAN("Connection"), SPAN("Upgrade"));
+}
+
+static bool write_trace(struct buf *to, const char *trace)
+{
+    return http_write_field(to, http_name_text(HTTP_N_X_AMZN_TRACE_ID), span_text(trace));
+}
+
+static bool has(const struct http_message *m, enum http_name id)
+{
+    return http_find(m, id) != NULL;
 }
 
 bool headers_write_request(struct buf *to, const struct http_message *m,
@@ -111,12 +63,27 @@ bool headers_write_request(struct buf *to, const struct http_message *m,
             continue;
         ok = http_write_field(to, f->name, f->value);
     }
-    ok = ok && write_hop(to, m, client, trace);
-    if (upgrade)
-        ok = ok && write_upgrade(to);
-    else
-        ok = ok && http_write_framing(to, m);
-    return ok && http_end_head(to);
+    ok = ok && (upgrade ? write_upgrade(to) : http_write_framing(to, m));
+    /* These two go on with what the client sent, if it did. */
+    if (has(m, HTTP_N_X_FORWARDED_FOR))
+        ok = ok && write_forwarded_for(to, m, client);
+    if (has(m, HTTP_N_X_AMZN_TRACE_ID))
+        ok = ok && write_trace(to, trace);
+    return ok;
+}
+
+bool headers_write_hop(struct buf *to, const struct http_message *m,
+                       const struct access_client *client, const char *trace)
+{
+    static const struct span proto[2] = {
+        SPAN_INIT("X-Forwarded-Proto: http\r\nX-Forwarded-Port: "),
+        SPAN_INIT("X-Forwarded-Proto: https\r\nX-Forwarded-Port: "),
+    };
+
+    return (has(m, HTTP_N_X_FORWARDED_FOR) || write_forwarded_for(to, m, client)) &&
+           buf_put(to, proto[client->is_https]) && buf_put_number(to, client->listener_port) &&
+           buf_put(to, SPAN("\r\n")) &&
+           (has(m, HTTP_N_X_AMZN_TRACE_ID) || write_trace(to, trace)) && http_end_head(to);
 }
 
 /* A 1.1 client takes a persistent connection for granted. */

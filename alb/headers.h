@@ -20,10 +20,16 @@ enum { TRACE_ID_MAX = 512 };
  * ours in front; or a new Root. */
 void headers_trace_id(const struct http_message *m, char out[TRACE_ID_MAX]);
 
-/* The head for the target. With `upgrade`, a WebSocket's; else a plain
- * request whose connection is kept. */
+/* The head for the target in two parts. First what comes of the client:
+ * request line, fields, how long the body is (with `upgrade`: that it wants a
+ * WebSocket). That is what the second parser reads. */
 bool headers_write_request(struct buf *to, const struct http_message *m,
                            const struct access_client *client, const char *trace, bool upgrade);
+
+/* Then what we say of the hop, and the end of the head. No byte of it comes
+ * from the client. */
+bool headers_write_hop(struct buf *to, const struct http_message *m,
+                       const struct access_client *client, const char *trace);
 
 struct response_head {
     bool upgrade; /* the 101 */
