@@ -157,6 +157,11 @@ size_t stream_pending(const struct stream *s)
     return s->tls == NULL ? 0 : tls_session_pending(s->tls);
 }
 
+bool stream_is_truncated(const struct stream *s)
+{
+    return s->tls != NULL && tls_session_is_truncated(s->tls);
+}
+
 const char *stream_error(const struct stream *s)
 {
     static _Thread_local char text[64];

@@ -28,7 +28,8 @@ enum stream_io {
     STREAM_MOVED,   /* some bytes moved */
     STREAM_BLOCKED, /* nothing now; wait for the socket */
     STREAM_EOF,     /* the peer finished sending: close_notify, or FIN (with TLS too: HTTP and
-                       WebSocket say themselves where they end) */
+                       WebSocket say themselves where they end; who needs more than that asks
+                       stream_is_truncated()) */
     STREAM_FAILED,  /* gone; stream_error() says why */
 };
 
@@ -76,6 +77,11 @@ int stream_wants(const struct stream *s);
 /* Bytes decrypted but not yet read: the socket will not become readable for
  * these, so a caller that stops early must come back on its own. */
 size_t stream_pending(const struct stream *s);
+
+/* After STREAM_EOF: TLS that ended by a FIN alone. Anybody on the way can send that, so
+ * where the end is all that tells how long a body is, some of it may be missing (RFC 9112
+ * 9.8). Plain: never, since nothing is known. */
+bool stream_is_truncated(const struct stream *s);
 
 /* A sentence for the log, for STREAM_FAILED: "Connection reset by peer". */
 const char *stream_error(const struct stream *s);

@@ -44,7 +44,7 @@ int tls_ssl_state(const mbedtls_ssl_context *ssl)
     return ssl->MBEDTLS_PRIVATE(state);
 }
 
-static bool start_crypto(void)
+bool tls_start_crypto(void)
 {
     return psa_crypto_init() == PSA_SUCCESS; /* TLS 1.3 is built on it; harmless when repeated */
 }
@@ -53,6 +53,20 @@ static void set_versions_and_groups(mbedtls_ssl_config *conf)
 {
     mbedtls_ssl_conf_min_tls_version(conf, MBEDTLS_SSL_VERSION_TLS1_2);
     mbedtls_ssl_conf_groups(conf, groups);
+}
+
+void tls_conf_client(mbedtls_ssl_config *conf)
+{
+    mbedtls_ssl_conf_min_tls_version(conf, MBEDTLS_SSL_VERSION_TLS1_2);
+#if MBEDTLS_VERSION_NUMBER >= 0x03060100 /* 3.6.0 always says so */
+    mbedtls_ssl_conf_tls13_enable_signal_new_session_tickets(
+        conf, MBEDTLS_SSL_TLS1_3_SIGNAL_NEW_SESSION_TICKETS_ENABLED);
+#endif
+}
+
+bool tls_code_is_ticket(int code)
+{
+    return code == MBEDTLS_ERR_SSL_RECEIVED_NEW_SESSION_TICKET;
 }
 
 #else
@@ -67,7 +81,7 @@ int tls_ssl_state(const mbedtls_ssl_context *ssl)
     return ssl->state;
 }
 
-static bool start_crypto(void)
+bool tls_start_crypto(void)
 {
     return true;
 }
@@ -76,6 +90,17 @@ static void set_versions_and_groups(mbedtls_ssl_config *conf)
 {
     mbedtls_ssl_conf_min_version(conf, MBEDTLS_SSL_MAJOR_VERSION_3, MBEDTLS_SSL_MINOR_VERSION_3);
     mbedtls_ssl_conf_curves(conf, groups);
+}
+
+void tls_conf_client(mbedtls_ssl_config *conf)
+{
+    mbedtls_ssl_conf_min_version(conf, MBEDTLS_SSL_MAJOR_VERSION_3, MBEDTLS_SSL_MINOR_VERSION_3);
+}
+
+bool tls_code_is_ticket(int code)
+{
+    (void)code;
+    return false;
 }
 
 #endif
@@ -240,7 +265,7 @@ static bool set_up(struct tls_server *t, const char *certificate_file, const cha
 {
     char text[64];
 
-    if (!start_crypto()) {
+    if (!tls_start_crypto()) {
         snprintf(why, why_size, "mbedTLS cannot start its cryptography");
         return false;
     }
@@ -289,10 +314,8 @@ void tls_server_unref(struct tls_server **server)
         free_server(t);
 }
 
-bool tls_server_is_same(const struct tls_server *a, const struct tls_server *b)
+bool tls_chain_is_same(const mbedtls_x509_crt *x, const mbedtls_x509_crt *y)
 {
-    const mbedtls_x509_crt *x = &a->chain, *y = &b->chain;
-
     while (x != NULL && y != NULL) {
         if (!span_equal(span_of(x->raw.p, x->raw.len), span_of(y->raw.p, y->raw.len)))
             return false;
@@ -300,4 +323,9 @@ bool tls_server_is_same(const struct tls_server *a, const struct tls_server *b)
         y = y->next;
     }
     return x == NULL && y == NULL;
+}
+
+bool tls_server_is_same(const struct tls_server *a, const struct tls_server *b)
+{
+    return tls_chain_is_same(&a->chain, &b->chain);
 }

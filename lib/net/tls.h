@@ -69,6 +69,9 @@ enum stream_io tls_session_flush(struct tls_session *session);
 int tls_session_wants(const struct tls_session *session);
 size_t tls_session_pending(const struct tls_session *session);
 
+/* It ended by a FIN without a close_notify, which anybody on the way can send. */
+bool tls_session_is_truncated(const struct tls_session *session);
+
 /* A close_notify and then FIN, as soon as what is inside has left; where it
  * does not fit now, tls_session_flush() does the rest. */
 void tls_session_finish(struct tls_session *session);

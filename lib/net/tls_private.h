@@ -1,10 +1,17 @@
-/* tls_private.h -- what tls.c and tls_session.c have between them. */
+/* tls_private.h -- what tls.c, tls_session.c and tls_client.c have between them. */
 #ifndef NET_TLS_PRIVATE_H
 #define NET_TLS_PRIVATE_H
 
 #include <mbedtls/ssl.h>
+#include <mbedtls/x509_crt.h>
 
 #include "net/tls.h"
+
+struct tls_client_side; /* what a session of ours has that a server's has not */
+
+/* "The server chose a version that we do not have": its name is not the same in 2.28
+ * and 3.6. */
+enum { TLS_ERR_OLD_VERSION = -0x6E80 };
 
 /* From tls.c. */
 const mbedtls_ssl_config *tls_server_config(const struct tls_server *server);
@@ -14,6 +21,33 @@ int tls_ssl_state(const mbedtls_ssl_context *ssl);
 
 /* OpenSSL's name for the suite that mbedTLS calls this; "-" for none of ours. */
 const char *tls_suite_name(const char *mbedtls_name);
+
+/* Before anything else; harmless when repeated. */
+bool tls_start_crypto(void);
+
+/* TLS 1.2 at least, and say when a session ticket comes. */
+void tls_conf_client(mbedtls_ssl_config *conf);
+
+/* Is a read's result only the news that a session ticket came (TLS 1.3)? */
+bool tls_code_is_ticket(int code);
+
+/* The same certificates in the same order. */
+bool tls_chain_is_same(const mbedtls_x509_crt *a, const mbedtls_x509_crt *b);
+
+/* From tls_session.c. A session of either side; `side` is NULL for a server's, and
+ * is taken. `conf` must outlive it. */
+struct tls_session *tls_session_make(const mbedtls_ssl_config *conf, struct tls_client_side *side,
+                                     int fd);
+mbedtls_ssl_context *tls_session_ssl(struct tls_session *session);
+
+/* From tls_client.c. NULL is fine. */
+void tls_client_side_free(struct tls_client_side **side);
+
+/* Remember this session: the handshake is done, or a ticket came. */
+void tls_client_keep(struct tls_client_side *side, const mbedtls_ssl_context *ssl, bool was_full);
+
+/* Its handshake failed: what was offered may be why. */
+void tls_client_drop(struct tls_client_side *side);
 
 /* From tls_session.c: mbedTLS calls it with the server name of a ClientHello. */
 int tls_session_on_sni(void *user, mbedtls_ssl_context *ssl, const unsigned char *name, size_t len);

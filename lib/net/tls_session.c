@@ -21,14 +21,16 @@
 
 struct tls_session {
     mbedtls_ssl_context ssl;
-    struct tls_server *server; /* a reference */
-    char *sni;                 /* owned; NULL when none was sent */
+    struct tls_server *server;    /* a reference; NULL on our side of a connection of ours */
+    struct tls_client_side *side; /* owned; NULL on a server's side */
+    char *sni;                    /* owned; NULL when none was sent */
     size_t inside;
     int fd;
-    int error;         /* errno of the transport */
-    int code;          /* what tls_session_code() says */
-    bool is_tls;       /* its first byte was looked at */
-    bool has_fin;      /* the socket has ended */
+    int error;    /* errno of the transport */
+    int code;     /* what tls_session_code() says */
+    bool is_tls;  /* its first byte was looked at */
+    bool has_fin; /* the socket has ended */
+    bool has_close_notify;
     bool was_full;     /* the certificate was shown: no resumption does that */
     bool is_finishing; /* close_notify is due */
     bool is_finished;  /* ... and was taken by the library; FIN follows it */
@@ -80,17 +82,32 @@ static int on_recv(void *user, unsigned char *into, size_t size)
     return MBEDTLS_ERR_NET_RECV_FAILED;
 }
 
-struct tls_session *tls_session_new(struct tls_server *server, int fd)
+struct tls_session *tls_session_make(const mbedtls_ssl_config *conf, struct tls_client_side *side,
+                                     int fd)
 {
     struct tls_session *s = mem_new(struct tls_session);
 
-    s->server = tls_server_ref(server);
+    s->side = side;
+    s->is_tls = side != NULL; /* who connects speaks first: nothing to look at */
     s->fd = fd;
     mbedtls_ssl_init(&s->ssl);
-    if (mbedtls_ssl_setup(&s->ssl, tls_server_config(server)) != 0)
+    if (mbedtls_ssl_setup(&s->ssl, conf) != 0)
         mem_check(NULL); /* allocating is all that it does */
     mbedtls_ssl_set_bio(&s->ssl, s, on_send, on_recv, NULL);
     return s;
+}
+
+struct tls_session *tls_session_new(struct tls_server *server, int fd)
+{
+    struct tls_session *s = tls_session_make(tls_server_config(server), NULL, fd);
+
+    s->server = tls_server_ref(server);
+    return s;
+}
+
+mbedtls_ssl_context *tls_session_ssl(struct tls_session *session)
+{
+    return &session->ssl;
 }
 
 void tls_session_free(struct tls_session **session)
@@ -101,6 +118,7 @@ void tls_session_free(struct tls_session **session)
         return;
     mbedtls_ssl_free(&s->ssl);
     tls_server_unref(&s->server);
+    tls_client_side_free(&s->side);
     free(s->sni);
     free(s);
 }
@@ -154,8 +172,12 @@ enum tls_step tls_handshake(struct tls_session *s)
         return TLS_WANT_READ;
     if (rc == MBEDTLS_ERR_SSL_WANT_WRITE)
         return TLS_WANT_WRITE;
+    if (rc == 0 && s->side != NULL)
+        tls_client_keep(s->side, &s->ssl, s->was_full);
     if (rc == 0)
         return TLS_DONE;
+    if (s->side != NULL)
+        tls_client_drop(s->side);
     fail(s, rc);
     return TLS_FAILED;
 }
@@ -192,12 +214,17 @@ enum stream_io tls_session_read(struct tls_session *s, void *into, size_t size, 
     if (s->code != 0)
         return STREAM_FAILED;
 
-    int n = mbedtls_ssl_read(&s->ssl, into, size);
+    int n;
+    while (tls_code_is_ticket(n = mbedtls_ssl_read(&s->ssl, into, size))) {
+        if (s->side != NULL)
+            tls_client_keep(s->side, &s->ssl, s->was_full);
+    }
     if (n > 0) {
         *moved = (size_t)n;
         return STREAM_MOVED;
     }
-    if (n == MBEDTLS_ERR_SSL_PEER_CLOSE_NOTIFY || s->has_fin)
+    s->has_close_notify |= n == MBEDTLS_ERR_SSL_PEER_CLOSE_NOTIFY;
+    if (s->has_close_notify || s->has_fin)
         return STREAM_EOF;
     /* 0 without a FIN is a record with nothing in it. */
     if (n == 0 || n == MBEDTLS_ERR_SSL_WANT_READ || n == MBEDTLS_ERR_SSL_WANT_WRITE)
@@ -283,4 +310,9 @@ size_t tls_session_pending(const struct tls_session *session)
 int tls_session_code(const struct tls_session *session)
 {
     return session->code;
+}
+
+bool tls_session_is_truncated(const struct tls_session *session)
+{
+    return session->has_fin && !session->has_close_notify;
 }

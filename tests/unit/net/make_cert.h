@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include <mbedtls/ecp.h>
+#include <mbedtls/oid.h>
 #include <mbedtls/pk.h>
 #include <mbedtls/version.h>
 #include <mbedtls/x509_crt.h>
@@ -39,8 +40,19 @@ static inline void cert_set_serial(mbedtls_x509write_cert *write)
 #endif
 }
 
-/* Self-signed, EC P-256, for CN=localhost; `until` is "YYYYMMDDhhmmss". */
-static inline void cert_make(struct cert *out, const char *until)
+/* subjectAltName: DNS:localhost, IP:127.0.0.1 (RFC 5280 4.2.1.6). */
+static inline void cert_set_names(mbedtls_x509write_cert *write)
+{
+    static const unsigned char names[] = { 0x30, 17,  0x82, 9,    'l', 'o', 'c', 'a', 'l', 'h',
+                                           'o',  's', 't',  0x87, 4,   127, 0,   0,   1 };
+
+    cert_must(mbedtls_x509write_crt_set_extension(write, MBEDTLS_OID_SUBJECT_ALT_NAME,
+                                                  MBEDTLS_OID_SIZE(MBEDTLS_OID_SUBJECT_ALT_NAME), 0,
+                                                  names, sizeof(names)));
+}
+
+/* Self-signed, EC P-256, for CN=localhost; `from` and `until` are "YYYYMMDDhhmmss". */
+static inline void cert_make(struct cert *out, const char *from, const char *until)
 {
     mbedtls_x509write_cert write;
     mbedtls_pk_context key;
@@ -57,7 +69,8 @@ static inline void cert_make(struct cert *out, const char *until)
     cert_must(mbedtls_x509write_crt_set_subject_name(&write, "CN=localhost"));
     cert_must(mbedtls_x509write_crt_set_issuer_name(&write, "CN=localhost"));
     cert_set_serial(&write);
-    cert_must(mbedtls_x509write_crt_set_validity(&write, "20200101000000", until));
+    cert_set_names(&write);
+    cert_must(mbedtls_x509write_crt_set_validity(&write, from, until));
     cert_must(mbedtls_x509write_crt_pem(&write, (unsigned char *)out->chain, sizeof(out->chain),
                                         random_for_mbedtls, NULL));
     cert_must(mbedtls_pk_write_key_pem(&key, (unsigned char *)out->key, sizeof(out->key)));

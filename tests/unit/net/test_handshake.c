@@ -316,7 +316,7 @@ static int make_server(void **state)
     (void)state;
 
     close(mkstemp(path));
-    cert_make(&cert, "20491231235959");
+    cert_make(&cert, "20200101000000", "20491231235959");
     cert_write(path, cert.chain, cert.key);
     server = tls_server_new(path, NULL, why, sizeof(why));
     unlink(path);

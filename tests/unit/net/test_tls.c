@@ -326,9 +326,9 @@ static int setup(void **state)
 
     assert_non_null(mkdtemp(dir));
     log_set_fd(fileno(log)); /* left open: the process ends with the tests */
-    cert_make(&cert, "20491231235959");
-    cert_make(&other, "20491231235959");
-    cert_make(&old, "20200102000000");
+    cert_make(&cert, "20200101000000", "20491231235959");
+    cert_make(&other, "20200101000000", "20491231235959");
+    cert_make(&old, "20200101000000", "20200102000000");
     cert_write(path("both.pem"), cert.chain, cert.key);
     cert_write(path("reversed.pem"), cert.key, cert.chain);
     cert_write(path("cert.pem"), cert.chain, "");

@@ -1,0 +1,63 @@
+/*
+ * tls_client.h -- our side of TLS connections to servers: the targets.
+ *
+ * A tls_client is what is demanded of a server: settings, made once, shared by
+ * all threads, counted by reference because connections outlive a reload. A
+ * tls_resume is one server as it is remembered: its last session, so that the
+ * next handshake is a short one (RFC 5077; RFC 8446 2.2). Any thread.
+ *
+ * A session made here is a tls_session like the server side's (tls.h): the same
+ * handshake call, and the same stream (stream.h). TLS 1.2 at least, 1.3 with
+ * mbedTLS 3.6; all cipher suites and curves that mbedTLS has; no ALPN, so that a
+ * server speaks HTTP/1.1.
+ */
+#ifndef NET_TLS_CLIENT_H
+#define NET_TLS_CLIENT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "net/tls.h"
+
+struct tls_client;
+struct tls_resume;
+
+/* RFC 6066 3: a host name. */
+enum { TLS_NAME_MAX = 253 };
+
+struct tls_client_options {
+    bool verify;             /* check chain, dates and name; else any certificate will do */
+    const char *ca_file;     /* PEM; read only to verify */
+    const char *server_name; /* "" or what is asked for (SNI) and verified instead of the
+                                name that tls_client_session() is given */
+};
+
+/* NULL with a sentence that names the file and the cure. */
+struct tls_client *tls_client_new(const struct tls_client_options *options, char *why,
+                                  size_t why_size);
+struct tls_client *tls_client_ref(struct tls_client *client);
+void tls_client_unref(struct tls_client **client); /* NULL is fine */
+
+/* The same demands. A reload that did not change them keeps the old object: what
+ * is remembered under one is never offered under another, because a session that
+ * is resumed shows no certificate. */
+bool tls_client_is_same(const struct tls_client *a, const struct tls_client *b);
+
+/* A host name, or an IP address, that may be asked for and verified. */
+bool tls_client_is_name(struct span text);
+
+/* It knows nothing yet. */
+struct tls_resume *tls_resume_new(void);
+struct tls_resume *tls_resume_ref(struct tls_resume *resume);
+void tls_resume_unref(struct tls_resume **resume); /* NULL is fine */
+
+/* A connection to the server that `resume` remembers and whose name is `name` ("" when
+ * it has none): a host name is sent as SNI, an IP address never is (RFC 6066 3). Takes references;
+ * the descriptor stays the caller's. Next: tls_handshake(). */
+struct tls_session *tls_client_session(struct tls_client *client, struct tls_resume *resume,
+                                       const char *name, int fd);
+
+/* Why its handshake failed, in a sentence about "the target": a literal. */
+const char *tls_client_why(const struct tls_session *session);
+
+#endif
