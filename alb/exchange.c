@@ -133,11 +133,10 @@ static void init_request(struct exchange *x, const struct http_message *m)
 struct exchange *exchange_start(struct worker *w, const struct exchange_client *client,
                                 const struct http_message *m, const struct route *route)
 {
-    struct exchange *x = mem_new(struct exchange);
+    struct exchange *x = spares_take(&w->exchanges, sizeof(*x));
     char trace[TRACE_ID_MAX];
 
-    x->worker = w;
-    x->client = *client;
+    *x = (struct exchange){ .worker = w, .client = *client };
     x->idle_ms = w->config->alb.idle_timeout_ms;
     buf_init(&x->replay, HTTP_HEAD_MAX * 2);
     headers_trace_id(m, trace);
@@ -187,7 +186,7 @@ void exchange_free(struct exchange **exchange)
     buf_done(&x->replay);
     free(x->offer.protocols);
     free(x->offer.extensions);
-    free(x);
+    spares_give(&x->worker->exchanges, x);
 }
 
 void exchange_take_tunnel(struct exchange *x, struct exchange_tunnel *out)

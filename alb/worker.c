@@ -53,6 +53,7 @@ void worker_done(struct worker *w)
     clients_cut(w, NULL, "shutdown");
     tunnels_cut(w, NULL, true);
     pool_done(&w->pool);
+    spares_done(&w->exchanges);
     access_log_flush(w);
     access_buffer_done(&w->log);
     free(w->tunnels);

@@ -12,6 +12,7 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 
+#include "base/spares.h"
 #include "http/message.h"
 #include "net/handshake.h"
 #include "net/listener.h"
@@ -51,6 +52,7 @@ struct worker {
     atomic_uint load; /* connections here, tunnels included; read by any thread */
     bool is_draining; /* no keep-alive any more */
     struct pool pool;
+    struct spares exchanges; /* of struct exchange */
     struct stickiness_cache cookies;
     struct access_buffer log;
     struct closer closer;

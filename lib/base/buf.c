@@ -5,9 +5,16 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-#include "base/mem.h"
+#include "base/spares.h"
 
 enum { FIRST_SIZE = 512 };
+
+static _Thread_local struct spares first_blocks;
+
+void buf_thread_done(void)
+{
+    spares_done(&first_blocks);
+}
 
 void buf_init(struct buf *b, size_t bound)
 {
@@ -17,7 +24,11 @@ void buf_init(struct buf *b, size_t bound)
 
 void buf_done(struct buf *b)
 {
-    mem_free(b->mem);
+    if (b->size == FIRST_SIZE)
+        spares_give(&first_blocks, b->mem);
+    else
+        free(b->mem);
+    b->mem = NULL;
     b->head = b->tail = b->size = 0;
 }
 
@@ -38,7 +49,8 @@ static void grow(struct buf *b, size_t need)
         size *= 2;
     if (size > b->bound)
         size = b->bound;
-    b->mem = mem_resize(b->mem, size);
+    b->mem = b->mem == NULL && size == FIRST_SIZE ? spares_take(&first_blocks, size)
+                                                  : mem_resize(b->mem, size);
     b->size = (uint32_t)size;
 }
 

@@ -85,4 +85,7 @@ void buf_drop(struct buf *b, size_t n);
 /* Give the memory back if nothing is held. */
 void buf_release(struct buf *b);
 
+/* A thread that used buffers ends: free the blocks that it kept for the next. */
+void buf_thread_done(void);
+
 #endif

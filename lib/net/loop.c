@@ -1,6 +1,7 @@
 /* loop.c -- one thread's world: its event loop, inbox, wheel and scratch buffer. */
 #include <signal.h>
 
+#include "base/buf.h"
 #include "base/bug.h"
 #include "base/clock.h"
 #include "base/mem.h"
@@ -82,6 +83,7 @@ static void *run_thread(void *arg)
 {
     struct loop *l = arg;
     ev_run(l->ev, 0);
+    buf_thread_done();
     return NULL;
 }
 
