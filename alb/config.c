@@ -306,8 +306,6 @@ struct config *config_read_text(struct span text, struct problems *problems)
 
 static void group_done(struct group_config *g)
 {
-    for (size_t i = 0; i < g->target_count; i++)
-        free(g->targets[i].text);
     free(g->targets);
     free(g->matcher);
     settings_done(group_settings, &g->options);

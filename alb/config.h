@@ -21,6 +21,7 @@
 #include "stickiness/stickiness.h"
 
 #include "alb/options.h"
+#include "alb/target_name.h"
 
 struct tls_server;
 
@@ -32,9 +33,10 @@ struct section_lines {
     int rows[64];
 };
 
+enum { TARGET_WEIGHT_DEFAULT = 100, TARGET_WEIGHT_MAX = 999 };
+
 struct target_config {
-    char *text; /* owned, as written: "10.0.1.10:9001" */
-    struct addr addr;
+    struct target_name name;
     uint32_t weight; /* 0-999; 0 gets no new requests */
     int line;
 };
@@ -116,6 +118,12 @@ void config_advise(const struct config *config, struct problems *problems);
 
 struct group_config *config_group(const struct config *config, struct span name);
 struct listener_config *config_listener(const struct config *config, struct span name);
+
+/* The target of that name (target_name.h); NULL when the file does not have it. */
+const struct target_config *config_target(const struct group_config *group, const char *text);
+
+/* "weight=N". False with a sentence. */
+bool config_weight(struct span text, uint32_t *weight, char *why, size_t why_size);
 
 bool config_admits(const struct config *config, const struct ip *peer);
 

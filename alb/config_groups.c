@@ -1,15 +1,12 @@
-/* config_groups.c -- [target_group NAME]: its targets, what passes its probes, its cookie. */
+/* config_groups.c -- [target_group NAME]: what passes its probes, its cookie. */
 #include <stdio.h>
 
-#include "base/ini_file.h"
 #include "base/mem.h"
 #include "base/text.h"
 
 #include "alb/config_parts.h"
 
 enum {
-    WEIGHT_DEFAULT = 100,
-    WEIGHT_MAX = 999,
     PATH_LONGEST = 1024,
     STATUS_LOW = 200,
     STATUS_HIGH = 499,
@@ -18,80 +15,6 @@ enum {
 static int line_in(const struct group_config *g, const char *key)
 {
     return config_line(&g->lines, group_settings, key);
-}
-
-/* --- targets --------------------------------------------------------------------- */
-
-static bool parse_weight(const char *word, uint32_t *weight, char *why, size_t why_size)
-{
-    static const char key[] = "weight=";
-    struct span text = span_text(word);
-    uint64_t n;
-
-    if (!span_starts_with(text, SPAN("weight="))) {
-        snprintf(why, why_size, "\"%s\" is not weight=N", word);
-        return false;
-    }
-    if (!text_u64(span_after(text, sizeof(key) - 1), &n) || n > WEIGHT_MAX) {
-        snprintf(why, why_size, "\"%s\": a weight is a whole number of 0..%d", word, WEIGHT_MAX);
-        return false;
-    }
-    *weight = (uint32_t)n;
-    return true;
-}
-
-/* "IP:port [weight=N]". On success `t` owns its text. */
-static bool parse_target(const char *text, struct target_config *t, char *why, size_t why_size)
-{
-    struct span rest = span_text(text);
-    char address[ADDR_TEXT_MAX], word[64];
-    bool bad = false;
-
-    if (!ini_next_word(&rest, address, sizeof(address), &bad)) {
-        snprintf(why, why_size, "\"%s\" is not IP:port [weight=N]", text);
-        return false;
-    }
-    if (!addr_parse(span_text(address), false, &t->addr, why, why_size))
-        return false;
-    if (ini_next_word(&rest, word, sizeof(word), &bad) &&
-        !parse_weight(word, &t->weight, why, why_size))
-        return false;
-    if (bad || span_trim(rest).len > 0) {
-        snprintf(why, why_size, "\"%s\" says more than IP:port [weight=N]", text);
-        return false;
-    }
-    t->text = mem_text(address);
-    return true;
-}
-
-static const struct target_config *find_target(const struct group_config *g,
-                                               const struct addr *addr)
-{
-    for (size_t i = 0; i < g->target_count; i++) {
-        if (addr_equal(&g->targets[i].addr, addr))
-            return &g->targets[i];
-    }
-    return NULL;
-}
-
-static void add_target(struct group_config *g, const struct setting_item *item,
-                       struct problems *problems)
-{
-    struct target_config t = { .weight = WEIGHT_DEFAULT, .line = item->line };
-    char why[CONFIG_WHY_MAX];
-
-    if (!parse_target(item->text, &t, why, sizeof(why))) {
-        problems_error(problems, item->line, "target: %s", why);
-        return;
-    }
-    const struct target_config *first = find_target(g, &t.addr);
-    if (first != NULL) {
-        problems_error(problems, item->line, "target: %s is already in this group at line %d",
-                       t.text, first->line);
-        free(t.text);
-        return;
-    }
-    g->targets[g->target_count++] = t;
 }
 
 /* --- health checks ----------------------------------------------------------------- */
@@ -179,15 +102,8 @@ static void check_stickiness(struct group_config *g, struct problems *problems)
 
 static void check_group(struct group_config *g, struct problems *problems)
 {
-    const struct setting_list *targets = &g->options.target;
-
     g->id = stickiness_id(span_text(g->name));
-    g->targets = mem_array(struct target_config, targets->count);
-    for (size_t i = 0; i < targets->count; i++)
-        add_target(g, &targets->items[i], problems);
-    if (targets->count == 0)
-        problems_warning(problems, g->lines.header,
-                         "[target_group %s] has no target: it answers 503", g->name);
+    config_targets(g, problems);
     parse_matcher(g, problems);
     check_health(g, problems);
     check_stickiness(g, problems);

@@ -32,6 +32,9 @@ void config_require(const struct section_lines *lines, const struct setting *tab
                     struct problems *problems);
 
 void config_edge(struct config *config, struct problems *problems);
+/* The targets of one group. */
+void config_targets(struct group_config *group, struct problems *problems);
+
 void config_groups(struct config *config, struct problems *problems);
 void config_listeners(struct config *config, struct problems *problems);
 void config_rules(struct config *config, struct rule_draft *drafts, size_t count,

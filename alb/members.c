@@ -55,7 +55,8 @@ static void order_turns(struct group *g)
 
 static void add(struct registry *r, struct group *g, const struct target_config *t)
 {
-    g->targets[g->count] = target_ref(registry_target(r, g->config->name, t->text, &t->addr));
+    g->targets[g->count] =
+        target_ref(registry_target(r, g->config->name, t->name.text, &t->name.addr));
     g->weights[g->count++] = t->weight;
 }
 
@@ -65,8 +66,10 @@ static void gather(struct registry *r, struct group *g, const struct group_confi
     g->state = group_state_ref(registry_group(r, config->name));
     g->targets = mem_array(struct target *, config->target_count);
     g->weights = mem_array(uint32_t, config->target_count);
-    for (size_t i = 0; i < config->target_count; i++)
-        add(r, g, &config->targets[i]);
+    for (size_t i = 0; i < config->target_count; i++) {
+        if (config->targets[i].name.addr.len != 0)
+            add(r, g, &config->targets[i]);
+    }
     order_turns(g);
 }
 

@@ -91,8 +91,11 @@ const struct setting listener_settings[] = {
  * ones are for laptops and tests, which cannot wait. */
 const struct setting group_settings[] = {
     { "target", SETTING_LIST, FIELD(target), NULL, 0, 0, NULL, APPLIES_RELOAD,
-      "IP:port [weight=N]; one a line, repeat the key. The weight is 0 to 999, 100 unless said; "
-      "0 gets no new requests." },
+      "IP:port, [IPv6]:port, unix:/path or dns:NAME:port, then [weight=N]; one a line, repeat the "
+      "key. The weight is 0 to 999, 100 unless said; 0 gets no new requests. All addresses of a "
+      "DNS name are targets, as they come and go." },
+    { "port", SETTING_COUNT, FIELD(port), "auto", 1, 65535, NULL, APPLIES_RELOAD,
+      "Port of targets that are named without one; auto is none." },
     { "deregistration_delay.timeout_seconds", SETTING_DURATION, FIELD(deregistration_delay_ms),
       "300", 0, HOUR, NULL, APPLIES_RELOAD,
       "How long a target that is taken out may finish what it carries." },

@@ -47,6 +47,7 @@ struct listener_options {
 
 struct group_options {
     struct setting_list target;
+    uint32_t port; /* of targets that name none; 0: there is none */
     uint32_t deregistration_delay_ms;
     bool health_enabled;
     char *health_path;

@@ -31,7 +31,7 @@ static bool split(struct span text, bool port_0, struct parts *out)
     return out->host.len > 0;
 }
 
-static void from_ip(const struct ip *ip, uint16_t port, struct addr *out)
+void addr_of_ip(const struct ip *ip, uint16_t port, struct addr *out)
 {
     memset(out, 0, sizeof(*out));
     if (ip->family == 4) {
@@ -56,7 +56,7 @@ static bool parse(struct span text, bool port_0, struct addr *out)
         return false;
     if (parts.is_bracketed != (memchr(parts.host.ptr, ':', parts.host.len) != NULL))
         return false;
-    from_ip(&ip, parts.port, out);
+    addr_of_ip(&ip, parts.port, out);
     return true;
 }
 

@@ -38,6 +38,9 @@ bool addr_parse(struct span text, bool port_0, struct addr *out, char *why, size
  * IPv4 before IPv6. */
 bool addr_resolve(struct span text, struct addr *out, char *why, size_t why_size);
 
+/* An IP address and a port. */
+void addr_of_ip(const struct ip *ip, uint16_t port, struct addr *out);
+
 /* A Unix socket's path; false when it is empty or too long (107 bytes). */
 bool addr_unix(const char *path, struct addr *out);
 

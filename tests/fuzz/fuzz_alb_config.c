@@ -60,9 +60,9 @@ static void check_group(const struct group_config *g)
 {
     assert(g->matcher_count > 0 && g->stickiness.duration_s > 0);
     for (size_t i = 0; i < g->target_count; i++) {
-        assert(addr_port(&g->targets[i].addr) != 0 && g->targets[i].weight <= 999);
+        assert(g->targets[i].name.text[0] != '\0' && g->targets[i].weight <= 999);
         for (size_t j = 0; j < i; j++)
-            assert(!addr_equal(&g->targets[i].addr, &g->targets[j].addr));
+            assert(strcmp(g->targets[i].name.text, g->targets[j].name.text) != 0);
     }
 }
 

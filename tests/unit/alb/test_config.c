@@ -106,17 +106,28 @@ static const struct text_case listener_cases[] = {
       "f:9: certificate: *one.txt*\n" },
 };
 
+#define TARGET_FORM "IP:port, [IPv6]:port, unix:/path or dns:NAME:port, then [weight=N]"
+
 static const struct text_case group_cases[] = {
     { "no target", EDGE LISTENER "[target_group chat]\n", "" },
     { "target twice", EDGE LISTENER GROUP "target = [::1]:1\ntarget = 127.0.0.1:9001 weight=5\n",
       "f:9: target: 127.0.0.1:9001 is already in this group at line 7\n" },
     { "two names of one target", EDGE LISTENER GROUP "target = [::1]:1\ntarget = [0::1]:1\n",
-      "f:9: target: [0::1]:1 is already in this group at line 8\n" },
+      "f:9: target: [::1]:1 is already in this group at line 8\n" },
     { "empty target", EDGE LISTENER GROUP "target =\n",
-      "f:8: target: \"\" is not IP:port [weight=N]\n" },
+      "f:8: target: \"\" is not " TARGET_FORM "\n" },
     { "no port", EDGE LISTENER GROUP "target = 127.0.0.1\n", "f:8: target: *\n" },
     { "port 0", EDGE LISTENER GROUP "target = 127.0.0.1:0\n", "f:8: target: *\n" },
-    { "a name", EDGE LISTENER GROUP "target = localhost:80\n", "f:8: target: *\n" },
+    { "a name", EDGE LISTENER GROUP "target = localhost:80\n", "f:8: target: *dns:NAME:port\n" },
+    { "no port, but the group has one", EDGE LISTENER GROUP "target = 127.0.0.1\nport = 80\n", "" },
+    { "the same by the group's port", EDGE LISTENER GROUP "port = 9001\ntarget = 127.0.0.1\n",
+      "f:9: target: 127.0.0.1:9001 is already in this group at line 7\n" },
+    { "sockets", EDGE LISTENER GROUP "target = unix:/run/a.sock\ntarget = unix:/run/a.sock\n",
+      "f:9: target: unix:/run/a.sock is already in this group at line 8\n" },
+    { "DNS names", EDGE LISTENER GROUP "target = dns:a.b:80\ntarget = dns:A.b:80 weight=3\n",
+      "f:9: target: dns:a.b:80 is already in this group at line 8\n" },
+    { "multicast", EDGE LISTENER GROUP "target = 224.0.0.1:80\n",
+      "f:8: target: \"224.0.0.1:80\" is a multicast address\n" },
     { "weights", EDGE LISTENER GROUP "target = [::1]:1 weight=0\ntarget = [::1]:2 weight=999\n",
       "" },
     { "weight 1000", EDGE LISTENER GROUP "target = [::1]:1 weight=1000\n",
@@ -126,7 +137,7 @@ static const struct text_case group_cases[] = {
     { "another word", EDGE LISTENER GROUP "target = [::1]:1 backup\n",
       "f:8: target: \"backup\" is not weight=N\n" },
     { "a word too many", EDGE LISTENER GROUP "target = [::1]:1 weight=1 weight=2\n",
-      "f:8: target: \"[::1]:1 weight=1 weight=2\" says more than IP:port [weight=N]\n" },
+      "f:8: target: \"[::1]:1 weight=1 weight=2\" says more than " TARGET_FORM "\n" },
     { "matcher", EDGE LISTENER GROUP "health_check.matcher = 200, 204-299 ,302\n", "" },
     { "matcher outside", EDGE LISTENER GROUP "health_check.matcher = 200,500\n",
       "f:8: health_check.matcher: \"500\" is not a status or range within 200-499, such as "

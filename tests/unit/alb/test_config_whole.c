@@ -60,11 +60,11 @@ static void test_whole_groups(void **state)
 
     (void)state;
     assert_int_equal(chat->target_count, 2);
-    assert_string_equal(chat->targets[0].text, "127.0.0.1:9001");
+    assert_string_equal(chat->targets[0].name.text, "127.0.0.1:9001");
     assert_int_equal(chat->targets[0].weight, 7);
-    assert_string_equal(chat->targets[1].text, "[::1]:9001");
+    assert_string_equal(chat->targets[1].name.text, "[::1]:9001");
     assert_int_equal(chat->targets[1].weight, 100);
-    assert_int_equal(addr_port(&chat->targets[1].addr), 9001);
+    assert_int_equal(addr_port(&chat->targets[1].name.addr), 9001);
     assert_int_equal(chat->matcher_count, 2);
     assert_int_equal(chat->matcher[0].low, 200);
     assert_int_equal(chat->matcher[0].high, 200);

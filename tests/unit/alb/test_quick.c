@@ -91,7 +91,7 @@ static void test_good(void **state)
         for (size_t j = 0; j < c->groups[0].target_count; j++) {
             if (j > 0)
                 strcat(targets, " ");
-            strcat(targets, addr_format(&c->groups[0].targets[j].addr, text));
+            strcat(targets, c->groups[0].targets[j].name.text);
         }
         assert_string_equal(targets, good[i].targets);
         assert_string_equal(c->alb.admin, good[i].admin);
