@@ -4,16 +4,21 @@
  * The steps of the states in client.c. A step uses input, queues output, and
  * may change `state`; it never touches a watcher and never frees the client.
  */
+#include <stdio.h>
+
 #include "base/bug.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/random.h"
 #include "http/parse.h"
 #include "http/reply.h"
 #include "ws/handshake.h"
 
 #include "alb/client_private.h"
 #include "alb/config.h"
+#include "alb/redirect.h"
 #include "alb/refuse.h"
+#include "alb/regex.h"
 #include "alb/route.h"
 #include "alb/rules.h"
 #include "alb/target.h"
@@ -54,14 +59,20 @@ static void log_own(struct client *c, const struct http_message *m, const struct
     access_log_row(c->worker, &e);
 }
 
-void client_refuse(struct client *c, const struct http_message *m, int status, const char *why)
+static void refuse(struct client *c, const struct http_message *m, const struct route *route,
+                   int status, const char *why)
 {
     const bool head_only = m != NULL && m->method_id == HTTP_HEAD;
 
     http_reply_error(&c->out, status, ALB_SERVER, head_only, true);
     client_count_status(c, status);
-    log_own(c, m, NULL, status, why, ACCESS_NONE);
+    log_own(c, m, route, status, why, ACCESS_NONE);
     client_change_state(c, LINGER);
+}
+
+void client_refuse(struct client *c, const struct http_message *m, int status, const char *why)
+{
+    refuse(c, m, NULL, status, why);
 }
 
 static void refuse_upgrade(struct client *c, const struct http_message *m, enum ws_refusal refusal)
@@ -85,10 +96,15 @@ static bool may_keep_alive(const struct client *c, const struct http_message *m)
            age_ms < c->worker->config->alb.client_keep_alive_ms;
 }
 
+/* A body that came along is not read: the connection ends instead. */
+static bool may_answer_and_go_on(const struct client *c, const struct http_message *m)
+{
+    return may_keep_alive(c, m) && m->framing == HTTP_BODY_NONE;
+}
+
 static void answer_fixed(struct client *c, const struct http_message *m, const struct route *route)
 {
-    /* A body that came along is not read: the connection ends instead. */
-    const bool keep = may_keep_alive(c, m) && m->framing == HTTP_BODY_NONE;
+    const bool keep = may_answer_and_go_on(c, m);
     const struct action *a = &route->rule->action;
     const struct http_reply reply = {
         .status = a->status,
@@ -104,6 +120,58 @@ static void answer_fixed(struct client *c, const struct http_message *m, const s
     client_count_status(c, a->status);
     log_own(c, m, route, a->status, NULL, ACCESS_FIXED_RESPONSE);
     client_change_state(c, keep ? HEAD : LINGER);
+}
+
+static void send_redirect(struct client *c, const struct http_message *m, struct route *route,
+                          struct span url)
+{
+    const bool keep = may_answer_and_go_on(c, m);
+    const int status = route->rule->action.redirect->status;
+    char page[HTTP_ERROR_PAGE_MAX], field[sizeof("Location: \r\n") + REDIRECT_LOCATION_MAX];
+
+    snprintf(field, sizeof(field), "Location: %.*s\r\n", SPAN_ARGS(url));
+    const struct http_reply reply = {
+        .status = status,
+        .server = ALB_SERVER,
+        .fields = field,
+        .content_type = SPAN("text/html"),
+        .body = http_error_page(status, page),
+        .head_only = m->method_id == HTTP_HEAD,
+        .close = !keep,
+    };
+    http_reply(&c->out, &reply);
+    metric_add(&c->worker->counters.redirects, 1);
+    client_count_status(c, status);
+    route->redirect_url = url;
+    log_own(c, m, route, status, NULL, ACCESS_REDIRECT);
+    client_change_state(c, keep ? HEAD : LINGER);
+}
+
+static void answer_redirect(struct client *c, const struct http_message *m, struct route *route)
+{
+    const struct redirect_request request = {
+        .is_https = c->facts.is_https,
+        .host = condition_host(m->host),
+        .port = c->facts.listener_port,
+        .path = m->path,
+        .query = m->query,
+    };
+    struct buf url;
+
+    buf_init(&url, REDIRECT_LOCATION_MAX);
+    switch (redirect_location(route->rule->action.redirect, &request, &url)) {
+    case REDIRECT_MADE:
+        send_redirect(c, m, route, buf_data(&url));
+        break;
+    case REDIRECT_TOO_LONG:
+        metric_add(&c->worker->counters.redirects_too_long, 1);
+        refuse(c, m, route, 414, "redirect URL too long");
+        break;
+    case REDIRECT_NO_HOST:
+        refuse(c, m, route, 400, "no Host to redirect to");
+        break;
+    }
+    buf_done(&url);
 }
 
 static void forward(struct client *c, const struct http_message *m, const struct route *route)
@@ -123,11 +191,45 @@ static void forward(struct client *c, const struct http_message *m, const struct
     client_change_state(c, EXCHANGE);
 }
 
+/* What its rule changes, which group it is for, and there. */
+static void rewrite_and_forward(struct client *c, struct http_message *m, struct route *route)
+{
+    struct worker *w = c->worker;
+    enum ws_refusal refusal;
+
+    if (ws_request_wants(m) && (refusal = ws_request_check(m)) != WS_OK) {
+        refuse_upgrade(c, m, refusal);
+        return;
+    }
+    if (!transform_apply(route->rule, m, w->config->alb.desync_mode == HTTP_STRICTEST, w->regex,
+                         &w->rewritten, route)) {
+        metric_add(&w->counters.transforms_failed, 1);
+        refuse(c, m, route, 500, "transform failed");
+        return;
+    }
+    route->group = action_choose_group(&route->rule->action, random_jitter());
+    if (route->group == NULL)
+        refuse(c, m, route, 503, "no target group has a weight");
+    else
+        forward(c, m, route);
+}
+
+static const struct rule *find_rule(struct client *c, const struct listener_config *listener,
+                                    const struct http_message *m)
+{
+    struct worker *w = c->worker;
+    struct condition_request request;
+
+    condition_request_init(&request, m, &c->facts.ip, w->regex);
+    const struct rule *rule = rules_match(listener, &request);
+    metric_add(&w->counters.rule_evaluations, rules_evaluated(listener, rule));
+    return rule;
+}
+
 /* The way of a request: rules, then its action. */
-static void answer(struct client *c, const struct http_message *m)
+static void answer(struct client *c, struct http_message *m)
 {
     const struct listener_config *listener = worker_listener_config(c->worker, c->listener);
-    enum ws_refusal refusal;
 
     if (m->class_ != HTTP_COMPLIANT)
         metric_add(&c->worker->counters.desync_non_compliant, 1);
@@ -139,15 +241,21 @@ static void answer(struct client *c, const struct http_message *m)
         client_refuse(c, m, 405, "method not allowed");
         return;
     }
-    const struct rule *rule = rules_match(listener, m);
-    const struct route route = { .rule = rule, .group = rule->action.group };
-    if (rule->action.kind == ACTION_FIXED_RESPONSE) {
+    struct route route = { .rule = find_rule(c, listener, m) };
+    switch (route.rule->action.kind) {
+    case ACTION_FORWARD:
+        rewrite_and_forward(c, m, &route);
+        break;
+    case ACTION_REDIRECT:
+        answer_redirect(c, m, &route);
+        break;
+    case ACTION_FIXED_RESPONSE:
         answer_fixed(c, m, &route);
-    } else if (ws_request_wants(m) && (refusal = ws_request_check(m)) != WS_OK) {
-        refuse_upgrade(c, m, refusal);
-    } else {
-        forward(c, m, &route);
+        break;
     }
+    const uint64_t exceeded = regex_scratch_take_exceeded(c->worker->regex);
+    if (exceeded > 0)
+        metric_add(&c->worker->counters.regex_exceeded, exceeded);
 }
 
 /* There is no whole head. A client may close its sending half and read on, so

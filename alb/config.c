@@ -15,6 +15,7 @@
 #include "net/tls.h"
 
 #include "alb/config_parts.h"
+#include "alb/rules_index.h"
 
 /* A section header that was met: to find the second of a name. */
 struct header {
@@ -317,6 +318,7 @@ static void listener_done(struct listener_config *l)
     for (size_t i = 0; i < l->rule_count; i++)
         config_rule_done(&l->rules[i]);
     free(l->rules);
+    rules_index_free(&l->index);
     config_rule_done(&l->fallback);
     tls_server_unref(&l->tls);
     settings_done(listener_settings, &l->options);

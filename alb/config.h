@@ -20,9 +20,13 @@
 #include "net/addr.h"
 #include "stickiness/stickiness.h"
 
+#include "alb/conditions.h"
 #include "alb/options.h"
 #include "alb/target_name.h"
 
+struct redirect;
+struct rewrite;
+struct rules_index;
 struct tls_server;
 
 /* Where a section stands, and each setting that was written in it (by its row
@@ -58,25 +62,32 @@ struct group_config {
     size_t index;                        /* in config->groups; who is in it: members.h */
 };
 
-enum action_kind { ACTION_FORWARD, ACTION_FIXED_RESPONSE };
+enum action_kind { ACTION_FORWARD, ACTION_REDIRECT, ACTION_FIXED_RESPONSE };
+
+enum { FORWARD_GROUPS_MAX = 5, FORWARD_WEIGHT_MAX = 999 };
+
+struct forward_group {
+    struct group_config *group; /* of the same snapshot */
+    uint32_t weight;            /* 0-999 */
+};
 
 struct action {
     enum action_kind kind;
-    struct group_config *group; /* forward */
-    uint16_t status;            /* fixed-response */
-    char *content_type, *body;  /* owned; "" when none */
-};
-
-struct pattern_list {
-    char **patterns; /* owned */
-    size_t count;    /* 0: the condition is not there */
+    struct forward_group groups[FORWARD_GROUPS_MAX]; /* forward */
+    size_t group_count;
+    uint32_t weights;          /* their sum */
+    struct redirect *redirect; /* owned; redirect */
+    uint16_t status;           /* fixed-response */
+    char *content_type, *body; /* owned; "" when none */
 };
 
 struct rule {
     char *name; /* owned; "default" for a listener's default */
     int line;
-    uint32_t priority; /* 1-50000; 0 for a listener's default */
-    struct pattern_list path, host;
+    uint32_t priority;            /* 1-50000; 0 for a listener's default */
+    struct condition *conditions; /* owned */
+    size_t condition_count;
+    struct rewrite *host_rewrite, *url_rewrite; /* owned; NULL: none */
     struct action action;
 };
 
@@ -88,7 +99,8 @@ struct listener_config {
     struct tls_server *tls; /* a reference; NULL on HTTP */
     struct rule *rules;     /* by priority */
     size_t rule_count;
-    struct rule fallback; /* the default action */
+    struct rules_index *index; /* of `rules` */
+    struct rule fallback;      /* the default action */
 };
 
 struct config {

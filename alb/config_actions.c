@@ -1,7 +1,8 @@
 /*
  * config_actions.c -- what a rule or a listener does with a request.
  *
- *     forward GROUP
+ *     forward GROUP[:WEIGHT]...
+ *     redirect STATUS URL
  *     fixed-response STATUS [TYPE] ["text" | @FILE]
  *
  * A new action is a row in the table below and a function that reads its words.
@@ -14,13 +15,15 @@
 #include "base/text.h"
 
 #include "alb/config_parts.h"
+#include "alb/redirect.h"
 
 enum { BODY_MAX = 1024, WORD_MAX = 8192 };
 
 /* One reading: `why` is the sentence when it fails. */
 struct reading {
     const struct config *config;
-    struct span rest; /* words not yet taken */
+    const struct listener_config *listener; /* may be NULL */
+    struct span rest;                       /* words not yet taken */
     char word[WORD_MAX + 1];
     char why[CONFIG_WHY_MAX];
 };
@@ -46,15 +49,89 @@ static bool expect_end(struct reading *r, const char *form)
 
 /* --- forward ----------------------------------------------------------------------- */
 
+#define FORWARD_FORM "forward GROUP[:WEIGHT]..."
+
+/* "blue:90" in r->word. */
+static bool read_group(struct reading *r, struct forward_group *into)
+{
+    char *colon = strchr(r->word, ':');
+    uint64_t weight = 1;
+
+    if (colon != NULL) {
+        *colon = '\0';
+        if (!text_u64(span_text(colon + 1), &weight) || weight > FORWARD_WEIGHT_MAX)
+            return refuse(r, "\"%.64s\" is not a weight from 0 to %d", colon + 1,
+                          FORWARD_WEIGHT_MAX);
+    }
+    into->group = config_group(r->config, span_text(r->word));
+    into->weight = (uint32_t)weight;
+    if (into->group == NULL)
+        return refuse(r, "there is no [target_group %.64s]", r->word);
+    return true;
+}
+
+static bool add_group(struct reading *r, struct action *action)
+{
+    struct forward_group added;
+
+    if (action->group_count == FORWARD_GROUPS_MAX)
+        return refuse(r, "more than %d target groups; the form is %s", FORWARD_GROUPS_MAX,
+                      FORWARD_FORM);
+    if (!read_group(r, &added))
+        return false;
+    for (size_t i = 0; i < action->group_count; i++) {
+        if (action->groups[i].group == added.group)
+            return refuse(r, "%.64s is named twice", r->word);
+    }
+    action->groups[action->group_count++] = added;
+    action->weights += added.weight;
+    return true;
+}
+
 static bool read_forward(struct reading *r, struct action *action)
 {
     action->kind = ACTION_FORWARD;
-    if (!take_word(r))
+    while (take_word(r)) {
+        if (!add_group(r, action))
+            return false;
+    }
+    if (action->group_count == 0 && span_trim(r->rest).len == 0)
         return refuse(r, "forward needs a target group");
-    action->group = config_group(r->config, span_text(r->word));
-    if (action->group == NULL)
-        return refuse(r, "there is no [target_group %.64s]", r->word);
-    return expect_end(r, "forward GROUP");
+    return expect_end(r, FORWARD_FORM);
+}
+
+/* --- redirect ---------------------------------------------------------------------- */
+
+#define REDIRECT_FORM "redirect 301 or 302 URL"
+
+static bool read_redirect(struct reading *r, struct action *action)
+{
+    const bool is_https = r->listener != NULL && r->listener->options.protocol == PROTOCOL_HTTPS;
+    uint64_t status;
+
+    action->kind = ACTION_REDIRECT;
+    if (!take_word(r))
+        return refuse(r, "redirect needs a status; the form is %s", REDIRECT_FORM);
+    if (!text_u64(span_text(r->word), &status) || (status != 301 && status != 302))
+        return refuse(r, "\"%.64s\" is not 301 or 302", r->word);
+    if (!take_word(r))
+        return refuse(r, "redirect needs a URL (in quotes, if a # begins it); the form is %s",
+                      REDIRECT_FORM);
+    char *why = r->why;
+    action->redirect =
+        redirect_new((uint16_t)status, span_text(r->word), is_https, why, sizeof(r->why));
+    return action->redirect != NULL && expect_end(r, REDIRECT_FORM);
+}
+
+/* On #{host}, #{port} and #{path} alone a client goes in circles. */
+static void advise_redirect(const struct listener_config *l, const struct action *action,
+                            const struct action_text *text, struct problems *problems)
+{
+    if (l != NULL && action->redirect != NULL &&
+        redirect_is_loop(action->redirect, l->options.protocol == PROTOCOL_HTTPS,
+                         addr_port(&l->bind)))
+        problems_warning(problems, text->line, "%s: redirects each request to where it came from",
+                         text->key);
 }
 
 /* --- fixed-response ------------------------------------------------------------------ */
@@ -148,31 +225,47 @@ static const struct {
     bool (*read)(struct reading *r, struct action *action);
 } actions[] = {
     { "forward", read_forward },
+    { "redirect", read_redirect },
     { "fixed-response", read_fixed_response },
 };
 
 static bool read_action(struct reading *r, struct action *action)
 {
     if (!take_word(r))
-        return refuse(r, "is empty; write forward GROUP or %s", FIXED_FORM);
+        return refuse(r, "is empty; write %s, %s or %s", FORWARD_FORM, REDIRECT_FORM, FIXED_FORM);
     for (size_t i = 0; i < sizeof(actions) / sizeof(actions[0]); i++) {
         if (strcmp(r->word, actions[i].keyword) == 0)
             return actions[i].read(r, action);
     }
-    return refuse(r, "unknown action \"%.64s\"; there are forward and fixed-response", r->word);
+    return refuse(r, "unknown action \"%.64s\"; there are forward, redirect and fixed-response",
+                  r->word);
 }
 
-void config_action(const struct config *config, const char *key, const char *text, int line,
-                   struct action *action, struct problems *problems)
+/* A group that is never chosen is no mistake: it may be its turn later. */
+static void advise_weights(const struct action *action, const struct action_text *text,
+                           struct problems *problems)
 {
-    struct reading r = { .config = config, .rest = span_text(text) };
+    if (action->kind == ACTION_FORWARD && action->group_count > 0 && action->weights == 0)
+        problems_warning(problems, text->line, "%s: every weight is 0: all requests get 503",
+                         text->key);
+}
 
-    if (!read_action(&r, action))
-        problems_error(problems, line, "%s: %s", key, r.why);
+void config_action(const struct config *config, const struct listener_config *listener,
+                   const struct action_text *text, struct action *action, struct problems *problems)
+{
+    struct reading r = { .config = config, .listener = listener, .rest = span_text(text->text) };
+
+    if (!read_action(&r, action)) {
+        problems_error(problems, text->line, "%s: %s", text->key, r.why);
+        return;
+    }
+    advise_weights(action, text, problems);
+    advise_redirect(listener, action, text, problems);
 }
 
 void config_action_done(struct action *action)
 {
     mem_free(action->content_type);
     mem_free(action->body);
+    redirect_free(&action->redirect);
 }

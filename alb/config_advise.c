@@ -95,13 +95,22 @@ static void advise_stickiness(const struct config *c, const struct group_config 
                          key);
 }
 
+static bool forwards_to(const struct action *action, const struct group_config *g)
+{
+    for (size_t i = 0; i < action->group_count; i++) {
+        if (action->groups[i].group == g)
+            return true;
+    }
+    return false;
+}
+
 static bool is_used(const struct config *c, const struct group_config *g)
 {
     for (size_t i = 0; i < c->listener_count; i++) {
         const struct listener_config *l = &c->listeners[i];
-        bool used = l->fallback.action.group == g;
+        bool used = forwards_to(&l->fallback.action, g);
         for (size_t j = 0; j < l->rule_count && !used; j++)
-            used = l->rules[j].action.group == g;
+            used = forwards_to(&l->rules[j].action, g);
         if (used)
             return true;
     }

@@ -63,8 +63,10 @@ static void check_listener(struct config *config, struct listener_config *l,
     l->fallback.name = mem_text("default");
     l->fallback.line = line_in(l, "default_action");
     if (says(l, "default_action"))
-        config_action(config, "default_action", l->options.default_action, l->fallback.line,
-                      &l->fallback.action, problems);
+        config_action(
+            config, l,
+            &(struct action_text){ "default_action", l->options.default_action, l->fallback.line },
+            &l->fallback.action, problems);
 }
 
 /* Port 0 is a port of its own each time. */

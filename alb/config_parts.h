@@ -40,9 +40,19 @@ void config_listeners(struct config *config, struct problems *problems);
 void config_rules(struct config *config, struct rule_draft *drafts, size_t count,
                   struct problems *problems);
 
-/* What `key` at `line` says is to be done. */
-void config_action(const struct config *config, const char *key, const char *text, int line,
-                   struct action *action, struct problems *problems);
+/* The conditions of a rule, from what its section says. */
+void config_conditions(struct rule *rule, const struct rule_options *options,
+                       struct problems *problems);
+
+/* What `key` at `line` says is to be done, on this listener (NULL: one that is not
+ * there, which is reported elsewhere). */
+struct action_text {
+    const char *key, *text;
+    int line;
+};
+void config_action(const struct config *config, const struct listener_config *listener,
+                   const struct action_text *text, struct action *action,
+                   struct problems *problems);
 void config_action_done(struct action *action);
 
 void config_rule_done(struct rule *rule);

@@ -1,9 +1,7 @@
 /*
- * config_rules.c -- [rule NAME]: its conditions, and its place on its listener.
- *
- * The limits are the managed balancer's (reference: its rule conditions). They
- * also bound what one match may cost. A new condition is a row in the table
- * below and a function that judges one value.
+ * config_rules.c -- [rule NAME]: what it changes in a request, and its place on
+ * its listener. Its conditions are in config_conditions.c, its action in
+ * config_actions.c.
  */
 #include <stdio.h>
 
@@ -11,149 +9,62 @@
 #include "base/mem.h"
 
 #include "alb/config_parts.h"
+#include "alb/rules_index.h"
+#include "alb/transform.h"
 
 enum {
-    PATTERN_MAX = 128,
-    VALUES_MAX = 5,    /* a rule, over all its conditions */
-    WILDCARDS_MAX = 5, /* the same */
+    RULES_QUOTA = 100, /* of the managed balancer, unless its owner asks for more */
     WORD_MAX = 8192,
 };
 
-/* --- one value ---------------------------------------------------------------------- */
+/* --- its transforms --------------------------------------------------------------------- */
 
-static bool is_letter(char c)
-{
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
-}
-
-static bool is_made_of(const char *text, const char *others)
-{
-    for (; *text != '\0'; text++) {
-        bool is_digit = *text >= '0' && *text <= '9';
-        if (!is_letter(*text) && !is_digit && strchr(others, *text) == NULL)
-            return false;
-    }
-    return true;
-}
-
-/* What is wrong with a value, or NULL. */
-static const char *check_path(const char *text)
-{
-    static const char others[] = "_-.$/~\"'@:+&*?";
-
-    return is_made_of(text, others) ? NULL : "may hold letters, digits and _-.$/~\"'@:+&*? only";
-}
-
-static const char *check_host(const char *text)
-{
-    const char *dot = strrchr(text, '.');
-
-    if (!is_made_of(text, "-.*?"))
-        return "may hold letters, digits and -.*? only";
-    if (dot == NULL)
-        return "needs a '.'";
-    for (const char *at = dot + 1; *at != '\0'; at++) {
-        if (!is_letter(*at))
-            return "may hold only letters after the last '.'";
-    }
-    return NULL;
-}
-
-static const struct condition {
-    const char *key;
-    size_t options; /* of the setting_list in struct rule_options */
-    size_t list;    /* of the pattern_list in struct rule */
-    const char *(*check)(const char *text);
-} conditions[] = {
-    { "path-pattern", offsetof(struct rule_options, path_pattern), offsetof(struct rule, path),
-      check_path },
-    { "host-header", offsetof(struct rule_options, host_header), offsetof(struct rule, host),
-      check_host },
-};
-
-enum { CONDITIONS = sizeof(conditions) / sizeof(conditions[0]) };
-
-static struct pattern_list *list_of(struct rule *rule, const struct condition *condition)
-{
-    return (struct pattern_list *)(void *)((char *)rule + condition->list);
-}
-
-/* --- the conditions of a rule --------------------------------------------------------- */
-
-static void add_value(struct rule *rule, const struct condition *condition, const char *word,
-                      int line, struct problems *problems)
-{
-    struct pattern_list *list = list_of(rule, condition);
-    const char *wrong = strlen(word) == 0            ? "is empty"
-                        : strlen(word) > PATTERN_MAX ? "is longer than 128 characters"
-                                                     : condition->check(word);
-
-    if (wrong != NULL)
-        problems_error(problems, line, "%s: \"%.*s\" %s", condition->key, PATTERN_MAX, word, wrong);
-    list->patterns = mem_resize(list->patterns, (list->count + 1) * sizeof(list->patterns[0]));
-    list->patterns[list->count++] = mem_text(word);
-}
-
-static void read_line(struct rule *rule, const struct condition *condition,
-                      const struct setting_item *item, struct problems *problems)
+static struct rewrite *read_rewrite(const char *key, const struct setting_item *item, bool is_host,
+                                    struct problems *problems)
 {
     struct span rest = span_text(item->text);
-    char word[WORD_MAX + 1];
+    char regex[WORD_MAX + 1], replacement[WORD_MAX + 1], why[CONFIG_WHY_MAX];
     bool bad = false;
 
-    if (span_trim(rest).len == 0)
-        problems_error(problems, item->line, "%s: has no value", condition->key);
-    while (ini_next_word(&rest, word, sizeof(word), &bad))
-        add_value(rule, condition, word, item->line, problems);
-    if (bad)
-        problems_error(problems, item->line, "%s: \"%.64s\" has a bad quote", condition->key,
-                       rest.ptr);
-}
-
-static size_t count_wildcards(const struct pattern_list *list)
-{
-    size_t n = 0;
-
-    for (size_t i = 0; i < list->count; i++) {
-        for (const char *at = list->patterns[i]; *at != '\0'; at++)
-            n += *at == '*' || *at == '?';
+    if (!ini_next_word(&rest, regex, sizeof(regex), &bad) ||
+        !ini_next_word(&rest, replacement, sizeof(replacement), &bad) || span_trim(rest).len > 0) {
+        problems_error(problems, item->line,
+                       "%s: is not REGEX REPLACEMENT; put one that has blanks in quotes", key);
+        return NULL;
     }
-    return n;
+    struct rewrite *made = rewrite_new(regex, replacement, is_host, why, sizeof(why));
+    if (made == NULL)
+        problems_error(problems, item->line, "%s: %s", key, why);
+    return made;
 }
 
-static void check_totals(struct rule *rule, struct problems *problems)
+static struct rewrite *read_transform(const char *key, const struct setting_list *list,
+                                      bool is_host, struct problems *problems)
 {
-    size_t values = 0, wildcards = 0;
-
-    for (size_t i = 0; i < CONDITIONS; i++) {
-        values += list_of(rule, &conditions[i])->count;
-        wildcards += count_wildcards(list_of(rule, &conditions[i]));
-    }
-    if (values > VALUES_MAX)
-        problems_error(problems, rule->line, "[rule %s] has %zu condition values; at most %d",
-                       rule->name, values, VALUES_MAX);
-    if (wildcards > WILDCARDS_MAX)
-        problems_error(problems, rule->line, "[rule %s] has %zu wildcards; at most %d", rule->name,
-                       wildcards, WILDCARDS_MAX);
+    for (size_t i = 1; i < list->count; i++)
+        problems_error(problems, list->items[i].line, "%s: a rule has only one; it is at line %d",
+                       key, list->items[0].line);
+    return list->count == 0 ? NULL : read_rewrite(key, &list->items[0], is_host, problems);
 }
 
-static void read_conditions(struct rule *rule, const struct rule_options *options,
+static void read_transforms(struct rule *rule, const struct rule_draft *draft,
                             struct problems *problems)
 {
-    size_t lines = 0;
+    const struct rule_options *o = &draft->options;
 
-    for (size_t i = 0; i < CONDITIONS; i++) {
-        const struct setting_list *list =
-            (const void *)((const char *)options + conditions[i].options);
-        for (size_t j = 0; j < list->count; j++)
-            read_line(rule, &conditions[i], &list->items[j], problems);
-        lines += list->count;
-    }
-    if (lines == 0)
-        problems_error(problems, rule->line,
-                       "[rule %s] has no condition; what always applies is default_action",
-                       rule->name);
-    check_totals(rule, problems);
+    rule->host_rewrite =
+        read_transform("host-header-rewrite", &o->host_header_rewrite, true, problems);
+    rule->url_rewrite = read_transform("url-rewrite", &o->url_rewrite, false, problems);
+}
+
+/* Only what goes to a target is rewritten. */
+static void advise_transforms(const struct rule *rule, struct problems *problems)
+{
+    if (rule->action.kind != ACTION_FORWARD &&
+        (rule->host_rewrite != NULL || rule->url_rewrite != NULL))
+        problems_warning(problems, rule->line,
+                         "[rule %s] rewrites what it does not forward: that has no effect",
+                         rule->name);
 }
 
 /* --- its place -------------------------------------------------------------------------- */
@@ -197,11 +108,14 @@ static void make_rule(struct config *config, struct rule_draft *draft, struct pr
 
     draft->name = NULL;
     config_require(&draft->lines, rule_settings, "rule", rule.name, required, problems);
-    read_conditions(&rule, &draft->options, problems);
-    if (action_line != 0)
-        config_action(config, "action", draft->options.action, action_line, &rule.action, problems);
-
+    config_conditions(&rule, &draft->options, problems);
+    read_transforms(&rule, draft, problems);
     struct listener_config *l = find_listener(config, draft, problems);
+    if (action_line != 0)
+        config_action(config, l,
+                      &(struct action_text){ "action", draft->options.action, action_line },
+                      &rule.action, problems);
+    advise_transforms(&rule, problems);
     bool has_priority = settings_was_set(rule_settings, draft->lines.seen, "priority");
     if (l != NULL && has_priority)
         insert(l, &rule, problems);
@@ -214,16 +128,23 @@ void config_rules(struct config *config, struct rule_draft *drafts, size_t count
 {
     for (size_t i = 0; i < count; i++)
         make_rule(config, &drafts[i], problems);
+    for (size_t i = 0; i < config->listener_count; i++) {
+        struct listener_config *l = &config->listeners[i];
+        l->index = rules_index_new(l->rules, l->rule_count);
+    }
+    if (count > RULES_QUOTA)
+        problems_warning(problems, drafts[RULES_QUOTA].lines.header,
+                         "%zu rules: the managed balancer takes %d unless its quota is raised",
+                         count, RULES_QUOTA);
 }
 
 void config_rule_done(struct rule *rule)
 {
-    for (size_t i = 0; i < CONDITIONS; i++) {
-        struct pattern_list *list = list_of(rule, &conditions[i]);
-        for (size_t j = 0; j < list->count; j++)
-            free(list->patterns[j]);
-        mem_free(list->patterns);
-    }
+    for (size_t i = 0; i < rule->condition_count; i++)
+        condition_done(&rule->conditions[i]);
+    mem_free(rule->conditions);
+    rewrite_free(&rule->host_rewrite);
+    rewrite_free(&rule->url_rewrite);
     config_action_done(&rule->action);
     mem_free(rule->name);
 }

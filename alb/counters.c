@@ -32,6 +32,17 @@ const struct metric counter_metrics[] = {
     COUNTER(elb_5xx, "elb_responses_total", "code=\"5xx\"", NULL),
     COUNTER(fixed_responses, "fixed_responses_total", NULL,
             "Requests answered by a fixed-response action (HTTP_Fixed_Response_Count)."),
+    COUNTER(redirects, "redirects_total", NULL,
+            "Requests answered by a redirect action (HTTP_Redirect_Count)."),
+    COUNTER(redirects_too_long, "redirect_url_limit_exceeded_total", NULL,
+            "Redirects not made because their Location has more than 8192 bytes "
+            "(HTTP_Redirect_Url_Limit_Exceeded_Count)."),
+    COUNTER(rule_evaluations, "rule_evaluations_total", NULL,
+            "Rules that a walk by priority looks at, the default not counted (RuleEvaluations)."),
+    COUNTER(regex_exceeded, "regex_limit_exceeded_total", NULL,
+            "Searches for a regular expression that cost too much and so found nothing."),
+    COUNTER(transforms_failed, "transforms_failed_total", NULL,
+            "Requests answered with 500 because what a rewrite made of them cannot be sent."),
     COUNTER(desync_non_compliant, "desync_non_compliant_requests_total", NULL,
             "Requests that are not of class Compliant "
             "(DesyncMitigationMode_NonCompliant_Request_Count)."),

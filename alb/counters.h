@@ -17,6 +17,10 @@ struct counters {
     metric_value requests;
     metric_value elb_3xx, elb_4xx, elb_5xx;
     metric_value fixed_responses;
+    metric_value redirects, redirects_too_long;
+    metric_value rule_evaluations;
+    metric_value regex_exceeded;
+    metric_value transforms_failed;
     metric_value desync_non_compliant;
     metric_value second_opinion_differs;
     metric_value upgrades, upgrades_failed;

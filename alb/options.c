@@ -140,13 +140,37 @@ const struct setting rule_settings[] = {
       "Required. The listener that the rule belongs to." },
     { "priority", SETTING_COUNT, FIELD(priority), "1", 1, 50000, NULL, APPLIES_RELOAD,
       "Required. The lowest is tried first; no two alike on a listener." },
-    { "path-pattern", SETTING_LIST, FIELD(path_pattern), NULL, 0, 0, NULL, APPLIES_RELOAD,
-      "Condition: the path, as sent and without the query, is like one of these; `*` is any run of "
-      "characters, `?` is one." },
     { "host-header", SETTING_LIST, FIELD(host_header), NULL, 0, 0, NULL, APPLIES_RELOAD,
-      "Condition: the host, in any case and without a port, is like one of these." },
+      "Condition: the host, in any case and without a port, is like one of these; `*` is any run "
+      "of characters, `?` is one." },
+    { "host-header-regex", SETTING_LIST, FIELD(host_header_regex), NULL, 0, 0, NULL, APPLIES_RELOAD,
+      "The same, with regular expressions in place of the values." },
+    { "path-pattern", SETTING_LIST, FIELD(path_pattern), NULL, 0, 0, NULL, APPLIES_RELOAD,
+      "Condition: the path, as sent and without the query, is like one of these. Case counts." },
+    { "path-pattern-regex", SETTING_LIST, FIELD(path_pattern_regex), NULL, 0, 0, NULL,
+      APPLIES_RELOAD, "The same, with regular expressions in place of the values." },
+    { "http-request-method", SETTING_LIST, FIELD(http_request_method), NULL, 0, 0, NULL,
+      APPLIES_RELOAD, "Condition: the method is one of these. Case counts." },
+    { "source-ip", SETTING_LIST, FIELD(source_ip), NULL, 0, 0, NULL, APPLIES_RELOAD,
+      "Condition: the peer's address is in one of these blocks: 10.0.0.0/8 2001:db8::/32." },
+    { "http-header", SETTING_LIST, FIELD(http_header), NULL, 0, 0, NULL, APPLIES_RELOAD,
+      "Condition: NAME VALUE...; a field of that name is like one of the values, in any case. A "
+      "line is a condition; repeat the key for another." },
+    { "http-header-regex", SETTING_LIST, FIELD(http_header_regex), NULL, 0, 0, NULL, APPLIES_RELOAD,
+      "The same, with regular expressions in place of the values." },
+    { "query-string", SETTING_LIST, FIELD(query_string), NULL, 0, 0, NULL, APPLIES_RELOAD,
+      "Condition: a parameter of the query is like one of these: KEY=VALUE, or VALUE of any key, "
+      "in any case; `\\*` and `\\?` are the characters themselves. A line is a condition; repeat "
+      "the key for another." },
+    { "host-header-rewrite", SETTING_LIST, FIELD(host_header_rewrite), NULL, 0, 0, NULL,
+      APPLIES_RELOAD,
+      "Transform: REGEX REPLACEMENT; what the regular expression matches in the host is replaced "
+      "before the request is forwarded. $1 is what its first group matched." },
+    { "url-rewrite", SETTING_LIST, FIELD(url_rewrite), NULL, 0, 0, NULL, APPLIES_RELOAD,
+      "Transform: REGEX REPLACEMENT; the same for path and query." },
     { "action", SETTING_TEXT, FIELD(action), "", 0, 0, NULL, APPLIES_RELOAD,
-      "Required. forward GROUP, or fixed-response STATUS [TYPE] [\"text\" or @file]." },
+      "Required. forward GROUP[:WEIGHT]..., redirect STATUS URL, or fixed-response STATUS [TYPE] "
+      "[\"text\" or @file]." },
     { .key = NULL },
 };
 
@@ -160,7 +184,8 @@ const struct section_kind alb_sections[] = {
     { "target_group", true, group_settings, "Targets that do the same work." },
     { "rule", true, rule_settings,
       "Which requests of a listener go where. All conditions must hold; the values of one are "
-      "alternatives. At most 5 values and 5 wildcards a rule." },
+      "alternatives. At most 5 values and 5 wildcards a rule. [rules.md](rules.md) has an example "
+      "of each." },
     { .kind = NULL },
 };
 

@@ -63,7 +63,12 @@ struct group_options {
 struct rule_options {
     char *listener;
     uint32_t priority;
-    struct setting_list path_pattern, host_header;
+    struct setting_list host_header, host_header_regex;
+    struct setting_list path_pattern, path_pattern_regex;
+    struct setting_list http_request_method, source_ip;
+    struct setting_list http_header, http_header_regex;
+    struct setting_list query_string;
+    struct setting_list host_header_rewrite, url_rewrite;
     char *action;
 };
 

@@ -1,40 +1,51 @@
 /* rules.c -- see rules.h. */
 #include "alb/rules.h"
 
-#include "base/text.h"
 #include "http/message.h"
 
-/* "[::1]:80" -> "[::1]", "example.com:8080" -> "example.com" */
-static struct span without_port(struct span host)
-{
-    size_t n = host.len;
+#include "alb/rules_index.h"
 
-    while (n > 0 && host.ptr[n - 1] >= '0' && host.ptr[n - 1] <= '9')
-        n--;
-    if (n > 0 && host.ptr[n - 1] == ':')
-        host.len = n - 1;
-    return host;
+bool rule_holds(const struct rule *rule, const struct condition_request *request)
+{
+    for (size_t i = 0; i < rule->condition_count; i++) {
+        if (!condition_holds(&rule->conditions[i], request))
+            return false;
+    }
+    return true;
 }
 
-/* A condition that is not there holds. */
-static bool is_like_one(const struct pattern_list *list, struct span text, bool nocase)
+static bool fits(const struct rule *rule, const void *user)
 {
-    for (size_t i = 0; i < list->count; i++) {
-        if (text_wildcard(span_text(list->patterns[i]), text, nocase))
-            return true;
-    }
-    return list->count == 0;
+    return rule_holds(rule, user);
 }
 
 const struct rule *rules_match(const struct listener_config *listener,
-                               const struct http_message *request)
+                               const struct condition_request *request)
 {
-    struct span host = without_port(request->host);
+    if (listener->rule_count == 0)
+        return &listener->fallback;
+    const size_t place =
+        rules_index_find(listener->index, request->host, request->message->path, fits, request);
+    return place < listener->rule_count ? &listener->rules[place] : &listener->fallback;
+}
 
-    for (size_t i = 0; i < listener->rule_count; i++) {
-        const struct rule *rule = &listener->rules[i];
-        if (is_like_one(&rule->path, request->path, false) && is_like_one(&rule->host, host, true))
-            return rule;
+size_t rules_evaluated(const struct listener_config *listener, const struct rule *rule)
+{
+    return rule == &listener->fallback ? listener->rule_count
+                                       : (size_t)(rule - listener->rules) + 1;
+}
+
+struct group_config *action_choose_group(const struct action *forward, uint64_t random)
+{
+    uint32_t left;
+
+    if (forward->weights == 0)
+        return NULL;
+    left = (uint32_t)(random % forward->weights);
+    for (size_t i = 0; i < forward->group_count; i++) {
+        if (left < forward->groups[i].weight)
+            return forward->groups[i].group;
+        left -= forward->groups[i].weight;
     }
-    return &listener->fallback;
+    return NULL;
 }

@@ -1,20 +1,27 @@
 /*
- * rules.h -- which rule answers a request.
+ * rules.h -- which rule answers a request, and where its action sends it.
  *
- * Rules are tried by priority, the first whose conditions all match wins, the
- * listener's default is last. Values within a condition are alternatives.
- * host-header ignores case and the port; path-pattern minds case and never
- * sees the query (reference: the managed balancer's conditions).
+ * Rules are tried by priority, the first whose conditions all hold wins, the
+ * listener's default is last (conditions.h says when one holds). An index
+ * (rules_index.h) finds it without a look at most of the others.
  */
 #ifndef ALB_RULES_H
 #define ALB_RULES_H
 
 #include "alb/config.h"
 
-struct http_message;
-
 /* Never NULL. Lives as long as the snapshot. */
 const struct rule *rules_match(const struct listener_config *listener,
-                               const struct http_message *request);
+                               const struct condition_request *request);
+
+bool rule_holds(const struct rule *rule, const struct condition_request *request);
+
+/* How many rules a walk by priority looks at before it is at this one. The default
+ * is not counted (the managed balancer's RuleEvaluations). */
+size_t rules_evaluated(const struct listener_config *listener, const struct rule *rule);
+
+/* The group of a forward action for one request: by weight, whatever becomes of
+ * it there. `random` is any number. NULL when no group has a weight. */
+struct group_config *action_choose_group(const struct action *forward, uint64_t random);
 
 #endif

@@ -10,6 +10,7 @@
 #include "alb/balancer.h"
 #include "alb/client.h"
 #include "alb/config.h"
+#include "alb/regex.h"
 #include "alb/target.h"
 #include "alb/tunnel.h"
 
@@ -27,6 +28,7 @@ void worker_init(struct worker *w, struct balancer *balancer, int index)
     stickiness_cache_init(&w->cookies, balancer_seal_ring(balancer));
     access_buffer_init(&w->log);
     closer_init(&w->closer);
+    w->regex = regex_scratch_new();
 }
 
 static void free_listener(struct worker_listener *l)
@@ -57,6 +59,7 @@ void worker_done(struct worker *w)
     access_log_flush(w);
     access_buffer_done(&w->log);
     free(w->tunnels);
+    regex_scratch_free(&w->regex);
     loop_done(&w->loop);
 }
 

@@ -23,6 +23,7 @@
 #include "alb/closer.h"
 #include "alb/counters.h"
 #include "alb/target_conn.h"
+#include "alb/transform.h"
 
 struct balancer;
 struct config;
@@ -58,6 +59,8 @@ struct worker {
     struct closer closer;
     struct counters counters;
     struct http_message request, response; /* scratch of one parse */
+    struct regex_scratch *regex;           /* owned; of one search */
+    struct transform_texts rewritten;      /* what a rule made of `request` */
 };
 
 /* The worker of the running thread. */

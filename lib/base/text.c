@@ -169,24 +169,42 @@ static char lower(char c)
     return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
 }
 
-bool text_wildcard(struct span pattern, struct span text, bool nocase)
+/* One element of a pattern: a wildcard, or a character that stands for itself. */
+struct element {
+    char c;
+    bool is_wild;
+    size_t len; /* in the pattern; 0 at its end */
+};
+
+static struct element element_at(struct span pattern, size_t p, bool escapes)
+{
+    if (p >= pattern.len)
+        return (struct element){ .len = 0 };
+    const char c = pattern.ptr[p];
+    if (escapes && c == '\\' && p + 1 < pattern.len &&
+        (pattern.ptr[p + 1] == '*' || pattern.ptr[p + 1] == '?'))
+        return (struct element){ pattern.ptr[p + 1], false, 2 };
+    return (struct element){ c, c == '*' || c == '?', 1 };
+}
+
+static bool wildcard(struct span pattern, struct span text, bool nocase, bool escapes)
 {
     size_t p = 0, t = 0;
-    /* The last '*' seen, and where its run in the text ends so far. On a
+    /* Behind the last '*' seen, and where its run in the text ends so far. On a
      * difference only that run has to grow: an earlier '*' could not do better. */
-    size_t star = SIZE_MAX, run_end = 0;
+    size_t after_star = SIZE_MAX, run_end = 0;
 
     while (t < text.len) {
-        char c = text.ptr[t];
-        if (p < pattern.len && pattern.ptr[p] == '*') {
-            star = p++;
+        const struct element e = element_at(pattern, p, escapes);
+        const char c = text.ptr[t];
+        if (e.is_wild && e.c == '*') {
+            after_star = ++p;
             run_end = t;
-        } else if (p < pattern.len && (pattern.ptr[p] == '?' || pattern.ptr[p] == c ||
-                                       (nocase && lower(pattern.ptr[p]) == lower(c)))) {
-            p++;
+        } else if (e.len > 0 && (e.is_wild || e.c == c || (nocase && lower(e.c) == lower(c)))) {
+            p += e.len;
             t++;
-        } else if (star != SIZE_MAX) {
-            p = star + 1;
+        } else if (after_star != SIZE_MAX) {
+            p = after_star;
             t = ++run_end;
         } else {
             return false;
@@ -195,6 +213,16 @@ bool text_wildcard(struct span pattern, struct span text, bool nocase)
     while (p < pattern.len && pattern.ptr[p] == '*')
         p++;
     return p == pattern.len;
+}
+
+bool text_wildcard(struct span pattern, struct span text, bool nocase)
+{
+    return wildcard(pattern, text, nocase, false);
+}
+
+bool text_wildcard_escaped(struct span pattern, struct span text, bool nocase)
+{
+    return wildcard(pattern, text, nocase, true);
 }
 
 /* --- files ----------------------------------------------------------------- */

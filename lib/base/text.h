@@ -55,8 +55,11 @@ bool text_base64url_decode(struct span text, uint8_t *out, size_t size, size_t *
 bool text_equal_constant_time(struct span a, struct span b);
 
 /* Wildcards as the managed balancer has them: '*' any run (none too), '?' one
- * byte. Linear in the text for each '*'; never recursive. */
+ * byte. At most pattern times text steps, whatever both are: never recursive. */
 bool text_wildcard(struct span pattern, struct span text, bool nocase);
+
+/* The same, but '\' before '*' or '?' makes it an ordinary character. */
+bool text_wildcard_escaped(struct span pattern, struct span text, bool nocase);
 
 /* A whole file of at most `max` bytes, NUL-terminated; free() it. NULL with a
  * sentence in `why`. */

@@ -1,5 +1,6 @@
 /* target.c -- the request target (RFC 9112 3.2) and the host it is for. */
 #include "http/chars.h"
+#include "http/rewrite.h"
 #include "http/scan.h"
 
 /* Into the message's scratch, odd bytes as %XX. The line that it is written in
@@ -166,4 +167,28 @@ bool http_is_host(struct span text)
     const char *colon = text.len == 0 ? NULL : memchr(text.ptr, ':', text.len);
     size_t n = colon == NULL ? text.len : (size_t)(colon - text.ptr);
     return n > 0 && http_all(span_of(text.ptr, n), HTTP_C_HOST) && is_port(span_after(text, n + 1));
+}
+
+bool http_rewrite_uri(struct http_message *m, struct span uri, bool strictest)
+{
+    const size_t max = HTTP_LINE_MAX - m->method.len - (sizeof("  HTTP/1.1") - 1);
+
+    if (uri.len == 0 || uri.len > max || uri.ptr[0] != '/' || !http_all(uri, HTTP_C_URI))
+        return false;
+    const char *mark = memchr(uri.ptr, '?', uri.len);
+    if (strictest &&
+        is_devious(span_of(uri.ptr, mark == NULL ? uri.len : (size_t)(mark - uri.ptr))))
+        return false;
+    m->has_query = false;
+    m->query = SPAN("");
+    split_path(m, uri);
+    return true;
+}
+
+bool http_rewrite_host(struct http_message *m, struct span host)
+{
+    if (!http_is_host(host))
+        return false;
+    m->host = host;
+    return true;
 }

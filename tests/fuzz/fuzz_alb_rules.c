@@ -1,9 +1,9 @@
 /*
  * Any rules and any request: the rule that answers is the one that a slow and
- * simple matcher finds.
+ * simple matcher finds, with the index and without.
  *
- * Input: host LF path LF, then a rule a line: path patterns with ' ' between,
- * '|', host patterns with ' ' between.
+ * Input: host LF path LF query LF, then a rule a line: path patterns with ' '
+ * between, '|', host patterns, '|', a query pattern with escapes.
  */
 #include <assert.h>
 #include <stdint.h>
@@ -14,6 +14,7 @@
 #include "http/message.h"
 
 #include "alb/rules.h"
+#include "alb/rules_index.h"
 
 enum { RULES_MAX = 16, PATTERNS_MAX = 8, TEXT_MAX = 256 };
 
@@ -25,30 +26,24 @@ static char lower(char c)
 }
 
 /* reach[j]: the pattern read so far fits the first j bytes of the text. */
-static bool is_like(const char *pattern, struct span text, bool nocase)
+static bool is_like(const char *pattern, struct span text, bool nocase, bool escapes)
 {
     bool reach[TEXT_MAX + 1] = { true };
 
     assert(text.len <= TEXT_MAX);
     for (; *pattern != '\0'; pattern++) {
-        bool next[TEXT_MAX + 1] = { *pattern == '*' && reach[0] };
+        bool plain = escapes && pattern[0] == '\\' && (pattern[1] == '*' || pattern[1] == '?');
+        pattern += plain;
+        bool star = !plain && *pattern == '*', one = !plain && *pattern == '?';
+        bool next[TEXT_MAX + 1] = { star && reach[0] };
         for (size_t j = 1; j <= text.len; j++) {
             char a = *pattern, b = text.ptr[j - 1];
-            bool same = a == '?' || a == b || (nocase && lower(a) == lower(b));
-            next[j] = *pattern == '*' ? reach[j] || next[j - 1] : reach[j - 1] && same;
+            bool same = one || a == b || (nocase && lower(a) == lower(b));
+            next[j] = star ? reach[j] || next[j - 1] : reach[j - 1] && same;
         }
         memcpy(reach, next, sizeof(reach));
     }
     return reach[text.len];
-}
-
-static bool any_is_like(const struct pattern_list *list, struct span text, bool nocase)
-{
-    bool any = list->count == 0;
-
-    for (size_t i = 0; i < list->count; i++)
-        any = any || is_like(list->patterns[i], text, nocase);
-    return any;
 }
 
 /* "host:123" -> "host" */
@@ -63,11 +58,41 @@ static struct span host_alone(struct span host)
     return host;
 }
 
+static bool any_in_query(const char *pattern, struct span query)
+{
+    struct span pair, key;
+
+    while (span_next(&query, '&', &pair)) {
+        struct span value = pair;
+        if (pair.len == 0)
+            continue;
+        span_next(&value, '=', &key);
+        if (is_like(pattern, value.ptr == NULL ? span_of("", 0) : value, true, true))
+            return true;
+    }
+    return false;
+}
+
+static bool holds(const struct condition *c, const struct http_message *m)
+{
+    for (size_t i = 0; i < c->count; i++) {
+        const char *pattern = c->values[i].text;
+        bool fits = c->kind == CONDITION_PATH   ? is_like(pattern, m->path, false, false)
+                    : c->kind == CONDITION_HOST ? is_like(pattern, host_alone(m->host), true, false)
+                                                : any_in_query(pattern, m->query);
+        if (fits)
+            return true;
+    }
+    return false;
+}
+
 static const struct rule *expected(const struct listener_config *l, const struct http_message *m)
 {
     for (size_t i = 0; i < l->rule_count; i++) {
-        if (any_is_like(&l->rules[i].path, m->path, false) &&
-            any_is_like(&l->rules[i].host, host_alone(m->host), true))
+        bool all = true;
+        for (size_t j = 0; j < l->rules[i].condition_count; j++)
+            all = all && holds(&l->rules[i].conditions[j], m);
+        if (all)
             return &l->rules[i];
     }
     return &l->fallback;
@@ -83,22 +108,40 @@ static struct span next_line(struct span *rest)
     return line;
 }
 
-static void read_patterns(struct span text, struct pattern_list *list)
+/* No pattern is no condition. */
+static void read_condition(struct rule *rule, enum condition_kind kind, struct span text)
 {
+    struct condition c = { .kind = kind, .setting = "fuzz" };
     struct span word;
 
-    list->patterns = mem_array(char *, PATTERNS_MAX);
-    while (list->count < PATTERNS_MAX && span_next(&text, ' ', &word)) {
+    c.values = mem_array(struct condition_value, PATTERNS_MAX);
+    while (c.count < PATTERNS_MAX && span_next(&text, ' ', &word)) {
         if (word.len > 0)
-            list->patterns[list->count++] = mem_copy(word.ptr, word.len);
+            c.values[c.count++].text = mem_copy(word.ptr, word.len);
     }
+    if (c.count > 0)
+        rule->conditions[rule->condition_count++] = c;
+    else
+        free(c.values);
 }
 
-static void free_patterns(struct pattern_list *list)
+static void read_rule(struct rule *rule, struct span line)
 {
-    for (size_t i = 0; i < list->count; i++)
-        free(list->patterns[i]);
-    free(list->patterns);
+    struct span path = { "", 0 }, host = { "", 0 };
+
+    span_next(&line, '|', &path);
+    span_next(&line, '|', &host);
+    rule->conditions = mem_array(struct condition, 3);
+    read_condition(rule, CONDITION_PATH, path);
+    read_condition(rule, CONDITION_HOST, host);
+    read_condition(rule, CONDITION_QUERY, line);
+}
+
+static void free_rule(struct rule *rule)
+{
+    for (size_t i = 0; i < rule->condition_count; i++)
+        condition_done(&rule->conditions[i]);
+    free(rule->conditions);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -106,22 +149,22 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     static struct http_message m; /* large, and set anew each time */
     struct rule rules[RULES_MAX] = { { .name = NULL } };
     struct listener_config l = { .rules = rules };
+    struct condition_request request;
+    const struct ip peer = { .family = 4 };
     struct span rest = span_of(data, size);
 
     if (size == 0)
         return 0;
     m.host = next_line(&rest);
     m.path = next_line(&rest);
-    for (; l.rule_count < RULES_MAX && rest.len > 0; l.rule_count++) {
-        struct span line = next_line(&rest), path = { "", 0 };
-        span_next(&line, '|', &path);
-        read_patterns(path, &rules[l.rule_count].path);
-        read_patterns(line, &rules[l.rule_count].host);
-    }
-    assert(rules_match(&l, &m) == expected(&l, &m));
-    for (size_t i = 0; i < l.rule_count; i++) {
-        free_patterns(&rules[i].path);
-        free_patterns(&rules[i].host);
-    }
+    m.query = next_line(&rest);
+    for (; l.rule_count < RULES_MAX && rest.len > 0; l.rule_count++)
+        read_rule(&rules[l.rule_count], next_line(&rest));
+    l.index = rules_index_new(rules, l.rule_count);
+    condition_request_init(&request, &m, &peer, NULL);
+    assert(rules_match(&l, &request) == expected(&l, &m));
+    rules_index_free(&l.index);
+    for (size_t i = 0; i < l.rule_count; i++)
+        free_rule(&rules[i]);
     return 0;
 }

@@ -77,8 +77,8 @@ static const struct text_case listener_cases[] = {
       "f:6: bind: *\n" },
     { "empty", EDGE GROUP "[listener web]\nbind =\ndefault_action =\n",
       "f:6: bind: *\n"
-      "f:7: default_action: is empty; write forward GROUP or fixed-response STATUS [TYPE] "
-      "[\"text\" or @file]\n" },
+      "f:7: default_action: is empty; write forward GROUP[:WEIGHT]..., redirect 301 or 302 URL or "
+      "fixed-response STATUS [TYPE] [\"text\" or @file]\n" },
     { "two on one address",
       EDGE GROUP LISTENER "[listener b]\nbind = 127.0.0.1:8080\ndefault_action = forward chat\n",
       "f:9: bind: 127.0.0.1:8080 is the address of [listener web] at line 6 too\n" },
@@ -217,9 +217,7 @@ static const struct text_case rule_cases[] = {
       "f:12: host-header: \"10.0.0.1\" may hold only letters after the last '.'\n" },
     { "5 values", EDGE LISTENER GROUP RULE("path-pattern = /a /b /c\nhost-header = a.b c.d\n"),
       "" },
-    { "6 values",
-      EDGE LISTENER GROUP RULE("path-pattern = /a /b /c\npath-pattern = /d\nhost-header = a.b "
-                               "c.d\n"),
+    { "6 values", EDGE LISTENER GROUP RULE("path-pattern = /a /b /c /d\nhost-header = a.b c.d\n"),
       "f:8: [rule r] has 6 condition values; at most 5\n" },
     { "6 wildcards", EDGE LISTENER GROUP RULE("path-pattern = /*?* /*\nhost-header = *.?.org\n"),
       "f:8: [rule r] has 6 wildcards; at most 5\n" },
@@ -229,10 +227,10 @@ static const struct text_case action_cases[] = {
     { "unknown group", ACTION("forward home"),
       "f:7: default_action: there is no [target_group home]\n" },
     { "no group", ACTION("forward"), "f:7: default_action: forward needs a target group\n" },
-    { "two groups", ACTION("forward chat chat"),
-      "f:7: default_action: \"chat\" is too much; the form is forward GROUP\n" },
+    { "two groups", ACTION("forward chat chat"), "f:7: default_action: chat is named twice\n" },
     { "unknown action", ACTION("proxy chat"),
-      "f:7: default_action: unknown action \"proxy\"; there are forward and fixed-response\n" },
+      "f:7: default_action: unknown action \"proxy\"; there are forward, redirect and "
+      "fixed-response\n" },
     { "status alone", ACTION("fixed-response 503"), "" },
     { "no status", ACTION("fixed-response"),
       "f:7: default_action: fixed-response needs a status; the form is fixed-response STATUS "

@@ -9,8 +9,8 @@
 /* --- what a good file becomes ----------------------------------------------------------- */
 
 static const char whole[] =
-    "[rule page]\nlistener = web\npriority = 20\npath-pattern = /index.html\n"
-    "path-pattern = /*.css\nhost-header = *.example.com\n"
+    "[rule page]\nlistener = web\npriority = 20\n"
+    "path-pattern = /index.html /*.css\nhost-header = *.example.com\n"
     "action = fixed-response 200 application/json @body.json\n"
     "[rule chat]\nlistener = web\npriority = 10\npath-pattern = /ws/*\naction = forward chat\n"
     "[rule other]\nlistener = tls\npriority = 10\npath-pattern = /\naction = forward spare\n"
@@ -91,12 +91,14 @@ static void test_whole_listeners(void **state)
     assert_int_equal(addr_port(&web->bind), 8080);
     assert_int_equal(web->rule_count, 2);
     assert_string_equal(web->rules[0].name, "chat");
-    assert_ptr_equal(web->rules[0].action.group, config_group(c, SPAN("chat")));
+    assert_ptr_equal(web->rules[0].action.groups[0].group, config_group(c, SPAN("chat")));
     assert_string_equal(web->rules[1].name, "page");
     assert_int_equal(web->rules[1].priority, 20);
-    assert_int_equal(web->rules[1].path.count, 2);
-    assert_string_equal(web->rules[1].path.patterns[1], "/*.css");
-    assert_int_equal(web->rules[1].host.count, 1);
+    assert_int_equal(web->rules[1].condition_count, 2);
+    assert_int_equal(web->rules[1].conditions[0].kind, CONDITION_HOST);
+    assert_int_equal(web->rules[1].conditions[0].count, 1);
+    assert_int_equal(web->rules[1].conditions[1].count, 2);
+    assert_string_equal(web->rules[1].conditions[1].values[1].text, "/*.css");
     assert_int_equal(web->rules[1].action.kind, ACTION_FIXED_RESPONSE);
     assert_int_equal(web->rules[1].action.status, 200);
     assert_string_equal(web->rules[1].action.content_type, "application/json");
@@ -105,7 +107,7 @@ static void test_whole_listeners(void **state)
     assert_int_equal(web->fallback.priority, 0);
     assert_string_equal(web->fallback.action.body, "not \"here\"");
     assert_int_equal(tls->rule_count, 1);
-    assert_ptr_equal(tls->fallback.action.group, config_group(c, SPAN("chat")));
+    assert_ptr_equal(tls->fallback.action.groups[0].group, config_group(c, SPAN("chat")));
     config_free(&c);
 }
 

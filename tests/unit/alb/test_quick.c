@@ -134,7 +134,7 @@ static void test_as_the_managed_one(void **state)
     assert_string_equal(c->alb.access_logs_file, "-");
     assert_false(c->groups[0].options.health_enabled);
     assert_false(c->groups[0].options.stickiness);
-    assert_ptr_equal(c->listeners[0].fallback.action.group, &c->groups[0]);
+    assert_ptr_equal(c->listeners[0].fallback.action.groups[0].group, &c->groups[0]);
     config_free(&c);
 }
 

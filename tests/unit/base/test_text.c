@@ -309,6 +309,48 @@ static void test_wildcards(void **state)
               "wildcard", cases[i].pattern);
 }
 
+static void test_escaped_wildcards(void **state)
+{
+    static const struct {
+        struct span pattern, text;
+        bool want;
+    } cases[] = {
+        { SPAN_INIT("a\\*"), SPAN_INIT("a*"), true },
+        { SPAN_INIT("a\\*"), SPAN_INIT("ab"), false },
+        { SPAN_INIT("a\\?c"), SPAN_INIT("A?C"), true },
+        { SPAN_INIT("a\\?c"), SPAN_INIT("abc"), false },
+        { SPAN_INIT("*\\**"), SPAN_INIT("x*y"), true },
+        { SPAN_INIT("*\\**"), SPAN_INIT("xy"), false },
+        { SPAN_INIT("*\\*"), SPAN_INIT("**a*"), true },
+        { SPAN_INIT("a\\b"), SPAN_INIT("a\\b"), true }, /* any other backslash is one */
+        { SPAN_INIT("a\\"), SPAN_INIT("a\\"), true },
+        { SPAN_INIT("a\\*"), SPAN_INIT("a"), false },
+        { SPAN_INIT("a\\\\*"), SPAN_INIT("a\\*"), true },
+    };
+    (void)state;
+
+    for (size_t i = 0; i < COUNT(cases); i++)
+        check(text_wildcard_escaped(cases[i].pattern, cases[i].text, true) == cases[i].want,
+              "escaped wildcard", cases[i].pattern);
+}
+
+/* What makes a matcher that goes back over and over take for ever. */
+static void test_wildcards_are_bounded(void **state)
+{
+    char text[16384], pattern[128];
+    (void)state;
+
+    memset(text, 'a', sizeof(text));
+    for (size_t i = 0; i < sizeof(pattern); i++)
+        pattern[i] = i % 2 == 0 ? '*' : 'a';
+    pattern[127] = 'b';
+    assert_false(text_wildcard(span_of(pattern, 128), span_of(text, sizeof(text)), true));
+    memset(pattern, 'a', sizeof(pattern));
+    pattern[0] = '*';
+    pattern[127] = 'b';
+    assert_false(text_wildcard(span_of(pattern, 128), span_of(text, sizeof(text)), true));
+}
+
 static void test_files(void **state)
 {
     char path[] = "/tmp/test_text.XXXXXX", why[128], bytes[9000];
@@ -351,6 +393,8 @@ int main(void)
         cmocka_unit_test(test_base64_round_trip),
         cmocka_unit_test(test_equal_constant_time),
         cmocka_unit_test(test_wildcards),
+        cmocka_unit_test(test_escaped_wildcards),
+        cmocka_unit_test(test_wildcards_are_bounded),
         cmocka_unit_test(test_files),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

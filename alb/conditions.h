@@ -1,0 +1,70 @@
+/*
+ * conditions.h -- what a rule asks of a request: the six conditions.
+ *
+ * Each has values of which one must fit; a rule's conditions must all hold.
+ * Texts are compared as they were sent, after the percent-encoding of odd bytes:
+ * nothing is decoded or normalised.
+ *
+ *   host-header          any case, without the port; wildcards or regex
+ *   path-pattern         minds case, never sees the query; wildcards or regex
+ *   http-request-method  exactly so, minds case
+ *   source-ip            CIDR blocks; the TCP peer
+ *   http-header          any case; wildcards or regex; every field of the name in turn
+ *   query-string         any case; key=value or a value alone; wildcards, \* and \?
+ */
+#ifndef ALB_CONDITIONS_H
+#define ALB_CONDITIONS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/ip.h"
+#include "base/span.h"
+
+struct http_message;
+struct regex;
+struct regex_scratch;
+
+enum condition_kind {
+    CONDITION_HOST,
+    CONDITION_PATH,
+    CONDITION_METHOD,
+    CONDITION_SOURCE_IP,
+    CONDITION_HEADER,
+    CONDITION_QUERY,
+};
+
+struct condition_value {
+    char *text;          /* owned; as written, without quotes. query-string: the value alone */
+    char *key;           /* owned; query-string: the key, or NULL for a value alone */
+    struct regex *regex; /* owned; NULL: `text` has wildcards, or none */
+    struct cidr block;   /* source-ip */
+};
+
+struct condition {
+    enum condition_kind kind;
+    const char *setting;            /* as the file calls it: "http-header-regex" */
+    char *name;                     /* owned; http-header: the field's name */
+    struct condition_value *values; /* owned */
+    size_t count;                   /* at least 1 */
+};
+
+/* A request as conditions look at it. */
+struct condition_request {
+    const struct http_message *message;
+    struct span host; /* without its port */
+    const struct ip *peer;
+    struct regex_scratch *scratch;
+};
+
+void condition_request_init(struct condition_request *r, const struct http_message *message,
+                            const struct ip *peer, struct regex_scratch *scratch);
+
+bool condition_holds(const struct condition *c, const struct condition_request *r);
+
+void condition_done(struct condition *c);
+
+/* "[::1]:80" -> "[::1]", "example.com:8080" -> "example.com" */
+struct span condition_host(struct span host);
+
+#endif
