@@ -130,9 +130,9 @@ PATIENCE.tsan := 5
 PATIENCE ?= $(or $(PATIENCE.$(MODE)),1)
 PYTEST = $(ENV) BIN=$(CURDIR)/$B/bin PATIENCE=$(PATIENCE) PYTHONDONTWRITEBYTECODE=1 \
          /usr/bin/python3 -m pytest -q -p no:cacheprovider --timeout=$$((120 * $(PATIENCE)))
-SUITES ?= unit system browser
+SUITES ?= unit system apps browser
 
-.PHONY: test suites unit system browser valgrind ci
+.PHONY: test suites unit system apps browser valgrind ci
 test: deps-build deps-test ## all tests; MODE=asan and MODE=tsan likewise; SUITES="unit system" for some
 	+@$(MAKE) --no-print-directory $(JOBS) suites
 suites: all $(if $(filter unit,$(SUITES)),$(UNIT))
@@ -141,6 +141,8 @@ unit: $(UNIT) ## unit tests (cmocka), each linked with its own layer and those b
 	@mkdir -p $(REPORTS); $(ENV) tools/unit.sh "" $(UNIT)
 system: all ## the programs over real sockets (pytest)
 	@mkdir -p $(REPORTS); $(PYTEST) tests/system $(ARGS)
+apps: all tests/apps/node_modules ## real applications and their clients through alb (Socket.IO, MQTT, FastAPI, ...)
+	@mkdir -p $(REPORTS); $(PYTEST) tests/apps $(ARGS)
 browser: all tests/browser/node_modules ## the page in Chromium (pytest and playwright-core)
 	@mkdir -p $(REPORTS); $(PYTEST) tests/browser $(ARGS)
 valgrind: all $(UNIT) ## unit tests and one system test under valgrind
@@ -154,9 +156,9 @@ ci: test ## what runs for every change
 VALGRIND := valgrind -q --error-exitcode=9 --leak-check=full --errors-for-leak-kinds=definite
 
 # Versions are exact in package.json; a lock file would hold download addresses.
-tests/browser/node_modules: tests/browser/package.json
-	@cd tests/browser && npm install --no-package-lock --no-audit --no-fund --loglevel=error || { \
-	  echo "make: npm could not install what the browser tests need: its reason is above" >&2; exit 1; }
+tests/%/node_modules: tests/%/package.json
+	@cd tests/$* && npm install --no-package-lock --no-audit --no-fund --loglevel=error || { \
+	  echo "make: npm could not install what the $* tests need: its reason is above" >&2; exit 1; }
 	@touch $@
 
 # --- measuring --------------------------------------------------------------------

@@ -1,0 +1,106 @@
+"""Unmodified applications and their own clients do their normal work through alb, over HTTP and
+HTTPS, with a reload under way, and are seen in the access log as what they are."""
+
+import asyncio
+import hashlib
+import json
+import subprocess
+
+import pytest
+import websockets
+
+from apps import Client, FastApi, NodeApp, config
+from harness import wait_until
+
+APPS = ["socketio", "ws", "sockjs", "mqtt", "graphql"]
+
+
+def run_through(alb, started, name, listener):
+    client = Client(name, f"{listener}://localhost:{alb.port(listener)}")
+    started.append(client)
+    client.half()
+    alb.reload()
+    client.finish()
+
+
+@pytest.mark.parametrize("app", APPS)
+def test_a_javascript_application_works_through_alb(app, tmp_path, start_alb, started):
+    server = NodeApp(tmp_path, app).start()
+    started.append(server)
+    alb = start_alb(config([server.port]))
+
+    run_through(alb, started, app, "http")
+    run_through(alb, started, app, "https")
+    for kind in ("ws", "wss"):
+        row = alb.access_row(f"{kind} 20").split(" ")
+        assert row[0] == kind and row[8:10] == ["101", "101"], row
+    wait_until(lambda: alb.metric("alb_websocket_tunnels_open") == 0, "the tunnels to end")
+    assert not [row for row in alb.access_rows() if row.split(" ")[8][0] == "5"]
+
+
+def test_socketio_polling_on_two_servers_needs_stickiness(tmp_path, start_alb, started):
+    servers = [NodeApp(tmp_path, "socketio", f"socketio-{n}").start() for n in (1, 2)]
+    started += servers
+    ports = [server.port for server in servers]
+
+    sticky = start_alb(config(ports, "stickiness.enabled = true"), "sticky")
+    run_through(sticky, started, "polling", "http")
+    plain = Client("polling", start_alb(config(ports), "plain").url(""))
+    started.append(plain)
+    with pytest.raises(AssertionError, match="(?s)error|closed|timeout"):
+        plain.half()
+        plain.finish()
+
+
+def curl(*args):
+    done = subprocess.run(["curl", "-sSk", "--max-time", "20", *map(str, args)], capture_output=True, check=True)
+    return done.stdout
+
+
+@pytest.fixture
+def fastapi(tmp_path, start_alb, started):
+    server = FastApi(tmp_path).start()
+    started.append(server)
+    return start_alb(config([server.port]))
+
+
+@pytest.mark.parametrize("listener", ["http", "https"])
+def test_fastapi_requests_uploads_and_streams(listener, fastapi, tmp_path):
+    url = fastapi.url("", listener, listener)
+    item = json.loads(curl(f"{url}/items/7"))
+    assert item["item"] == 7 and item["client"] == "127.0.0.1" and item["host"] == url.split("//")[1]
+    assert curl("-o", "/dev/null", "-w", "%{http_code}", f"{url}/items/x") == b"422"
+
+    body = tmp_path / "body"
+    body.write_bytes(b"0123456789abcdef" * 500000)
+    digest = hashlib.sha256(body.read_bytes()).hexdigest()
+    assert json.loads(curl("-F", f"file=@{body}", f"{url}/upload"))["sha256"] == digest
+    assert json.loads(curl("-T", body, "-H", "Expect: 100-continue", f"{url}/raw"))["sha256"] == digest
+    chunked = ["-T", body, "-H", "Transfer-Encoding: chunked", f"{url}/raw"]
+    assert json.loads(curl(*chunked))["sha256"] == digest
+
+
+def test_fastapi_events_come_one_by_one(fastapi):
+    """The first event arrives before the second is sent: nothing is held back."""
+    with fastapi.connect() as sock:
+        sock.sendall(b"GET /events HTTP/1.1\r\nHost: a\r\n\r\n")
+        data = b""
+        while b"data: 0" not in data:
+            data += sock.recv(65536)
+        assert b"data: 1" not in data
+        while b"\r\n0\r\n\r\n" not in data:
+            data += sock.recv(65536)
+        assert b"data: 2" in data
+
+
+def test_fastapi_websocket_with_a_subprotocol(fastapi):
+    async def talk():
+        async with websockets.connect(fastapi.url("/ws/ann", scheme="ws"), subprotocols=["chat", "other"]) as ws:
+            assert ws.subprotocol == "chat"
+            for text in ("hello", "x" * 100000, "after"):
+                if text == "after":
+                    fastapi.reload()
+                await ws.send(text)
+                assert json.loads(await ws.recv()) == {"name": "ann", "said": text}
+
+    asyncio.run(asyncio.wait_for(talk(), 20))
