@@ -17,6 +17,7 @@
 #include "base/ip.h"
 #include "net/wheel.h"
 
+struct client_cert_text;
 struct http_message;
 struct route;
 struct target;
@@ -32,7 +33,8 @@ struct access_client {
     bool is_https;
     const char *cipher, *protocol, *sni; /* NULL or "" without TLS; live as long as it does */
     bool resumed;
-    uint64_t conn_id[2]; /* conn_trace_id */
+    const struct client_cert_text *certificate; /* NULL without one; lives as long (headers.h) */
+    uint64_t conn_id[2];                        /* conn_trace_id */
 };
 
 enum access_action { ACCESS_NONE, ACCESS_FORWARD, ACCESS_REDIRECT, ACCESS_FIXED_RESPONSE };

@@ -28,7 +28,6 @@
 
 #include "alb/admin_private.h"
 #include "alb/balancer.h"
-#include "alb/refuse.h"
 
 enum {
     CONNECTIONS_MAX = 64, /* on each of the two */
@@ -86,7 +85,7 @@ static void refuse(struct conn *c, int status, const char *why)
 {
     c->is_last = true;
     put_reply(c, &(struct http_reply){ .status = status,
-                                       .server = ALB_SERVER,
+                                       .server = ADMIN_SERVER,
                                        .content_type = SPAN("text/plain; charset=utf-8"),
                                        .body = span_text(why),
                                        .close = true });
@@ -112,7 +111,7 @@ static bool answer(struct conn *c, const struct http_message *m)
     }
     c->is_last = !m->keep_alive || m->class_ > HTTP_ACCEPTABLE;
     put_reply(c, &(struct http_reply){ .status = a.status,
-                                       .server = ALB_SERVER,
+                                       .server = ADMIN_SERVER,
                                        .fields = a.fields,
                                        .content_type = span_text(a.type),
                                        .body = buf_data(&a.body),

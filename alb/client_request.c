@@ -16,6 +16,7 @@
 
 #include "alb/client_private.h"
 #include "alb/config.h"
+#include "alb/headers.h"
 #include "alb/redirect.h"
 #include "alb/refuse.h"
 #include "alb/regex.h"
@@ -59,13 +60,31 @@ static void log_own(struct client *c, const struct http_message *m, const struct
     access_log_row(c->worker, &e);
 }
 
+/* `how` says what is answered; with what the listener does to headers. */
+static void reply(struct client *c, struct http_reply *how)
+{
+    const struct listener_headers *listener = worker_listener_headers(c->worker, c->listener);
+
+    how->server = listener->hides_server ? NULL : ALB_SERVER;
+    how->more_fields = listener->lines;
+    http_reply(&c->out, how);
+    client_count_status(c, how->status);
+}
+
+static void reply_error(struct client *c, int status, bool head_only)
+{
+    char page[HTTP_ERROR_PAGE_MAX];
+    struct http_reply how = { .status = status, .head_only = head_only, .close = true };
+
+    http_make_error_page(&how, page);
+    reply(c, &how);
+}
+
+/* `route` is NULL when it did not come so far as to the rules. */
 static void refuse(struct client *c, const struct http_message *m, const struct route *route,
                    int status, const char *why)
 {
-    const bool head_only = m != NULL && m->method_id == HTTP_HEAD;
-
-    http_reply_error(&c->out, status, ALB_SERVER, head_only, true);
-    client_count_status(c, status);
+    reply_error(c, status, m != NULL && m->method_id == HTTP_HEAD);
     log_own(c, m, route, status, why, ACCESS_NONE);
     client_change_state(c, LINGER);
 }
@@ -77,9 +96,12 @@ void client_refuse(struct client *c, const struct http_message *m, int status, c
 
 static void refuse_upgrade(struct client *c, const struct http_message *m, enum ws_refusal refusal)
 {
-    refuse_upgrade_reply(&c->out, m, refusal);
+    struct refuse_text text;
+    struct http_reply how;
+
+    refuse_upgrade_reply(&how, &text, m, refusal);
+    reply(c, &how);
     metric_add(&c->worker->counters.upgrades_failed, 1);
-    client_count_status(c, ws_refusal_status(refusal));
     log_info("upgrade refused reason=%s path=\"%.*s\"", ws_refusal_name(refusal),
              SPAN_ARGS(m->path));
     log_own(c, m, NULL, ws_refusal_status(refusal), ws_refusal_name(refusal), ACCESS_NONE);
@@ -106,18 +128,16 @@ static void answer_fixed(struct client *c, const struct http_message *m, const s
 {
     const bool keep = may_answer_and_go_on(c, m);
     const struct action *a = &route->rule->action;
-    const struct http_reply reply = {
+    struct http_reply how = {
         .status = a->status,
-        .server = ALB_SERVER,
         .content_type = span_text(a->content_type),
         .body = span_text(a->body),
         .head_only = m->method_id == HTTP_HEAD,
         .close = !keep,
     };
 
-    http_reply(&c->out, &reply);
+    reply(c, &how);
     metric_add(&c->worker->counters.fixed_responses, 1);
-    client_count_status(c, a->status);
     log_own(c, m, route, a->status, NULL, ACCESS_FIXED_RESPONSE);
     client_change_state(c, keep ? HEAD : LINGER);
 }
@@ -130,18 +150,16 @@ static void send_redirect(struct client *c, const struct http_message *m, struct
     char page[HTTP_ERROR_PAGE_MAX], field[sizeof("Location: \r\n") + REDIRECT_LOCATION_MAX];
 
     snprintf(field, sizeof(field), "Location: %.*s\r\n", SPAN_ARGS(url));
-    const struct http_reply reply = {
+    struct http_reply how = {
         .status = status,
-        .server = ALB_SERVER,
         .fields = field,
         .content_type = SPAN("text/html"),
         .body = http_error_page(status, page),
         .head_only = m->method_id == HTTP_HEAD,
         .close = !keep,
     };
-    http_reply(&c->out, &reply);
+    reply(c, &how);
     metric_add(&c->worker->counters.redirects, 1);
-    client_count_status(c, status);
     route->redirect_url = url;
     log_own(c, m, route, status, NULL, ACCESS_REDIRECT);
     client_change_state(c, keep ? HEAD : LINGER);
@@ -180,6 +198,7 @@ static void forward(struct client *c, const struct http_message *m, const struct
         .stream = &c->stream,
         .out = &c->out,
         .facts = &c->facts,
+        .listener = c->listener,
         .wake = client_on_wake,
         .user = c,
         .keep_alive = may_keep_alive(c, m),
@@ -210,6 +229,8 @@ static void rewrite_and_forward(struct client *c, struct http_message *m, struct
     route->group = action_choose_group(&route->rule->action, random_jitter());
     if (route->group == NULL)
         refuse(c, m, route, 503, "no target group has a weight");
+    else if (route->group->options.protocol_version != VERSION_HTTP1)
+        refuse(c, m, route, 464, "target group does not speak HTTP/1.1");
     else
         forward(c, m, route);
 }
@@ -226,6 +247,18 @@ static const struct rule *find_rule(struct client *c, const struct listener_conf
     return rule;
 }
 
+/* Requests that no rule sees. True when it was one, and is answered. */
+static bool refuse_unrouted(struct client *c, const struct http_message *m)
+{
+    if (m->method_id == HTTP_TRACE || m->method_id == HTTP_CONNECT)
+        client_refuse(c, m, 405, "method not allowed");
+    else if (headers_has_too_many_addresses(m))
+        client_refuse(c, m, 463, "more than 30 addresses in X-Forwarded-For");
+    else
+        return false;
+    return true;
+}
+
 /* The way of a request: rules, then its action. */
 static void answer(struct client *c, struct http_message *m)
 {
@@ -237,10 +270,9 @@ static void answer(struct client *c, struct http_message *m)
         client_refuse(c, m, 503, "listener removed");
         return;
     }
-    if (m->method_id == HTTP_TRACE || m->method_id == HTTP_CONNECT) {
-        client_refuse(c, m, 405, "method not allowed");
+    if (refuse_unrouted(c, m))
         return;
-    }
+    headers_choose_host(m, &c->worker->config->alb);
     struct route route = { .rule = find_rule(c, listener, m) };
     switch (route.rule->action.kind) {
     case ACTION_FORWARD:
@@ -314,16 +346,18 @@ static void answer_for_target(struct client *c)
     const int status = exchange_status(c->exchange);
     struct access_entry *entry = exchange_entry(c->exchange);
     struct target *t = exchange_target(c->exchange);
+    struct refuse_text text;
+    struct http_reply how;
 
     log_info("exchange failed status=%d reason=\"%s\" target=%s", status, exchange_why(c->exchange),
              t == NULL ? "-" : t->text);
     if (exchange_is_upgrade(c->exchange)) {
         metric_add(&c->worker->counters.upgrades_failed, 1);
-        refuse_upgrade_by_target_reply(&c->out, status, exchange_why(c->exchange));
+        refuse_upgrade_by_target_reply(&how, &text, status, exchange_why(c->exchange));
+        reply(c, &how);
     } else {
-        http_reply_error(&c->out, status, ALB_SERVER, exchange_is_head(c->exchange), true);
+        reply_error(c, status, exchange_is_head(c->exchange));
     }
-    client_count_status(c, status);
     if (entry != NULL)
         entry->elb_status = (uint16_t)status;
     exchange_free(&c->exchange);

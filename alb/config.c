@@ -320,6 +320,7 @@ static void listener_done(struct listener_config *l)
     free(l->rules);
     rules_index_free(&l->index);
     config_rule_done(&l->fallback);
+    free(l->headers.lines);
     tls_server_unref(&l->tls);
     settings_done(listener_settings, &l->options);
     free(l->name);

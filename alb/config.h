@@ -91,13 +91,23 @@ struct rule {
     struct action action;
 };
 
+/* What a listener does to headers, made ready. */
+struct listener_headers {
+    struct span request_names[REQUEST_HEADERS]; /* theirs or the usual ones; borrowed */
+    bool renames;                               /* some are theirs */
+    char *lines;       /* owned: what every response but a 101 gets, as whole lines; or NULL */
+    uint32_t inserted; /* which they are: a bit for each enum response_header */
+    bool hides_server;
+};
+
 struct listener_config {
     char *name;
     struct section_lines lines;
     struct listener_options options;
     struct addr bind;
     struct tls_server *tls; /* a reference; NULL on HTTP */
-    struct rule *rules;     /* by priority */
+    struct listener_headers headers;
+    struct rule *rules; /* by priority */
     size_t rule_count;
     struct rules_index *index; /* of `rules` */
     struct rule fallback;      /* the default action */

@@ -60,6 +60,7 @@ static void check_listener(struct config *config, struct listener_config *l,
     config_require(&l->lines, listener_settings, "listener", l->name, required, problems);
     check_bind(l, problems);
     check_certificate(l, problems);
+    config_headers(l, problems);
     l->fallback.name = mem_text("default");
     l->fallback.line = line_in(l, "default_action");
     if (says(l, "default_action"))

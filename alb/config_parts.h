@@ -37,6 +37,7 @@ void config_targets(struct group_config *group, struct problems *problems);
 
 void config_groups(struct config *config, struct problems *problems);
 void config_listeners(struct config *config, struct problems *problems);
+void config_headers(struct listener_config *listener, struct problems *problems);
 void config_rules(struct config *config, struct rule_draft *drafts, size_t count,
                   struct problems *problems);
 

@@ -97,19 +97,29 @@ static void keep_offer(struct exchange *x, const struct http_message *m)
     }
 }
 
-/* Write the head, let the second parser read it, and keep a copy if a reused
- * connection may turn out to be dead. */
-static void send_head(struct exchange *x, const struct http_message *m, const char *trace)
+/* Write the head, let the second parser read what came from the client, and keep
+ * a copy if a reused connection may turn out to be dead. */
+static void send_head(struct exchange *x, const struct http_message *m, const struct route *route,
+                      const char *trace)
 {
     struct buf *out = &x->conn->out;
     const char *why = "request head cannot be sent";
+    const struct request_head how = {
+        .alb = &x->worker->config->alb,
+        .listener = worker_listener_headers(x->worker, x->client.listener),
+        .client = x->client.facts,
+        .trace = trace,
+        .target = x->target->text,
+        .host_is_rewritten = route->transformed_host.len > 0,
+        .upgrade = x->is_upgrade,
+    };
 
-    bool ok = headers_write_request(out, m, x->client.facts, trace, x->is_upgrade);
+    bool ok = headers_write_request(out, m, &how);
     if (ok && !http_second_request(buf_data(out), m, &why)) {
         metric_add(&x->worker->counters.second_opinion_differs, 1);
         ok = false;
     }
-    if (!ok || !headers_write_hop(out, m, x->client.facts, trace)) {
+    if (!ok || !headers_write_hop(out, m, &how)) {
         exchange_fail(x, 400, why);
         return;
     }
@@ -139,7 +149,7 @@ struct exchange *exchange_start(struct worker *w, const struct exchange_client *
     *x = (struct exchange){ .worker = w, .client = *client };
     x->idle_ms = w->config->alb.idle_timeout_ms;
     buf_init(&x->replay, HTTP_HEAD_MAX * 2);
-    headers_trace_id(m, trace);
+    headers_trace_id(m, loop_wall_us(&w->loop) / 1000000, trace);
     if (w->config->alb.access_logs) {
         x->entry = access_entry_new(client->facts, m, route, trace);
         x->entry->received = m->head_len;
@@ -156,7 +166,7 @@ struct exchange *exchange_start(struct worker *w, const struct exchange_client *
     }
     hold_target(x, choice.target);
     if (connect_target(x, x->is_upgrade))
-        send_head(x, m, trace);
+        send_head(x, m, route, trace);
     return x;
 }
 

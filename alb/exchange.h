@@ -27,6 +27,7 @@ struct access_client;
 struct access_entry;
 struct exchange;
 struct http_message;
+struct listener;
 struct route;
 struct target;
 struct worker;
@@ -46,6 +47,7 @@ struct exchange_client {
     struct stream *stream;
     struct buf *out;
     const struct access_client *facts;
+    const struct listener *listener;
     void (*wake)(void *user);
     void *user;
     bool keep_alive; /* may the client's connection go on after this? */

@@ -167,7 +167,10 @@ static void choose_framing(struct exchange *x, struct http_message *m)
 
 static void begin_response(struct exchange *x, struct http_message *m)
 {
-    struct response_head how = { .client_is_1_0 = x->client_is_1_0 };
+    struct response_head how = {
+        .listener = worker_listener_headers(x->worker, x->client.listener),
+        .client_is_1_0 = x->client_is_1_0,
+    };
 
     count_status(x, m->status);
     http_body_init(&x->response_body, m->framing, m->content_length);
@@ -185,7 +188,10 @@ static void begin_response(struct exchange *x, struct http_message *m)
 
 static void upgrade(struct exchange *x, struct http_message *m)
 {
-    struct response_head how = { .upgrade = true };
+    struct response_head how = {
+        .listener = worker_listener_headers(x->worker, x->client.listener),
+        .upgrade = true,
+    };
     enum ws_refusal refusal;
 
     if (!x->is_upgrade) {

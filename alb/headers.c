@@ -1,39 +1,47 @@
-/* headers.c -- see headers.h. */
-#include "alb/headers.h"
-
+/* headers.c -- which fields pass and which do not; see headers.h. */
 #include "http/canonical.h"
 
-#include "alb/access_log.h"
+#include "alb/config.h"
+#include "alb/headers_private.h"
 
-/* What is written by us from what we know, never forwarded as it came. */
-static bool is_ours(enum http_name id)
+/* --- the request ------------------------------------------------------------ */
+
+/* The operator calls one of our fields so: nobody else may. */
+static bool is_renamed_to(const struct listener_headers *listener, struct span name)
 {
-    switch (id) {
+    for (int i = 0; i < REQUEST_HEADERS; i++) {
+        if (http_name_is_alike(name, listener->request_names[i]))
+            return true;
+    }
+    return false;
+}
+
+/* What is written by us from what we know, never forwarded as it came. A
+ * client's certificate is a matter of trust, so that goes for its fields on
+ * listeners that ask for none as well. */
+static bool is_ours(const struct http_field *f, const struct request_head *how)
+{
+    switch (f->id) {
     case HTTP_N_HOST:
-    case HTTP_N_X_FORWARDED_FOR:
     case HTTP_N_X_FORWARDED_PROTO:
     case HTTP_N_X_FORWARDED_PORT:
     case HTTP_N_X_AMZN_TRACE_ID:
+    case HTTP_N_X_AMZN_MTLS_CLIENTCERT:
+    case HTTP_N_X_AMZN_MTLS_CLIENTCERT_SERIAL_NUMBER:
+    case HTTP_N_X_AMZN_MTLS_CLIENTCERT_ISSUER:
+    case HTTP_N_X_AMZN_MTLS_CLIENTCERT_SUBJECT:
+    case HTTP_N_X_AMZN_MTLS_CLIENTCERT_VALIDITY:
+    case HTTP_N_X_AMZN_MTLS_CLIENTCERT_LEAF:
     case HTTP_N_EXPECT: /* answered here */
         return true;
+    case HTTP_N_X_FORWARDED_FOR:
+        return how->alb->xff_mode != XFF_PRESERVE;
+    case HTTP_N_X_AMZN_TLS_VERSION:
+    case HTTP_N_X_AMZN_TLS_CIPHER_SUITE:
+        return how->alb->tls_headers;
     default:
-        return http_is_hop_by_hop(id);
+        return http_is_hop_by_hop(f->id);
     }
-}
-
-/* The addresses so far, then the peer's. */
-static bool write_forwarded_for(struct buf *to, const struct http_message *m,
-                                const struct access_client *client)
-{
-    char ip[IP_TEXT_MAX];
-    bool ok = buf_put(to, SPAN("X-Forwarded-For: "));
-
-    for (const struct http_field *f = http_find(m, HTTP_N_X_FORWARDED_FOR); f != NULL;
-         f = http_find_next(m, f)) {
-        if (f->value.len > 0)
-            ok = ok && buf_put(to, f->value) && buf_put(to, SPAN(", "));
-    }
-    return ok && buf_put(to, span_text(ip_format(&client->ip, ip))) && buf_put(to, SPAN("\r\n"));
 }
 
 static bool write_upgrade(struct buf *to)
@@ -42,9 +50,9 @@ static bool write_upgrade(struct buf *to)
            http_write_field(to, SPAN("Connection"), SPAN("Upgrade"));
 }
 
-static bool write_trace(struct buf *to, const char *trace)
+static bool write_trace(struct buf *to, const struct request_head *how)
 {
-    return http_write_field(to, http_name_text(HTTP_N_X_AMZN_TRACE_ID), span_text(trace));
+    return http_write_field(to, http_name_text(HTTP_N_X_AMZN_TRACE_ID), span_text(how->trace));
 }
 
 static bool has(const struct http_message *m, enum http_name id)
@@ -52,38 +60,78 @@ static bool has(const struct http_message *m, enum http_name id)
     return http_find(m, id) != NULL;
 }
 
-bool headers_write_request(struct buf *to, const struct http_message *m,
-                           const struct access_client *client, const char *trace, bool upgrade)
+static bool write_fields(struct buf *to, const struct http_message *m,
+                         const struct request_head *how)
 {
-    bool ok = http_write_request_line(to, m) && http_write_field(to, SPAN("Host"), m->host);
+    const struct listener_headers *listener = how->listener;
+    bool ok = true;
 
     for (size_t i = 0; ok && i < m->field_count; i++) {
         const struct http_field *f = &m->fields[i];
-        if (is_ours(f->id) || (m->names_fields && http_connection_lists(m, f->name)))
+        if (is_ours(f, how) || (m->names_fields && http_connection_lists(m, f->name)) ||
+            (listener->renames && is_renamed_to(listener, f->name)))
             continue;
         ok = http_write_field(to, f->name, f->value);
     }
-    ok = ok && (upgrade ? write_upgrade(to) : http_write_framing(to, m));
-    /* These two go on with what the client sent, if it did. */
-    if (has(m, HTTP_N_X_FORWARDED_FOR))
-        ok = ok && write_forwarded_for(to, m, client);
-    if (has(m, HTTP_N_X_AMZN_TRACE_ID))
-        ok = ok && write_trace(to, trace);
     return ok;
 }
 
-bool headers_write_hop(struct buf *to, const struct http_message *m,
-                       const struct access_client *client, const char *trace)
+bool headers_write_request(struct buf *to, const struct http_message *m,
+                           const struct request_head *how)
 {
-    static const struct span proto[2] = {
-        SPAN_INIT("X-Forwarded-Proto: http\r\nX-Forwarded-Port: "),
-        SPAN_INIT("X-Forwarded-Proto: https\r\nX-Forwarded-Port: "),
-    };
+    bool ok = http_write_request_line(to, m) && headers_write_host(to, m, how) &&
+              write_fields(to, m, how) &&
+              (how->upgrade ? write_upgrade(to) : http_write_framing(to, m));
 
-    return (has(m, HTTP_N_X_FORWARDED_FOR) || write_forwarded_for(to, m, client)) &&
-           buf_put(to, proto[client->is_https]) && buf_put_number(to, client->listener_port) &&
-           buf_put(to, SPAN("\r\n")) &&
-           (has(m, HTTP_N_X_AMZN_TRACE_ID) || write_trace(to, trace)) && http_end_head(to);
+    if (has(m, HTTP_N_X_FORWARDED_FOR) && how->alb->xff_mode == XFF_APPEND)
+        ok = ok && headers_write_forwarded_for(to, m, how);
+    if (has(m, HTTP_N_X_AMZN_TRACE_ID))
+        ok = ok && write_trace(to, how);
+    return ok;
+}
+
+bool headers_write_hop(struct buf *to, const struct http_message *m, const struct request_head *how)
+{
+    bool ok = true;
+
+    if (!has(m, HTTP_N_X_FORWARDED_FOR) && how->alb->xff_mode == XFF_APPEND)
+        ok = headers_write_forwarded_for(to, m, how);
+    ok = ok && headers_write_listener(to, how);
+    if (!has(m, HTTP_N_X_AMZN_TRACE_ID))
+        ok = ok && write_trace(to, how);
+    return ok && headers_write_tls(to, how) && http_end_head(to);
+}
+
+/* --- the response ------------------------------------------------------------ */
+
+static const struct span response_names[RESPONSE_HEADERS] = {
+    [RESPONSE_STRICT_TRANSPORT_SECURITY] = SPAN_INIT("Strict-Transport-Security"),
+    [RESPONSE_ALLOW_ORIGIN] = SPAN_INIT("Access-Control-Allow-Origin"),
+    [RESPONSE_ALLOW_METHODS] = SPAN_INIT("Access-Control-Allow-Methods"),
+    [RESPONSE_ALLOW_HEADERS] = SPAN_INIT("Access-Control-Allow-Headers"),
+    [RESPONSE_ALLOW_CREDENTIALS] = SPAN_INIT("Access-Control-Allow-Credentials"),
+    [RESPONSE_EXPOSE_HEADERS] = SPAN_INIT("Access-Control-Expose-Headers"),
+    [RESPONSE_MAX_AGE] = SPAN_INIT("Access-Control-Max-Age"),
+    [RESPONSE_CONTENT_SECURITY_POLICY] = SPAN_INIT("Content-Security-Policy"),
+    [RESPONSE_CONTENT_TYPE_OPTIONS] = SPAN_INIT("X-Content-Type-Options"),
+    [RESPONSE_FRAME_OPTIONS] = SPAN_INIT("X-Frame-Options"),
+};
+
+struct span headers_response_name(enum response_header which)
+{
+    return response_names[which];
+}
+
+/* The listener's own value goes out in place of this field. */
+static bool is_replaced(const struct http_field *f, const struct response_head *how)
+{
+    if (f->id == HTTP_N_SERVER)
+        return how->listener->hides_server;
+    for (int i = 0; !how->upgrade && i < RESPONSE_HEADERS; i++) {
+        if ((how->listener->inserted & (1U << i)) && span_equal_nocase(f->name, response_names[i]))
+            return true;
+    }
+    return false;
 }
 
 /* A 1.1 client takes a persistent connection for granted. */
@@ -94,14 +142,27 @@ static bool write_connection(struct buf *to, const struct response_head *how)
     return !how->client_is_1_0 || http_write_field(to, SPAN("Connection"), SPAN("keep-alive"));
 }
 
+/* Of a 101 only what WebSocket needs: a browser shows it to no page, and some
+ * clients take every field more for a fault. */
+static bool write_end(struct buf *to, const struct http_message *m, const struct response_head *how)
+{
+    if (how->upgrade)
+        return write_upgrade(to) && http_end_head(to);
+    return buf_put(to, span_text(how->listener->lines)) && http_write_framing(to, m) &&
+           write_connection(to, how) && http_end_head(to);
+}
+
 bool headers_write_response(struct buf *to, const struct http_message *m,
                             const struct response_head *how)
 {
+    const struct listener_headers *listener = how->listener;
+    const bool replaces = listener->hides_server || listener->inserted != 0;
     bool ok = http_write_status_line(to, m->status, m->reason_phrase);
 
     for (size_t i = 0; ok && i < m->field_count; i++) {
         const struct http_field *f = &m->fields[i];
-        if (http_is_hop_by_hop(f->id) || (m->names_fields && http_connection_lists(m, f->name)))
+        if (http_is_hop_by_hop(f->id) || (m->names_fields && http_connection_lists(m, f->name)) ||
+            (replaces && is_replaced(f, how)))
             continue;
         ok = http_write_field(to, f->name, f->value);
     }
@@ -109,9 +170,5 @@ bool headers_write_response(struct buf *to, const struct http_message *m,
         if (how->cookies[i] != NULL)
             ok = http_write_field(to, SPAN("Set-Cookie"), span_text(how->cookies[i]));
     }
-    if (how->upgrade)
-        ok = ok && write_upgrade(to);
-    else
-        ok = ok && http_write_framing(to, m) && write_connection(to, how);
-    return ok && http_end_head(to);
+    return ok && write_end(to, m, how);
 }

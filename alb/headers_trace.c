@@ -1,10 +1,22 @@
-/* headers_trace.c -- X-Amzn-Trace-Id, made and passed on; see headers.h. */
-#include "base/clock.h"
+/*
+ * headers_trace.c -- X-Amzn-Trace-Id, made and passed on; see headers.h.
+ *
+ *   nothing                 Root=NEW
+ *   Root=A;Who=app          Self=NEW;Root=A;Who=app
+ *   Self=B;Root=A           Self=NEW;Root=A       (at its place, wherever that is)
+ *   Who=app                 Root=NEW;Who=app
+ *   any, in a head whose fields have more than 7 KB       Root=NEW
+ */
 #include "base/random.h"
 
 #include "alb/headers.h"
 
-enum { OURS_MAX = 5 + 2 + 8 + 1 + 24 }; /* Root=1-5f9e0a3c-0123456789abcdef01234567 */
+enum {
+    FIELDS_MAX_BYTES = 7 * 1024,
+    NEW_MAX = 5 + 2 + 8 + 1 + 24 + 1, /* Root=1-67891233-abcdef012345678912345678; */
+};
+
+_Static_assert(FIELDS_MAX_BYTES + NEW_MAX < TRACE_ID_MAX, "a whole value fits with ours");
 
 /* The last `digits` hexadecimal digits of `n`. */
 static char *put_hex(char *at, uint64_t n, int digits)
@@ -16,54 +28,74 @@ static char *put_hex(char *at, uint64_t n, int digits)
 
 static char *put_text(char *at, struct span text)
 {
-    memcpy(at, text.ptr, text.len);
+    if (text.len > 0)
+        memcpy(at, text.ptr, text.len);
     return at + text.len;
 }
 
-/* `name` has five characters. */
-static char *put_new(char *at, struct span name)
+static char *put_new(char *at, struct span name, uint64_t now_s)
 {
     at = put_text(at, name);
     at = put_text(at, SPAN("1-"));
-    at = put_hex(at, clock_wall_ms() / 1000, 8);
+    at = put_hex(at, now_s, 8);
     *at++ = '-';
     at = put_hex(at, random_jitter(), 16);
     return put_hex(at, random_jitter(), 8);
 }
 
-static bool has_root(struct span value)
+/* The bytes of the fields, each with its colon, blank and line end. */
+static bool fields_are_large(const struct http_message *m)
 {
-    struct span rest = value, part;
+    size_t bytes = 0;
 
-    while (span_next(&rest, ';', &part)) {
-        if (span_starts_with(part, SPAN("Root=")))
-            return true;
-    }
-    return false;
+    if (m->head_len <= FIELDS_MAX_BYTES)
+        return false;
+    for (size_t i = 0; i < m->field_count; i++)
+        bytes += m->fields[i].name.len + m->fields[i].value.len + 4;
+    return bytes > FIELDS_MAX_BYTES;
 }
 
-/* All parts but a Self of another hop. */
-static char *put_kept(char *at, struct span value)
+/* Where a part of that name stands; `value`'s end when there is none. */
+static struct span find_part(struct span value, struct span name)
 {
-    struct span rest = value, part;
+    struct span rest = value;
 
-    while (span_next(&rest, ';', &part)) {
-        if (part.len == 0 || span_starts_with(part, SPAN("Self=")))
-            continue;
-        *at++ = ';';
-        at = put_text(at, part);
+    while (rest.len > 0 && !span_starts_with(rest, name)) {
+        const char *end = memchr(rest.ptr, ';', rest.len);
+        rest = end == NULL ? span_after(rest, rest.len)
+                           : span_after(rest, (size_t)(end - rest.ptr) + 1);
+        while (rest.len > 0 && rest.ptr[0] == ' ')
+            rest = span_after(rest, 1);
     }
-    return at;
+    return rest;
 }
 
-void headers_trace_id(const struct http_message *m, char out[TRACE_ID_MAX])
+/* What stands from the next ';' on. */
+static struct span after_part(struct span part)
+{
+    const char *end = memchr(part.ptr, ';', part.len);
+
+    return end == NULL ? span_after(part, part.len) : span_after(part, (size_t)(end - part.ptr));
+}
+
+void headers_trace_id(const struct http_message *m, uint64_t now_s, char out[TRACE_ID_MAX])
 {
     struct span value = http_value(m, HTTP_N_X_AMZN_TRACE_ID);
+    char *at = out;
 
-    if (value.len > TRACE_ID_MAX - OURS_MAX - sizeof("; "))
-        value = SPAN(""); /* far too long for one of ours: begin anew */
-    char *at = put_new(out, has_root(value) ? SPAN("Self=") : SPAN("Root="));
-    if (value.len > 0)
-        at = put_kept(at, value);
+    if (value.len > 0 && (value.len > FIELDS_MAX_BYTES || fields_are_large(m)))
+        value = SPAN("");
+    const struct span self = find_part(value, SPAN("Self="));
+    if (self.len > 0) {
+        at = put_text(at, span_of(value.ptr, value.len - self.len));
+        at = put_new(at, SPAN("Self="), now_s);
+        value = after_part(self);
+    } else {
+        const bool has_root = find_part(value, SPAN("Root=")).len > 0;
+        at = put_new(at, has_root ? SPAN("Self=") : SPAN("Root="), now_s);
+        if (value.len > 0)
+            *at++ = ';';
+    }
+    at = put_text(at, value);
     *at = '\0';
 }

@@ -8,7 +8,9 @@ enum {
 };
 
 static const char *const desync_modes[] = { "monitor", "defensive", "strictest", NULL };
+static const char *const xff_modes[] = { "append", "preserve", "remove", NULL };
 static const char *const protocols[] = { "HTTP", "HTTPS", NULL };
+static const char *const protocol_versions[] = { "HTTP1", "HTTP2", "GRPC", NULL };
 static const char *const stickiness_types[] = { "lb_cookie", NULL };
 
 #define FIELD(name) offsetof(struct alb_options, name)
@@ -32,6 +34,20 @@ const struct setting alb_settings[] = {
     { "routing.http.desync_mitigation_mode", SETTING_CHOICE, FIELD(desync_mode), "defensive", 0, 0,
       desync_modes, APPLIES_RELOAD,
       "What becomes of requests that two servers could read differently." },
+    { "routing.http.xff_header_processing.mode", SETTING_CHOICE, FIELD(xff_mode), "append", 0, 0,
+      xff_modes, APPLIES_RELOAD,
+      "X-Forwarded-For on its way to a target: append the client's address, preserve it as it "
+      "came, or remove it." },
+    { "routing.http.xff_client_port.enabled", SETTING_BOOL, FIELD(xff_client_port), "false", 0, 0,
+      NULL, APPLIES_RELOAD,
+      "Append the client's port as well: `192.0.2.1:5678`, `[2001:db8::1]:5678`." },
+    { "routing.http.preserve_host_header.enabled", SETTING_BOOL, FIELD(preserve_host), "false", 0,
+      0, NULL, APPLIES_RELOAD,
+      "Send Host as it came. Otherwise a listener on port 80 or 443 takes its port off, and one "
+      "on another port adds its own where there is none." },
+    { "routing.http.x_amzn_tls_version_and_cipher_suite.enabled", SETTING_BOOL, FIELD(tls_headers),
+      "false", 0, 0, NULL, APPLIES_RELOAD,
+      "Tell targets the client's TLS in x-amzn-tls-version and x-amzn-tls-cipher-suite." },
     { "admin", SETTING_TEXT, FIELD(admin), "", 0, 0, NULL, APPLIES_RESTART,
       "IP:port of the read-only admin page and metrics; empty is none. Not guarded by [edge]: "
       "keep it on a loopback or management address." },
@@ -79,6 +95,72 @@ const struct setting listener_settings[] = {
       "Required with HTTPS. PEM file with the certificate chain, leaf first." },
     { "certificate_key", SETTING_TEXT, FIELD(certificate_key), "", 0, 0, NULL,
       APPLIES_NEW_CONNECTIONS, "PEM file with the private key; empty is the certificate's file." },
+    { "routing.http.response.server.enabled", SETTING_BOOL, FIELD(server_header), "true", 0, 0,
+      NULL, APPLIES_RELOAD, "Without it no response has a Server header, ours or a target's." },
+    { "routing.http.request.x_amzn_tls_version.header_name", SETTING_TEXT,
+      FIELD(request_names[REQUEST_TLS_VERSION]), "", 0, 0, NULL, APPLIES_RELOAD,
+      "What targets see X-Amzn-Tls-Version called; empty is that." },
+    { "routing.http.request.x_amzn_tls_cipher_suite.header_name", SETTING_TEXT,
+      FIELD(request_names[REQUEST_TLS_CIPHER_SUITE]), "", 0, 0, NULL, APPLIES_RELOAD,
+      "What targets see X-Amzn-Tls-Cipher-Suite called; empty is that." },
+    { "routing.http.request.x_amzn_mtls_clientcert.header_name", SETTING_TEXT,
+      FIELD(request_names[REQUEST_CLIENT_CERT]), "", 0, 0, NULL, APPLIES_RELOAD,
+      "What targets see X-Amzn-Mtls-Clientcert called; empty is that." },
+    { "routing.http.request.x_amzn_mtls_clientcert_serial_number.header_name", SETTING_TEXT,
+      FIELD(request_names[REQUEST_CLIENT_CERT_SERIAL_NUMBER]), "", 0, 0, NULL, APPLIES_RELOAD,
+      "What targets see X-Amzn-Mtls-Clientcert-Serial-Number called; empty is that." },
+    { "routing.http.request.x_amzn_mtls_clientcert_issuer.header_name", SETTING_TEXT,
+      FIELD(request_names[REQUEST_CLIENT_CERT_ISSUER]), "", 0, 0, NULL, APPLIES_RELOAD,
+      "What targets see X-Amzn-Mtls-Clientcert-Issuer called; empty is that." },
+    { "routing.http.request.x_amzn_mtls_clientcert_subject.header_name", SETTING_TEXT,
+      FIELD(request_names[REQUEST_CLIENT_CERT_SUBJECT]), "", 0, 0, NULL, APPLIES_RELOAD,
+      "What targets see X-Amzn-Mtls-Clientcert-Subject called; empty is that." },
+    { "routing.http.request.x_amzn_mtls_clientcert_validity.header_name", SETTING_TEXT,
+      FIELD(request_names[REQUEST_CLIENT_CERT_VALIDITY]), "", 0, 0, NULL, APPLIES_RELOAD,
+      "What targets see X-Amzn-Mtls-Clientcert-Validity called; empty is that." },
+    { "routing.http.request.x_amzn_mtls_clientcert_leaf.header_name", SETTING_TEXT,
+      FIELD(request_names[REQUEST_CLIENT_CERT_LEAF]), "", 0, 0, NULL, APPLIES_RELOAD,
+      "What targets see X-Amzn-Mtls-Clientcert-Leaf called; empty is that." },
+    { "routing.http.response.strict_transport_security.header_value", SETTING_TEXT,
+      FIELD(response_values[RESPONSE_STRICT_TRANSPORT_SECURITY]), "", 0, 0, NULL, APPLIES_RELOAD,
+      "Strict-Transport-Security of every response but a 101, in place of a target's; empty leaves "
+      "it alone." },
+    { "routing.http.response.access_control_allow_origin.header_value", SETTING_TEXT,
+      FIELD(response_values[RESPONSE_ALLOW_ORIGIN]), "", 0, 0, NULL, APPLIES_RELOAD,
+      "Access-Control-Allow-Origin of every response but a 101, in place of a target's; empty "
+      "leaves it alone." },
+    { "routing.http.response.access_control_allow_methods.header_value", SETTING_TEXT,
+      FIELD(response_values[RESPONSE_ALLOW_METHODS]), "", 0, 0, NULL, APPLIES_RELOAD,
+      "Access-Control-Allow-Methods of every response but a 101, in place of a target's; empty "
+      "leaves it alone." },
+    { "routing.http.response.access_control_allow_headers.header_value", SETTING_TEXT,
+      FIELD(response_values[RESPONSE_ALLOW_HEADERS]), "", 0, 0, NULL, APPLIES_RELOAD,
+      "Access-Control-Allow-Headers of every response but a 101, in place of a target's; empty "
+      "leaves it alone." },
+    { "routing.http.response.access_control_allow_credentials.header_value", SETTING_TEXT,
+      FIELD(response_values[RESPONSE_ALLOW_CREDENTIALS]), "", 0, 0, NULL, APPLIES_RELOAD,
+      "Access-Control-Allow-Credentials of every response but a 101, in place of a target's; empty "
+      "leaves it alone." },
+    { "routing.http.response.access_control_expose_headers.header_value", SETTING_TEXT,
+      FIELD(response_values[RESPONSE_EXPOSE_HEADERS]), "", 0, 0, NULL, APPLIES_RELOAD,
+      "Access-Control-Expose-Headers of every response but a 101, in place of a target's; empty "
+      "leaves it alone." },
+    { "routing.http.response.access_control_max_age.header_value", SETTING_TEXT,
+      FIELD(response_values[RESPONSE_MAX_AGE]), "", 0, 0, NULL, APPLIES_RELOAD,
+      "Access-Control-Max-Age of every response but a 101, in place of a target's; empty leaves it "
+      "alone." },
+    { "routing.http.response.content_security_policy.header_value", SETTING_TEXT,
+      FIELD(response_values[RESPONSE_CONTENT_SECURITY_POLICY]), "", 0, 0, NULL, APPLIES_RELOAD,
+      "Content-Security-Policy of every response but a 101, in place of a target's; empty leaves "
+      "it alone." },
+    { "routing.http.response.x_content_type_options.header_value", SETTING_TEXT,
+      FIELD(response_values[RESPONSE_CONTENT_TYPE_OPTIONS]), "", 0, 0, NULL, APPLIES_RELOAD,
+      "X-Content-Type-Options of every response but a 101, in place of a target's; empty leaves it "
+      "alone." },
+    { "routing.http.response.x_frame_options.header_value", SETTING_TEXT,
+      FIELD(response_values[RESPONSE_FRAME_OPTIONS]), "", 0, 0, NULL, APPLIES_RELOAD,
+      "X-Frame-Options of every response but a 101, in place of a target's; empty leaves it "
+      "alone." },
     { "default_action", SETTING_TEXT, FIELD(default_action), "", 0, 0, NULL, APPLIES_RELOAD,
       "Required. What happens when no rule matches; written like a rule's action." },
     { .key = NULL },
@@ -96,6 +178,9 @@ const struct setting group_settings[] = {
       "DNS name are targets, as they come and go." },
     { "port", SETTING_COUNT, FIELD(port), "auto", 1, 65535, NULL, APPLIES_RELOAD,
       "Port of targets that are named without one; auto is none." },
+    { "protocol_version", SETTING_CHOICE, FIELD(protocol_version), "HTTP1", 0, 0, protocol_versions,
+      APPLIES_RELOAD,
+      "What the targets speak. Clients speak HTTP/1.1 here, so that the other two answer 464." },
     { "deregistration_delay.timeout_seconds", SETTING_DURATION, FIELD(deregistration_delay_ms),
       "300", 0, HOUR, NULL, APPLIES_RELOAD,
       "How long a target that is taken out may finish what it carries." },

@@ -13,6 +13,9 @@
 
 #include "base/settings.h"
 
+/* routing.http.xff_header_processing.mode */
+enum xff_mode { XFF_APPEND, XFF_PRESERVE, XFF_REMOVE };
+
 struct alb_options {
     char *name;               /* access log field 3 */
     uint32_t workers;         /* 0: one a core */
@@ -20,8 +23,12 @@ struct alb_options {
     uint32_t idle_timeout_ms;
     uint32_t client_keep_alive_ms;
     int desync_mode; /* enum http_desync_mode */
-    char *admin;     /* "" or IP:port */
-    char *control;   /* "" or a socket's path */
+    int xff_mode;    /* enum xff_mode */
+    bool xff_client_port;
+    bool preserve_host;
+    bool tls_headers; /* x-amzn-tls-version and x-amzn-tls-cipher-suite */
+    char *admin;      /* "" or IP:port */
+    char *control;    /* "" or a socket's path */
     bool access_logs;
     char *access_logs_file; /* "-" is standard output */
     uint32_t shutdown_timeout_ms;
@@ -37,17 +44,52 @@ struct edge_options {
 
 enum listener_protocol { PROTOCOL_HTTP, PROTOCOL_HTTPS };
 
+/* The request headers of ours whose names a listener may change. */
+enum request_header {
+    REQUEST_TLS_VERSION,
+    REQUEST_TLS_CIPHER_SUITE,
+    REQUEST_CLIENT_CERT, /* from here on: enum client_cert_part (headers.h), in its order */
+    REQUEST_CLIENT_CERT_SERIAL_NUMBER,
+    REQUEST_CLIENT_CERT_ISSUER,
+    REQUEST_CLIENT_CERT_SUBJECT,
+    REQUEST_CLIENT_CERT_VALIDITY,
+    REQUEST_CLIENT_CERT_LEAF,
+    REQUEST_HEADERS,
+};
+
+/* The response headers that a listener may put in. */
+enum response_header {
+    RESPONSE_STRICT_TRANSPORT_SECURITY,
+    RESPONSE_ALLOW_ORIGIN,
+    RESPONSE_ALLOW_METHODS,
+    RESPONSE_ALLOW_HEADERS,
+    RESPONSE_ALLOW_CREDENTIALS,
+    RESPONSE_EXPOSE_HEADERS,
+    RESPONSE_MAX_AGE,
+    RESPONSE_CONTENT_SECURITY_POLICY,
+    RESPONSE_CONTENT_TYPE_OPTIONS,
+    RESPONSE_FRAME_OPTIONS,
+    RESPONSE_HEADERS,
+};
+
 struct listener_options {
     char *bind;
     int protocol; /* enum listener_protocol */
     char *certificate;
-    char *certificate_key; /* "": in the certificate's file */
+    char *certificate_key;                   /* "": in the certificate's file */
+    char *request_names[REQUEST_HEADERS];    /* "": as the managed balancer calls it */
+    char *response_values[RESPONSE_HEADERS]; /* "": not put in */
+    bool server_header;                      /* false: no Server in any response */
     char *default_action;
 };
+
+/* protocol_version: what targets speak. */
+enum protocol_version { VERSION_HTTP1, VERSION_HTTP2, VERSION_GRPC };
 
 struct group_options {
     struct setting_list target;
     uint32_t port; /* of targets that name none; 0: there is none */
+    int protocol_version; /* enum protocol_version */
     uint32_t deregistration_delay_ms;
     bool health_enabled;
     char *health_path;

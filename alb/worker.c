@@ -71,6 +71,15 @@ const struct listener_config *worker_listener_config(const struct worker *w,
     return listener_config_of(w->config, listener);
 }
 
+const struct listener_headers *worker_listener_headers(const struct worker *w,
+                                                       const struct listener *listener)
+{
+    static const struct listener_headers none;
+    const struct listener_config *config = worker_listener_config(w, listener);
+
+    return config == NULL ? &none : &config->headers;
+}
+
 static void adopt(struct worker *w, struct listener *listener, const struct handshake_result *from)
 {
     metric_add(&w->counters.connections, 1);

@@ -29,6 +29,7 @@ struct balancer;
 struct config;
 struct listener;
 struct listener_config;
+struct listener_headers;
 struct members;
 struct tunnel;
 
@@ -104,5 +105,9 @@ loop_fn worker_cut;
 /* The listener's part of this loop's snapshot; NULL when it was removed. */
 const struct listener_config *worker_listener_config(const struct worker *w,
                                                      const struct listener *listener);
+
+/* What it does to headers; of one that was removed, nothing. */
+const struct listener_headers *worker_listener_headers(const struct worker *w,
+                                                       const struct listener *listener);
 
 #endif

@@ -27,7 +27,7 @@
 enum {
     FILE_MAX_BYTES = 4 << 20,
     LINE_MAX_BYTES = 8192,
-    KEY_MAX = 64,
+    KEY_MAX = 80,
     SECTION_MAX = 48,
     NAME_MAX_BYTES = 32
 };

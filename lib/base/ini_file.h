@@ -12,7 +12,7 @@
  *   - `;` and `#` start a comment at the start of a line, or after a blank
  *     outside quotes. A quote opens at the start of a word and must be closed.
  *     Quotes stay part of the value: what they mean is the reader's business.
- *   - Keys (at most 64 characters), and the two words of a section, are made of
+ *   - Keys (at most 80 characters), and the two words of a section, are made of
  *     letters, digits, '.', '_' and '-'. A [section] has at most 48 characters,
  *     its name at most 32. Only '=' ends a key.
  */

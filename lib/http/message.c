@@ -44,6 +44,15 @@ static const struct {
     [HTTP_N_X_AMZN_TRACE_ID] = { SPAN_INIT("X-Amzn-Trace-Id"), KEPT },
     [HTTP_N_X_AMZN_TLS_VERSION] = { SPAN_INIT("X-Amzn-Tls-Version"), KEPT },
     [HTTP_N_X_AMZN_TLS_CIPHER_SUITE] = { SPAN_INIT("X-Amzn-Tls-Cipher-Suite"), KEPT },
+    [HTTP_N_X_AMZN_MTLS_CLIENTCERT] = { SPAN_INIT("X-Amzn-Mtls-Clientcert"), KEPT },
+    [HTTP_N_X_AMZN_MTLS_CLIENTCERT_SERIAL_NUMBER] = { SPAN_INIT("X-Amzn-Mtls-Clientcert-"
+                                                                "Serial-Number"),
+                                                      KEPT },
+    [HTTP_N_X_AMZN_MTLS_CLIENTCERT_ISSUER] = { SPAN_INIT("X-Amzn-Mtls-Clientcert-Issuer"), KEPT },
+    [HTTP_N_X_AMZN_MTLS_CLIENTCERT_SUBJECT] = { SPAN_INIT("X-Amzn-Mtls-Clientcert-Subject"), KEPT },
+    [HTTP_N_X_AMZN_MTLS_CLIENTCERT_VALIDITY] = { SPAN_INIT("X-Amzn-Mtls-Clientcert-Validity"),
+                                                 KEPT },
+    [HTTP_N_X_AMZN_MTLS_CLIENTCERT_LEAF] = { SPAN_INIT("X-Amzn-Mtls-Clientcert-Leaf"), KEPT },
     [HTTP_N_SEC_WEBSOCKET_KEY] = { SPAN_INIT("Sec-WebSocket-Key"), KEPT },
     [HTTP_N_SEC_WEBSOCKET_VERSION] = { SPAN_INIT("Sec-WebSocket-Version"), KEPT },
     [HTTP_N_SEC_WEBSOCKET_PROTOCOL] = { SPAN_INIT("Sec-WebSocket-Protocol"), KEPT },
@@ -88,9 +97,14 @@ static const uint8_t of_length[][4] = {
     [19] = { HTTP_N_PROXY_AUTHORIZATION },
     [20] = { HTTP_N_SEC_WEBSOCKET_ACCEPT },
     [21] = { HTTP_N_SEC_WEBSOCKET_VERSION },
-    [22] = { HTTP_N_SEC_WEBSOCKET_PROTOCOL },
+    [22] = { HTTP_N_SEC_WEBSOCKET_PROTOCOL, HTTP_N_X_AMZN_MTLS_CLIENTCERT },
     [23] = { HTTP_N_X_AMZN_TLS_CIPHER_SUITE },
     [24] = { HTTP_N_SEC_WEBSOCKET_EXTENSIONS },
+    [27] = { HTTP_N_X_AMZN_MTLS_CLIENTCERT_LEAF },
+    [29] = { HTTP_N_X_AMZN_MTLS_CLIENTCERT_ISSUER },
+    [30] = { HTTP_N_X_AMZN_MTLS_CLIENTCERT_SUBJECT },
+    [31] = { HTTP_N_X_AMZN_MTLS_CLIENTCERT_VALIDITY },
+    [36] = { HTTP_N_X_AMZN_MTLS_CLIENTCERT_SERIAL_NUMBER },
 };
 
 enum http_name http_name_of(struct span name)
@@ -115,8 +129,7 @@ static bool is_alnum(char c)
     return (http_chars[(uint8_t)c] & HTTP_C_PLAIN) != 0 && c != '-';
 }
 
-/* Equal when only letters and digits count. */
-static bool looks_like(struct span name, struct span known)
+bool http_name_is_alike(struct span name, struct span known)
 {
     size_t j = 0;
 
@@ -142,7 +155,7 @@ enum http_name http_name_disguised(struct span name)
     if (http_all(name, HTTP_C_PLAIN))
         return HTTP_N_OTHER;
     for (size_t i = HTTP_N_OTHER + 1; i < HTTP_N_COUNT; i++)
-        if (looks_like(name, names[i].text))
+        if (http_name_is_alike(name, names[i].text))
             return (enum http_name)i;
     return HTTP_N_OTHER;
 }

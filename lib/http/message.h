@@ -104,6 +104,12 @@ enum http_name {
     HTTP_N_X_AMZN_TRACE_ID,
     HTTP_N_X_AMZN_TLS_VERSION,
     HTTP_N_X_AMZN_TLS_CIPHER_SUITE,
+    HTTP_N_X_AMZN_MTLS_CLIENTCERT,
+    HTTP_N_X_AMZN_MTLS_CLIENTCERT_SERIAL_NUMBER,
+    HTTP_N_X_AMZN_MTLS_CLIENTCERT_ISSUER,
+    HTTP_N_X_AMZN_MTLS_CLIENTCERT_SUBJECT,
+    HTTP_N_X_AMZN_MTLS_CLIENTCERT_VALIDITY,
+    HTTP_N_X_AMZN_MTLS_CLIENTCERT_LEAF,
     HTTP_N_SEC_WEBSOCKET_KEY,
     HTTP_N_SEC_WEBSOCKET_VERSION,
     HTTP_N_SEC_WEBSOCKET_PROTOCOL,
@@ -132,6 +138,10 @@ enum http_name http_name_of(struct span name);
 
 /* As it is usually written: "Sec-WebSocket-Key". HTTP_N_OTHER has "". */
 struct span http_name_text(enum http_name id);
+
+/* Equal when only letters and digits count, in any case: "X_Client.Cert" and
+ * "X-Client-Cert", which are one variable to many programs. */
+bool http_name_is_alike(struct span name, struct span other);
 
 /* The name of a known field in a disguise that some server would read as that
  * field: "Transfer_Encoding", "Host ", "X.Forwarded.For", and any name that goes
@@ -224,5 +234,8 @@ bool http_is_token(struct span text);
 
 /* A field value that may be sent: no control character but HTAB. */
 bool http_is_value(struct span text);
+
+/* uri-host [":" port] without userinfo, not empty. */
+bool http_is_host(struct span text);
 
 #endif

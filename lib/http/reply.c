@@ -100,8 +100,11 @@ static bool print_head(struct buf *to, const struct http_reply *r)
              buf_print(to, "Content-Type: %.*s\r\n", SPAN_ARGS(r->content_type));
     if (!has_no_body(r->status))
         ok = ok && buf_print(to, "Content-Length: %zu\r\n", r->body.len);
-    return ok && buf_print(to, "Connection: %s\r\n%s\r\n", r->close ? "close" : "keep-alive",
-                           r->fields == NULL ? "" : r->fields);
+    return ok &&
+           buf_put(to,
+                   r->close ? SPAN("Connection: close\r\n") : SPAN("Connection: keep-alive\r\n")) &&
+           buf_put(to, span_text(r->fields)) && buf_put(to, span_text(r->more_fields)) &&
+           buf_put(to, SPAN("\r\n"));
 }
 
 bool http_reply(struct buf *to, const struct http_reply *reply)
@@ -127,16 +130,8 @@ struct span http_error_page(int status, char out[HTTP_ERROR_PAGE_MAX])
     return span_of(out, (size_t)n);
 }
 
-bool http_reply_error(struct buf *to, int status, const char *server, bool head_only, bool close)
+void http_make_error_page(struct http_reply *reply, char page[HTTP_ERROR_PAGE_MAX])
 {
-    char page[HTTP_ERROR_PAGE_MAX];
-    const struct http_reply reply = {
-        .status = status,
-        .server = server,
-        .content_type = SPAN("text/html"),
-        .body = http_error_page(status, page),
-        .head_only = head_only,
-        .close = close,
-    };
-    return http_reply(to, &reply);
+    reply->content_type = SPAN("text/html");
+    reply->body = http_error_page(reply->status, page);
 }

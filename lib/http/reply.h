@@ -15,6 +15,7 @@ struct http_reply {
     int status;               /* 200-599 */
     const char *server;       /* the Server field, or NULL for none */
     const char *fields;       /* whole lines of more fields, each with CR LF, or NULL */
+    const char *more_fields;  /* the same */
     struct span content_type; /* empty: none */
     struct span body;
     bool head_only; /* the request was HEAD: the length, but no body */
@@ -30,7 +31,7 @@ enum { HTTP_ERROR_PAGE_MAX = 256 };
 /* The small HTML page for an error status, in `out`. */
 struct span http_error_page(int status, char out[HTTP_ERROR_PAGE_MAX]);
 
-/* An error page as a whole response. */
-bool http_reply_error(struct buf *to, int status, const char *server, bool head_only, bool close);
+/* Make `reply`, which says the rest, the error page for its status. */
+void http_make_error_page(struct http_reply *reply, char page[HTTP_ERROR_PAGE_MAX]);
 
 #endif

@@ -51,7 +51,4 @@ void http_read_connection(struct http_message *m);
 /* Check the request target, and split it into `m`. */
 bool http_read_target(struct http_message *m, struct span raw, bool strictest);
 
-/* uri-host [":" port] without userinfo, not empty. */
-bool http_is_host(struct span text);
-
 #endif

@@ -28,7 +28,7 @@ def test_they_carry_status_type_and_text_and_keep_the_connection(start_alb):
             sock.sendall(request(path=path))
             got = read_response(sock)
             assert (got.status, got.values("Content-Type"), got.body) == (status, [kind], body)
-            assert got.values("Server") == ["postern-alb"]
+            assert got.values("Server") == ["awselb/2.0"]
     row = alb.access_row("/page")
     assert " - -1 -1 -1 200 - " in row and '"fixed-response"' in row
     assert alb.metric("alb_fixed_responses_total") == 3

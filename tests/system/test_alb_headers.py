@@ -19,9 +19,9 @@ def test_the_canonical_head_is_exact(start_alb, start_target):
 
     head = sent(alb, target, b"X-One:   1  \r\nx-two: 2\r\n", path="/a?b=c", host=b"Shop.example")
     assert re.fullmatch(
-        rb"GET /a\?b=c HTTP/1.1\r\nHost: Shop.example\r\nX-One: 1\r\nx-two: 2\r\n"
+        rb"GET /a\?b=c HTTP/1.1\r\nHost: Shop.example:%d\r\nX-One: 1\r\nx-two: 2\r\n"
         rb"X-Forwarded-For: 127.0.0.1\r\nX-Forwarded-Proto: http\r\nX-Forwarded-Port: %d\r\n"
-        rb"X-Amzn-Trace-Id: Root=%s\r\n\r\n" % (alb.port(), TRACE.encode()), head), head
+        rb"X-Amzn-Trace-Id: Root=%s\r\n\r\n" % (alb.port(), alb.port(), TRACE.encode()), head), head
 
 
 def test_forwarded_for_is_appended_to_and_the_rest_overwritten(start_alb, start_target):
@@ -45,8 +45,10 @@ def test_every_form_of_a_trace_id(start_alb, start_target):
         (f"Self=1-1-1;{root}", f"Self={TRACE};{root}"),
         (f"{root};CalledFrom=app", f"Self={TRACE};{root};CalledFrom=app"),
         ("CalledFrom=app", f"Root={TRACE};CalledFrom=app"),
-        ("Self=1-1-1", f"Root={TRACE}"),
-        ("x" * 2000, f"Root={TRACE}"),
+        (f"{root};Self=1-1-1;A=b", f"{root};Self={TRACE};A=b"),
+        ("Self=1-1-1", f"Self={TRACE}"),
+        ("x" * 2000, f"Root={TRACE};{'x' * 2000}"),
+        ("x" * 7200, f"Root={TRACE}"),
     ]
 
     for given, want in cases:

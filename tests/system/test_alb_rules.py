@@ -45,7 +45,7 @@ def test_rules_choose_by_path_then_host_then_default(start_alb, start_target):
     assert alb.get("/", {"Host": "eu.shop.example.com"})[2] == b"b"
     status, headers, body = alb.get("/API/x")
     assert (status, body) == (404, b"nothing here"), "paths mind case"
-    assert headers["Server"] == "postern-alb"
+    assert headers["Server"] == "awselb/2.0"
     assert '"GET http://127.0.0.1' in alb.access_row("/API/x")
 
 

@@ -50,7 +50,7 @@ def test_what_is_no_response_is_a_502(start_alb, start_target):
     for name, raw[:] in ((name, [data]) for name, data in NO_RESPONSES.items()):
         got = ask(alb, request(path="/" + name.replace(" ", "-")))
         assert got.status == 502, name
-        assert got.values("Server") == ["postern-alb"], name
+        assert got.values("Server") == ["awselb/2.0"], name
     raw[:] = [OK]
     assert alb.get()[0] == 200
     row = alb.access_row("/garbage ")

@@ -95,9 +95,9 @@ static void test_errors(void **state)
         { SPAN_INIT("[g]\nworkers: 4\n"), "1 g/\n",
           "f:2: \"workers: 4\" has no '='; write key = value\n" },
         { SPAN_INIT("[g]\na b = 1\n= 2\na:b = 3\n"), "1 g/\n",
-          "f:2: \"a b\" is not a key: letters, digits, '.', '_' and '-', at most 64\n"
-          "f:3: \"\" is not a key: letters, digits, '.', '_' and '-', at most 64\n"
-          "f:4: \"a:b\" is not a key: letters, digits, '.', '_' and '-', at most 64\n" },
+          "f:2: \"a b\" is not a key: letters, digits, '.', '_' and '-', at most 80\n"
+          "f:3: \"\" is not a key: letters, digits, '.', '_' and '-', at most 80\n"
+          "f:4: \"a:b\" is not a key: letters, digits, '.', '_' and '-', at most 80\n" },
         { SPAN_INIT("[g]\na = \"x ; c\n"), "1 g/\n",
           "f:2: a: a quote is opened and never closed; add a '\"'\n" },
         { SPAN_INIT("[g]\na = x\0y\n"), "1 g/\n",

@@ -18,7 +18,8 @@ static const struct {
     { "all of it",
       { .status = 200,
         .server = "postern",
-        .fields = "X-A: b\r\nX-C: d\r\n",
+        .fields = "X-A: b\r\n",
+        .more_fields = "X-C: d\r\n",
         .content_type = SPAN_INIT("text/plain"),
         .body = SPAN_INIT("hello") },
       "HTTP/1.1 200 OK\r\n" DATE "Server: postern\r\nContent-Type: text/plain\r\n"
@@ -89,8 +90,11 @@ static void test_error_reply(void **state)
     struct buf out;
     size_t scanned = 0;
 
+    struct http_reply reply = { .status = 503, .server = "postern", .close = true };
+    char page[HTTP_ERROR_PAGE_MAX];
+    http_make_error_page(&reply, page);
     buf_init(&out, 1000);
-    assert_true(http_reply_error(&out, 503, "postern", false, true));
+    assert_true(http_reply(&out, &reply));
     assert_int_equal(http_response_parse(buf_data(&out), HTTP_GET, &m, &scanned), HTTP_PARSED);
     assert_int_equal(m.status, 503);
     assert_false(m.keep_alive);
