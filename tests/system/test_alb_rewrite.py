@@ -52,9 +52,9 @@ def test_the_target_gets_what_was_made_of_it(start_alb, start_target):
         assert ask(alb, data).status == 200
     assert [line_and_host(head) for head in target.seen] == [
         ("GET /v2/a/b?x=%20y HTTP/1.1", "shop.internal.test:8080"),
-        ("GET /v2/a HTTP/1.1", "other.test"),
-        ("GET /product?id=B00X&q=1 HTTP/1.1", "localhost"),
-        ("GET /dp/lower HTTP/1.1", "localhost"),
+        ("GET /v2/a HTTP/1.1", f"other.test:{alb.port()}"),
+        ("GET /product?id=B00X&q=1 HTTP/1.1", f"localhost:{alb.port()}"),
+        ("GET /dp/lower HTTP/1.1", f"localhost:{alb.port()}"),
         ("GET /v2/abs HTTP/1.1", "shop.internal.test"),
     ]
     row = shlex.split(alb.access_row("/api/a/b"))
