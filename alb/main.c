@@ -8,6 +8,7 @@
 #include "alb/balancer.h"
 #include "alb/check.h"
 #include "alb/command.h"
+#include "alb/explain.h"
 #include "alb/options.h"
 #include "alb/quick.h"
 #include "alb/report.h"
@@ -19,7 +20,7 @@ struct arguments {
     const char *file;       /* the first word that is no option */
     const char *ready_file; /* --ready-file F */
     const char *socket;     /* --socket PATH */
-    int argc;               /* all of it, for `quick` */
+    int argc;               /* all of it, for `quick` and `explain` */
     char **argv;
 };
 
@@ -57,6 +58,11 @@ static int quick(const struct arguments *a)
     const int code = balancer_run(NULL, buf_data(&text), NULL);
     buf_done(&text);
     return code;
+}
+
+static int explain(const struct arguments *a)
+{
+    return explain_run(a->argc, a->argv);
 }
 
 static int settings(const struct arguments *a)
@@ -101,6 +107,8 @@ static const struct {
       "Serve. SIGHUP reloads the file and reopens the log, SIGUSR1 only reopens it, SIGTERM\n"
       "drains and ends, a second one cuts. --ready-file: JSON of what was bound, once it serves." },
     { "check", check, "FILE", "Print every error and warning of a file, with its line." },
+    { "explain", explain, "FILE METHOD URL ['Name: value' ...] [--from IP] [--listener NAME]",
+      "Which rule answers such a request, why, and what comes of it. Sends nothing." },
     { "quick", quick, "--target HOST:PORT [--listen [HOST]:PORT]",
       "In front of a server of yours, on this machine only. Prints the file that it makes." },
     { "reload", reload, "[--socket PATH]", "Read the file again. Nothing changes if it is bad." },
@@ -160,7 +168,8 @@ int main(int argc, char **argv)
     for (size_t i = 0; i < COMMANDS; i++) {
         if (strcmp(argv[1], commands[i].name) != 0)
             continue;
-        if (commands[i].run != quick && !read_arguments(a.argc, a.argv, &a))
+        const bool reads_its_own = commands[i].run == quick || commands[i].run == explain;
+        if (!reads_its_own && !read_arguments(a.argc, a.argv, &a))
             return usage_error("an argument is not understood");
         return commands[i].run(&a);
     }
