@@ -17,10 +17,9 @@
 
 #include "alb/config.h"
 
-enum {
-    HOST_MAX = 128, /* of a value */
-    NONE = UINT32_MAX,
-};
+enum { HOST_MAX = 128 }; /* of a value */
+
+#define NONE UINT32_MAX /* no place in an array */
 
 struct prefix {
     struct span text;
