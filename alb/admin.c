@@ -101,9 +101,15 @@ static void hold(struct conn *c, uint64_t number)
 static bool answer(struct conn *c, const struct http_message *m)
 {
     struct balancer *b = c->door->admin->balancer;
+    const struct admin_request request = {
+        .head = m,
+        .body = span_of(buf_data(&c->in).ptr + m->head_len, (size_t)m->content_length),
+        .is_control = c->door->is_control,
+        .port = addr_port(&c->door->bound),
+    };
     struct admin_answer a;
 
-    admin_route(b, m, c->door->is_control, addr_port(&c->door->bound), &a);
+    admin_route(b, &request, &a);
     if (a.is_later) {
         buf_done(&a.body);
         hold(c, b->published);

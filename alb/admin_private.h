@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "base/buf.h"
+#include "base/span.h"
 
 struct balancer;
 struct http_message;
@@ -14,6 +15,13 @@ enum { ADMIN_BODY_MAX = 8 * 1024 * 1024 };
 
 /* The Server field here, where nobody takes us for the managed balancer. */
 #define ADMIN_SERVER "postern-alb"
+
+struct admin_request {
+    const struct http_message *head;
+    struct span body;
+    bool is_control; /* it came over the control socket */
+    uint16_t port;   /* else the admin port's, for the check of Host */
+};
 
 struct admin_answer {
     int status;
@@ -24,10 +32,15 @@ struct admin_answer {
     bool is_later;      /* none yet: ask again when what is under way is in force */
 };
 
-/* Find the route and run it. `is_control`: it came over the control socket;
- * else `port` is the admin port, for the check of Host. The answer is empty and
- * initialised by this. */
-void admin_route(struct balancer *b, const struct http_message *request, bool is_control,
-                 uint16_t port, struct admin_answer *answer);
+typedef void admin_handler(struct balancer *b, const struct admin_request *request,
+                           struct admin_answer *answer);
+
+/* Find the route and run it. The answer is empty and initialised by this. */
+void admin_route(struct balancer *b, const struct admin_request *request,
+                 struct admin_answer *answer);
+
+/* admin_register.c: {"target_group": G, "target": T, "weight": N}; the weight may be
+ * left out, and deregister has none. */
+admin_handler admin_post_register, admin_post_deregister;
 
 #endif

@@ -8,8 +8,6 @@
 #include "alb/admin_private.h"
 #include "alb/balancer.h"
 
-typedef void admin_handler(struct balancer *b, struct admin_answer *answer);
-
 static const char text_type[] = "text/plain; charset=utf-8";
 static const char json_text_type[] = "application/json";
 
@@ -22,20 +20,23 @@ static void say(struct admin_answer *a, int status, const char *sentence)
 
 /* --- the routes ------------------------------------------------------------------ */
 
-static void get_health(struct balancer *b, struct admin_answer *a)
+static void get_health(struct balancer *b, const struct admin_request *r, struct admin_answer *a)
 {
+    (void)r;
     (void)b;
     say(a, 200, "ok");
 }
 
-static void get_metrics(struct balancer *b, struct admin_answer *a)
+static void get_metrics(struct balancer *b, const struct admin_request *r, struct admin_answer *a)
 {
+    (void)r;
     balancer_metrics(b, &a->body);
     a->type = "text/plain; version=0.0.4; charset=utf-8";
 }
 
-static void get_status(struct balancer *b, struct admin_answer *a)
+static void get_status(struct balancer *b, const struct admin_request *r, struct admin_answer *a)
 {
+    (void)r;
     balancer_status(b, &a->body);
     a->type = json_text_type;
 }
@@ -61,9 +62,10 @@ static void put_texts(struct buf *to, const struct problems *problems, bool warn
     buf_put(to, SPAN("]"));
 }
 
-static void post_reload(struct balancer *b, struct admin_answer *a)
+static void post_reload(struct balancer *b, const struct admin_request *r, struct admin_answer *a)
 {
     struct problems problems;
+    (void)r;
 
     a->is_later = b->publishing != NULL;
     if (a->is_later)
@@ -73,7 +75,8 @@ static void post_reload(struct balancer *b, struct admin_answer *a)
     a->status = ok ? 200 : 400;
     a->type = json_text_type;
     a->in_force = ok ? b->published : 0;
-    buf_print(&a->body, "{\"ok\":%s,\"%s\":", ok ? "true" : "false", ok ? "warnings" : "errors");
+    buf_print(&a->body, "{\"ok\":%s,\"%s\":", ok ? "true,\"message\":\"reloaded\"" : "false",
+              ok ? "warnings" : "errors");
     put_texts(&a->body, &problems, ok);
     buf_put(&a->body, SPAN("}\n"));
     problems_done(&problems);
@@ -90,6 +93,8 @@ static const struct route {
     { HTTP_GET, SPAN_INIT("/metrics"), true, get_metrics, "counters, for Prometheus" },
     { HTTP_GET, SPAN_INIT("/status"), true, get_status, "listeners and targets, as JSON" },
     { HTTP_POST, SPAN_INIT("/reload"), false, post_reload, "read the configuration file again" },
+    { HTTP_POST, SPAN_INIT("/register"), false, admin_post_register, "a target comes" },
+    { HTTP_POST, SPAN_INIT("/deregister"), false, admin_post_deregister, "a target goes" },
 };
 
 enum { ROUTES = sizeof(routes) / sizeof(routes[0]) };
@@ -142,46 +147,49 @@ static void refuse_method(struct admin_answer *a, bool is_get)
     a->fields = is_get ? "Allow: GET, HEAD\r\n" : "Allow: POST\r\n";
 }
 
-static void run_route(struct balancer *b, const struct route *route, struct admin_answer *a)
+static void run_route(struct balancer *b, const struct route *route, const struct admin_request *r,
+                      struct admin_answer *a)
 {
     a->status = 200;
-    route->run(b, a);
+    route->run(b, r, a);
     if (buf_len(&a->body) == 0 && !a->is_later)
         say(a, 500, "The answer could not be made: it has more than 8 MB.");
 }
 
-static void find_and_run(struct balancer *b, const struct http_message *m, bool is_control,
-                         struct admin_answer *a)
+static void find_and_run(struct balancer *b, const struct admin_request *r, struct admin_answer *a)
 {
+    const struct http_message *m = r->head;
+
     for (size_t i = 0; i < ROUTES; i++) {
         const struct route *route = &routes[i];
-        if (!span_equal(m->path, route->path) || (!is_control && !route->on_tcp))
+        if (!span_equal(m->path, route->path) || (!r->is_control && !route->on_tcp))
             continue;
         if (asked_for(m) == route->method)
-            run_route(b, route, a);
+            run_route(b, route, r, a);
         else
             refuse_method(a, route->method == HTTP_GET);
         return;
     }
-    list_routes(a, is_control);
+    list_routes(a, r->is_control);
 }
 
-void admin_route(struct balancer *b, const struct http_message *m, bool is_control, uint16_t port,
-                 struct admin_answer *a)
+void admin_route(struct balancer *b, const struct admin_request *r, struct admin_answer *a)
 {
+    const bool is_control = r->is_control;
+
     *a = (struct admin_answer){ .status = 0 };
     buf_init(&a->body, ADMIN_BODY_MAX);
-    if (!is_control && !is_our_host(m->host, port)) {
+    if (!is_control && !is_our_host(r->head->host, r->port)) {
         say(a, 403,
             "Ask for this page by an IP address or as localhost, with the port of the "
             "admin setting: other names in Host are refused, so that no web page can "
             "read it.");
-    } else if (!is_control && asked_for(m) != HTTP_GET) {
+    } else if (!is_control && asked_for(r->head) != HTTP_GET) {
         say(a, 405,
             "The admin port is for reading only (GET and HEAD): commands go to the "
             "control socket.");
         a->fields = "Allow: GET, HEAD\r\n";
     } else {
-        find_and_run(b, m, is_control, a);
+        find_and_run(b, r, a);
     }
 }

@@ -309,11 +309,12 @@ static bool read_config(struct balancer *b, struct problems *problems)
 
 static bool start(struct balancer *b, const char *ready_file, struct problems *problems)
 {
-    if (!read_config(b, problems) || !make_ring(b, problems) ||
+    if (!read_config(b, problems) || !balancer_read_state(b) || !make_ring(b, problems) ||
         !open_access_log(b, b->config, problems))
         return false;
     b->connection_limit = balancer_connection_limit(b->config);
-    b->members = members_new(&b->registry, b->config);
+    balancer_follow_config(b, b->config);
+    b->members = members_new(&b->registry, b->config, &b->said);
     make_threads(b);
     if (!has_https(b->config))
         log_debug("no HTTPS listener");
@@ -380,6 +381,8 @@ static void done(struct balancer *b)
     config_free(&b->config);
     balancer_end_departures(b);
     registry_done(&b->registry);
+    registrations_done(&b->said);
+    mem_free(b->state_path);
     access_file_done(&b->access);
     seal_ring_free(&b->ring);
     free_listeners(b);

@@ -26,6 +26,7 @@
 
 #include "alb/access_log.h"
 #include "alb/counters.h"
+#include "alb/registrations.h"
 #include "alb/target.h"
 
 struct admin;
@@ -90,6 +91,8 @@ struct balancer {
     int greeter_count;
     struct list listeners;
     struct registry registry;
+    char *state_path;               /* owned: where `said` is kept; "": nowhere */
+    struct registrations said;      /* by register and deregister; in the state file too */
     struct config *config;          /* the newest; loops may still be on the one before */
     struct members *members;        /* of its groups, just so */
     struct publication *publishing; /* NULL when nothing is on its way to the loops */
@@ -117,6 +120,24 @@ int balancer_run(const char *path, struct span text, const char *ready_file);
 /* A new configuration from the same file. False when it was refused: nothing
  * has changed then, and `problems` says why. Not while something is under way. */
 bool balancer_reload(struct balancer *b, struct problems *problems);
+
+/* A target is to come (or to get another weight), or to go. */
+struct register_order {
+    bool is_register;
+    const char *group, *target; /* as they were written */
+    bool has_weight;
+    uint32_t weight; /* 0-999; the default when it has none */
+};
+
+struct register_outcome {
+    int status;        /* 200, or an HTTP status for why not */
+    char text[1024];   /* a sentence */
+    char warning[128]; /* "", or one */
+    uint64_t in_force; /* once this publication is; 0: nothing has changed */
+};
+
+void balancer_register(struct balancer *b, const struct register_order *order,
+                       struct register_outcome *outcome);
 
 /* Who is in the groups has changed: publish it, at once or (together with what changes
  * until then) when what is under way is in force. Returns that publication's number. */

@@ -37,7 +37,7 @@ static void on_delay_over(struct ev_loop *loop, ev_timer *timer, int revents)
     for (int i = 0; i < b->worker_count; i++)
         target_ref(t); /* one for each job */
     balancer_tell_workers(b, worker_cut_target, t);
-    registry_forget(t);
+    registry_forget(&b->registry, t);
 }
 
 struct leaving {

@@ -35,6 +35,12 @@ void balancer_end_departures(struct balancer *b);
  * that are made now. Nothing else is under way. */
 void balancer_publish(struct balancer *b, struct config *config);
 
+/* What the state file says; false when it is damaged, which was printed. */
+bool balancer_read_state(struct balancer *b);
+
+/* A new configuration: what was said of targets that it names no more lapses. */
+void balancer_follow_config(struct balancer *b, const struct config *config);
+
 /* The members of now: start, change and end health checks and deregistration delays
  * (those of `old`, the configuration before). */
 void balancer_follow_members(struct balancer *b, const struct config *old);

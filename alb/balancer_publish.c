@@ -107,7 +107,7 @@ void balancer_publish(struct balancer *b, struct config *config)
     p->config = b->config = config;
     p->old_config = before == config ? NULL : before;
     p->old_members = b->members;
-    p->members = b->members = members_new(&b->registry, config);
+    p->members = b->members = members_new(&b->registry, config, &b->said);
     b->members_changed = false;
     post(b, p);
     balancer_follow_members(b, before);

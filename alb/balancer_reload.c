@@ -44,6 +44,7 @@ static void warn_restart_only(const struct config *now, const struct config *nex
         { "workers", now->alb.workers != next->alb.workers },
         { "admin", strcmp(now->alb.admin, next->alb.admin) != 0 },
         { "control", strcmp(now->alb.control, next->alb.control) != 0 },
+        { "state_file", strcmp(now->alb.state_file, next->alb.state_file) != 0 },
         { "seal_key_file", strcmp(now->alb.seal_key_file, next->alb.seal_key_file) != 0 },
     };
 
@@ -99,6 +100,7 @@ bool balancer_reload(struct balancer *b, struct problems *problems)
     /* First, so that what a loop has acknowledged is closed there: the next reload
      * may want the address back. */
     balancer_close_listeners(b, next);
+    balancer_follow_config(b, next);
     balancer_publish(b, next);
     b->reloads++;
     log_info("configuration reloaded file=%s", b->path);

@@ -17,7 +17,7 @@ enum {
     TIMEOUT_S = 30,
     READ_BYTES = 16 * 1024,
     ANSWER_MAX = 8 * 1024 * 1024 + HTTP_RESPONSE_HEAD_MAX + READ_BYTES,
-    REQUEST_MAX = 4096,
+    REQUEST_MAX = 16 * 1024,
 };
 
 /* -1 with errno. */
@@ -43,13 +43,13 @@ static int dial(const char *path)
     return -1;
 }
 
-static bool ask(int fd, const char *method, const char *path)
+static bool ask(int fd, const char *method, const char *path, const char *body)
 {
     char request[REQUEST_MAX];
     const int n = snprintf(request, sizeof(request),
                            "%s %s HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
-                           "Content-Length: 0\r\n\r\n",
-                           method, path);
+                           "Content-Length: %zu\r\n\r\n%s",
+                           method, path, strlen(body), body);
 
     if (n < 0 || (size_t)n >= sizeof(request)) {
         errno = ENAMETOOLONG;
@@ -105,7 +105,7 @@ static int print_json(const json_t *body)
     print_texts(json_object_get(body, "warnings"), stderr);
     if (!json_is_true(ok))
         return 1;
-    puts("reloaded");
+    puts(json_string_value(json_object_get(body, "message")));
     return 0;
 }
 
@@ -144,7 +144,7 @@ static int print_answer(const char *socket_path, struct span answer)
     return code;
 }
 
-int command_run(const char *socket_path, const char *method, const char *path)
+int command_run(const char *socket_path, const char *method, const char *path, const char *body)
 {
     const int fd = dial(socket_path);
     struct buf answer;
@@ -156,12 +156,29 @@ int command_run(const char *socket_path, const char *method, const char *path)
         return 1;
     }
     buf_init(&answer, ANSWER_MAX);
-    if (ask(fd, method, path) && take_answer(fd, &answer))
+    if (ask(fd, method, path, body) && take_answer(fd, &answer))
         code = print_answer(socket_path, buf_data(&answer));
     else
         fprintf(stderr, "%s: no whole answer: %s\n", socket_path,
                 errno == EAGAIN ? "nothing came for 30 seconds" : strerror(errno));
     buf_done(&answer);
     close(fd);
+    return code;
+}
+
+int command_register(const char *socket_path, const char *path, const struct command_target *t)
+{
+    json_t *json = json_pack("{s:s,s:s}", "target_group", t->group, "target", t->name);
+    int code = 1;
+
+    if (json != NULL && t->has_weight)
+        json_object_set_new(json, "weight", json_integer((json_int_t)t->weight));
+    char *body = json == NULL ? NULL : json_dumps(json, JSON_COMPACT);
+    if (body == NULL)
+        fprintf(stderr, "the names are no UTF-8\n");
+    else
+        code = command_run(socket_path, "POST", path, body);
+    free(body);
+    json_decref(json);
     return code;
 }

@@ -1,11 +1,24 @@
-/* command.h -- `alb reload` and `alb status`: asking a running daemon over its
+/* command.h -- `alb reload`, `status`, `register`...: asking a running daemon over its
  * control socket. */
 #ifndef ALB_COMMAND_H
 #define ALB_COMMAND_H
 
-/* Connect, send METHOD PATH, print the answer's body. Returns the exit code: 0
- * when the daemon says it was done, 1 otherwise, with a sentence on stderr when
- * nobody answers there. */
-int command_run(const char *socket_path, const char *method, const char *path);
+#include <stdbool.h>
+#include <stdint.h>
+
+/* Connect, send METHOD PATH with this body ("" for none), print the answer's body.
+ * Returns the exit code: 0 when the daemon says it was done, 1 otherwise, with a
+ * sentence on stderr when nobody answers there. */
+int command_run(const char *socket_path, const char *method, const char *path, const char *body);
+
+/* What `register` and `deregister` are about. */
+struct command_target {
+    const char *group, *name;
+    bool has_weight;
+    uint32_t weight;
+};
+
+/* POST it to /register or /deregister. */
+int command_register(const char *socket_path, const char *path, const struct command_target *t);
 
 #endif

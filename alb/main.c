@@ -8,6 +8,7 @@
 #include "alb/balancer.h"
 #include "alb/check.h"
 #include "alb/command.h"
+#include "alb/config.h"
 #include "alb/explain.h"
 #include "alb/options.h"
 #include "alb/quick.h"
@@ -15,9 +16,13 @@
 
 #define DEFAULT_SOCKET "/run/postern/alb.sock"
 
+enum { WORDS_MAX = 3 };
+
 /* What stands behind the command: positions and options. */
 struct arguments {
-    const char *file;       /* the first word that is no option */
+    const char *words[WORDS_MAX]; /* those that are no options */
+    int count;
+    const char *file;       /* the first of them; NULL when there is none */
     const char *ready_file; /* --ready-file F */
     const char *socket;     /* --socket PATH */
     int argc;               /* all of it, for `quick` and `explain` */
@@ -81,12 +86,34 @@ static int metrics(const struct arguments *a)
 
 static int reload(const struct arguments *a)
 {
-    return command_run(a->socket, "POST", "/reload");
+    return command_run(a->socket, "POST", "/reload", "");
 }
 
 static int status(const struct arguments *a)
 {
-    return command_run(a->socket, "GET", "/status");
+    return command_run(a->socket, "GET", "/status", "");
+}
+
+static int register_target(const struct arguments *a)
+{
+    struct command_target t = { .group = a->words[0], .name = a->words[1] };
+    char why[128];
+
+    if (a->count < 2)
+        return usage_error("register needs a GROUP and an ADDRESS");
+    t.has_weight = a->count == 3;
+    if (t.has_weight && !config_weight(span_text(a->words[2]), &t.weight, why, sizeof(why)))
+        return usage_error(why);
+    return command_register(a->socket, "/register", &t);
+}
+
+static int deregister_target(const struct arguments *a)
+{
+    const struct command_target t = { .group = a->words[0], .name = a->words[1] };
+
+    if (a->count != 2)
+        return usage_error("deregister needs a GROUP and an ADDRESS");
+    return command_register(a->socket, "/deregister", &t);
 }
 
 static int version(const struct arguments *a)
@@ -101,22 +128,29 @@ static int help(const struct arguments *a);
 static const struct {
     const char *name;
     int (*run)(const struct arguments *);
+    int words; /* at most */
     const char *usage, *help;
 } commands[] = {
-    { "run", run, "FILE [--ready-file F]",
+    { "run", run, 1, "FILE [--ready-file F]",
       "Serve. SIGHUP reloads the file and reopens the log, SIGUSR1 only reopens it, SIGTERM\n"
       "drains and ends, a second one cuts. --ready-file: JSON of what was bound, once it serves." },
-    { "check", check, "FILE", "Print every error and warning of a file, with its line." },
-    { "explain", explain, "FILE METHOD URL ['Name: value' ...] [--from IP] [--listener NAME]",
+    { "check", check, 1, "FILE", "Print every error and warning of a file, with its line." },
+    { "explain", explain, 0, "FILE METHOD URL ['Name: value' ...] [--from IP] [--listener NAME]",
       "Which rule answers such a request, why, and what comes of it. Sends nothing." },
-    { "quick", quick, "--target HOST:PORT [--listen [HOST]:PORT]",
+    { "quick", quick, 0, "--target HOST:PORT [--listen [HOST]:PORT]",
       "In front of a server of yours, on this machine only. Prints the file that it makes." },
-    { "reload", reload, "[--socket PATH]", "Read the file again. Nothing changes if it is bad." },
-    { "status", status, "[--socket PATH]", "Listeners, target groups and their targets' health." },
-    { "settings", settings, "", "All settings, as Markdown (docs/settings.md)." },
-    { "metrics", metrics, "", "All metrics, as Markdown (docs/metrics.md)." },
-    { "--version", version, "", "The version." },
-    { "--help", help, "", "This text." },
+    { "reload", reload, 0, "[--socket PATH]",
+      "Read the file again. Nothing changes if it is bad." },
+    { "status", status, 0, "[--socket PATH]",
+      "Listeners, target groups and their targets' health." },
+    { "register", register_target, 3, "GROUP ADDRESS[:PORT] [weight=N] [--socket PATH]",
+      "A target comes, or gets another weight. Kept over a restart by the state_file setting." },
+    { "deregister", deregister_target, 2, "GROUP ADDRESS[:PORT] [--socket PATH]",
+      "A target goes: no new requests; what it carries may finish within the group's delay." },
+    { "settings", settings, 0, "", "All settings, as Markdown (docs/settings.md)." },
+    { "metrics", metrics, 0, "", "All metrics, as Markdown (docs/metrics.md)." },
+    { "--version", version, 0, "", "The version." },
+    { "--help", help, 0, "", "This text." },
 };
 
 enum { COMMANDS = sizeof(commands) / sizeof(commands[0]) };
@@ -140,9 +174,9 @@ static bool read_arguments(int argc, char **argv, struct arguments *a)
     } options[] = { { "--ready-file", &a->ready_file }, { "--socket", &a->socket } };
 
     for (int i = 0; i < argc; i++) {
-        bool known = argv[i][0] != '-' && a->file == NULL;
+        bool known = argv[i][0] != '-' && a->count < WORDS_MAX;
         if (known)
-            a->file = argv[i];
+            a->words[a->count++] = argv[i];
         for (size_t o = 0; !known && o < 2 && i + 1 < argc; o++) {
             if (strcmp(argv[i], options[o].name) == 0) {
                 *options[o].value = argv[++i];
@@ -153,6 +187,7 @@ static bool read_arguments(int argc, char **argv, struct arguments *a)
         if (!known)
             return false;
     }
+    a->file = a->words[0];
     return true;
 }
 
@@ -169,7 +204,7 @@ int main(int argc, char **argv)
         if (strcmp(argv[1], commands[i].name) != 0)
             continue;
         const bool reads_its_own = commands[i].run == quick || commands[i].run == explain;
-        if (!reads_its_own && !read_arguments(a.argc, a.argv, &a))
+        if (!reads_its_own && (!read_arguments(a.argc, a.argv, &a) || a.count > commands[i].words))
             return usage_error("an argument is not understood");
         return commands[i].run(&a);
     }

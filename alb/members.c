@@ -4,6 +4,7 @@
 #include "base/mem.h"
 
 #include "alb/config.h"
+#include "alb/registrations.h"
 #include "alb/target.h"
 
 /* --- whose turn it is ------------------------------------------------------------ */
@@ -53,34 +54,66 @@ static void order_turns(struct group *g)
 
 /* --- made and freed --------------------------------------------------------------- */
 
-static void add(struct registry *r, struct group *g, const struct target_config *t)
+/* Where its groups and targets come from. */
+struct sources {
+    struct registry *registry;
+    const struct registrations *said;
+};
+
+/* The first to name a target is its origin. */
+static void add(const struct sources *from, struct group *g, const struct target_name *name,
+                uint32_t weight, const char *origin)
 {
-    g->targets[g->count] =
-        target_ref(registry_target(r, g->config->name, t->name.text, &t->name.addr));
-    g->weights[g->count++] = t->weight;
+    struct target *t = registry_target(from->registry, g->config->name, name->text, &name->addr);
+
+    if (t->round == from->registry->round)
+        return;
+    t->round = from->registry->round;
+    target_set_origin(t, origin);
+    g->targets = mem_resize(g->targets, (g->count + 1) * sizeof(g->targets[0]));
+    g->weights = mem_resize(g->weights, (g->count + 1) * sizeof(g->weights[0]));
+    g->targets[g->count] = target_ref(t);
+    g->weights[g->count++] = weight;
 }
 
-static void gather(struct registry *r, struct group *g, const struct group_config *config)
+static void add_of_file(const struct sources *from, struct group *g, const struct target_config *t)
+{
+    const struct registration *said = registrations_find(from->said, g->config->name, t->name.text);
+
+    if (t->name.addr.len != 0 && (said == NULL || !said->is_out))
+        add(from, g, &t->name, t->weight, TARGET_OF_FILE);
+}
+
+static void add_registered(const struct sources *from, struct group *g)
+{
+    for (size_t i = 0; i < from->said->count; i++) {
+        const struct registration *item = &from->said->items[i];
+        if (!item->is_out && strcmp(item->group, g->config->name) == 0)
+            add(from, g, &item->name, item->weight, TARGET_REGISTERED);
+    }
+}
+
+static void gather(const struct sources *from, struct group *g, const struct group_config *config)
 {
     g->config = config;
-    g->state = group_state_ref(registry_group(r, config->name));
-    g->targets = mem_array(struct target *, config->target_count);
-    g->weights = mem_array(uint32_t, config->target_count);
-    for (size_t i = 0; i < config->target_count; i++) {
-        if (config->targets[i].name.addr.len != 0)
-            add(r, g, &config->targets[i]);
-    }
+    g->state = group_state_ref(registry_group(from->registry, config->name));
+    for (size_t i = 0; i < config->target_count; i++)
+        add_of_file(from, g, &config->targets[i]);
+    add_registered(from, g);
     order_turns(g);
 }
 
-struct members *members_new(struct registry *r, const struct config *config)
+struct members *members_new(struct registry *r, const struct config *config,
+                            const struct registrations *said)
 {
+    const struct sources from = { r, said };
     struct members *m = mem_new(struct members);
 
+    r->round++;
     m->group_count = config->group_count;
     m->groups = mem_array(struct group, m->group_count);
     for (size_t i = 0; i < m->group_count; i++)
-        gather(r, &m->groups[i], &config->groups[i]);
+        gather(&from, &m->groups[i], &config->groups[i]);
     return m;
 }
 
@@ -110,6 +143,18 @@ void members_free(struct members **members)
 struct group *members_of(const struct members *members, const struct group_config *group)
 {
     return &members->groups[group->index];
+}
+
+struct target *members_find(const struct members *members, const struct group_config *group,
+                            const char *text)
+{
+    const struct group *g = members_of(members, group);
+
+    for (size_t i = 0; i < g->count; i++) {
+        if (strcmp(g->targets[i]->text, text) == 0)
+            return g->targets[i];
+    }
+    return NULL;
 }
 
 /* --- who is there ------------------------------------------------------------------- */

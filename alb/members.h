@@ -16,6 +16,7 @@
 struct config;
 struct group_config;
 struct group_state;
+struct registrations;
 struct registry;
 struct target;
 
@@ -35,15 +36,21 @@ struct members {
     size_t group_count;
 };
 
-/* The members that the groups of this configuration have now. Targets that are new
- * are made. Control thread. */
-struct members *members_new(struct registry *r, const struct config *config);
+/* The members that the groups of this configuration have now: the file's, but those
+ * that were said to be out, then those that were registered. Targets that are new are
+ * made. Control thread. */
+struct members *members_new(struct registry *r, const struct config *config,
+                            const struct registrations *said);
 
 /* Before its configuration. NULL is fine; clears the variable. */
 void members_free(struct members **members);
 
 /* That group's members; the group is the same configuration's. */
 struct group *members_of(const struct members *members, const struct group_config *group);
+
+/* NULL when the group has no such member. */
+struct target *members_find(const struct members *members, const struct group_config *group,
+                            const char *text);
 
 /* After publishing: mark who is registered. Targets that no group has any more become
  * draining, and `gone` is called for each, once. They stay known: one that comes back

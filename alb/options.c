@@ -62,6 +62,9 @@ const struct setting alb_settings[] = {
     { "tls.handshake_timeout", SETTING_DURATION, FIELD(tls_handshake_timeout_ms), "10s", SECOND,
       MINUTE, NULL, APPLIES_NEW_CONNECTIONS,
       "A TLS handshake that is not finished by then is dropped." },
+    { "state_file", SETTING_TEXT, FIELD(state_file), "", 0, 0, NULL, APPLIES_RESTART,
+      "Where targets that `alb register` and `alb deregister` named are kept over a restart; empty "
+      "is nowhere. Its folder must be writable." },
     { "seal_key_file", SETTING_TEXT, FIELD(seal_key_file), "", 0, 0, NULL, APPLIES_RESTART,
       "Keys that seal sticky cookies, one a line, newest first; empty is a random key, and a "
       "restart then forgets who was stuck where." },

@@ -33,6 +33,7 @@ struct alb_options {
     char *access_logs_file; /* "-" is standard output */
     uint32_t shutdown_timeout_ms;
     uint32_t tls_handshake_timeout_ms;
+    char *state_file;    /* "": none */
     char *seal_key_file; /* "": a random key */
 };
 

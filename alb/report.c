@@ -56,38 +56,53 @@ static json_t *listeners_json(const struct balancer *b)
     return list;
 }
 
-static json_t *target_json(const struct target *t)
+static json_t *target_json(const struct target *t, uint32_t weight)
 {
-    return json_pack("{s:s,s:s,s:s,s:s,s:I}", "target", t->text, "state",
+    return json_pack("{s:s,s:s,s:s,s:s,s:s,s:i,s:I}", "target", t->text, "state",
                      target_state_name(target_state_of(t)), "reason", health_reason(t),
-                     "description", health_description(t), "outstanding",
+                     "description", health_description(t), "origin", t->origin, "weight",
+                     (int)weight, "outstanding",
                      (json_int_t)atomic_load_explicit(&t->outstanding, memory_order_relaxed));
 }
 
-static json_t *groups_json(const struct members *members)
+/* Those that have been taken out are shown until their delay is over. */
+static void append_draining(json_t *targets, const struct registry *registry, const char *group)
+{
+    list_each (at, &registry->targets) {
+        const struct target *t = list_entry(at, struct target, in_registry);
+        if (target_state_of(t) == TARGET_DRAINING && strcmp(t->group, group) == 0)
+            json_array_append_new(targets, target_json(t, 0));
+    }
+}
+
+static json_t *group_json(const struct group *g, const struct registry *registry)
+{
+    json_t *targets = json_array();
+
+    for (size_t i = 0; i < g->count; i++)
+        json_array_append_new(targets, target_json(g->targets[i], g->weights[i]));
+    append_draining(targets, registry, g->config->name);
+    return json_pack("{s:s,s:s,s:o}", "name", g->config->name, "algorithm", "round_robin",
+                     "targets", targets);
+}
+
+static json_t *groups_json(const struct balancer *b)
 {
     json_t *list = json_array();
 
-    for (size_t i = 0; i < members->group_count; i++) {
-        const struct group *g = &members->groups[i];
-        json_t *targets = json_array();
-        for (size_t j = 0; j < g->count; j++)
-            json_array_append_new(targets, target_json(g->targets[j]));
-        json_array_append_new(list, json_pack("{s:s,s:s,s:o}", "name", g->config->name, "algorithm",
-                                              "round_robin", "targets", targets));
-    }
+    for (size_t i = 0; i < b->members->group_count; i++)
+        json_array_append_new(list, group_json(&b->members->groups[i], &b->registry));
     return list;
 }
 
 void balancer_status(struct balancer *b, struct buf *to)
 {
-    json_t *json =
-        json_pack("{s:s,s:i,s:s,s:I,s:o,s:i,s:I,s:I,s:o,s:o}", "version", POSTERN_VERSION, "pid",
-                  (int)getpid(), "state", state_name(b->state), "uptime_s", (json_int_t)uptime_s(b),
-                  "config", text_or_null(b->path), "workers", b->worker_count, "connections",
-                  (json_int_t)atomic_load_explicit(&b->connections, memory_order_relaxed),
-                  "reloads", (json_int_t)b->reloads, "listeners", listeners_json(b),
-                  "target_groups", groups_json(b->members));
+    json_t *json = json_pack(
+        "{s:s,s:i,s:s,s:I,s:o,s:i,s:I,s:I,s:o,s:o}", "version", POSTERN_VERSION, "pid",
+        (int)getpid(), "state", state_name(b->state), "uptime_s", (json_int_t)uptime_s(b), "config",
+        text_or_null(b->path), "workers", b->worker_count, "connections",
+        (json_int_t)atomic_load_explicit(&b->connections, memory_order_relaxed), "reloads",
+        (json_int_t)b->reloads, "listeners", listeners_json(b), "target_groups", groups_json(b));
     char *text = json_dumps(json, JSON_COMPACT);
 
     if (text != NULL)

@@ -1,11 +1,16 @@
 /* target.c -- see target.h. */
 #include "alb/target.h"
 
+#include <stdio.h>
+
 #include "base/bug.h"
 #include "base/mem.h"
 #include "stickiness/stickiness.h"
 
 #include "alb/config.h"
+
+/* The name of a group, a NUL, that of a target. */
+enum { KEY_MAX = 40 + TARGET_NAME_MAX };
 
 const char *target_state_name(enum target_state state)
 {
@@ -24,6 +29,14 @@ const char *target_state_name(enum target_state state)
     bug("unknown target state");
 }
 
+void target_set_origin(struct target *t, const char *origin)
+{
+    if (t->origin != NULL && strcmp(t->origin, origin) == 0)
+        return;
+    free(t->origin);
+    t->origin = mem_text(origin);
+}
+
 struct target *target_ref(struct target *t)
 {
     atomic_fetch_add_explicit(&t->refs, 1, memory_order_relaxed);
@@ -37,8 +50,8 @@ void target_unref(struct target **t)
     *t = NULL;
     if (gone == NULL || atomic_fetch_sub_explicit(&gone->refs, 1, memory_order_acq_rel) != 1)
         return;
-    free(gone->group);
-    free(gone->text);
+    free(gone->key);
+    free(gone->origin);
     free(gone);
 }
 
@@ -70,12 +83,14 @@ void group_state_unref(struct group_state **s)
 
 void registry_init(struct registry *r)
 {
+    *r = (struct registry){ .by_key = NULL };
     list_init(&r->targets);
     list_init(&r->groups);
 }
 
-void registry_forget(struct target *t)
+void registry_forget(struct registry *r, struct target *t)
 {
+    HASH_DEL(r->by_key, t);
     list_remove(&t->in_registry);
     target_unref(&t);
 }
@@ -89,36 +104,44 @@ static void forget_group(struct group_state *s)
 void registry_done(struct registry *r)
 {
     list_each_safe (at, after, &r->targets)
-        registry_forget(list_entry(at, struct target, in_registry));
+        registry_forget(r, list_entry(at, struct target, in_registry));
     list_each_safe (at, after, &r->groups)
         forget_group(list_entry(at, struct group_state, in_registry));
 }
 
-static struct target *find(struct registry *r, const char *group, const char *text)
+static struct target *make(struct registry *r, const char *group, const char *text,
+                           const struct addr *addr)
 {
-    list_each (at, &r->targets) {
-        struct target *t = list_entry(at, struct target, in_registry);
-        if (strcmp(t->group, group) == 0 && strcmp(t->text, text) == 0)
-            return t;
-    }
-    return NULL;
+    struct target *t = mem_new(struct target);
+    const size_t group_size = strlen(group) + 1;
+
+    t->key = mem_zero(group_size + strlen(text) + 1);
+    memcpy(t->key, group, group_size);
+    memcpy(t->key + group_size, text, strlen(text));
+    t->group = t->key;
+    t->text = t->key + group_size;
+    t->addr = *addr;
+    t->id = stickiness_id(span_text(t->text));
+    atomic_init(&t->refs, 1); /* the registry's */
+    atomic_init(&t->state, TARGET_INITIAL);
+    list_append(&r->targets, &t->in_registry);
+    return t;
 }
 
 struct target *registry_target(struct registry *r, const char *group, const char *text,
                                const struct addr *addr)
 {
-    struct target *t = find(r, group, text);
-    if (t != NULL)
-        return t;
+    char key[KEY_MAX];
+    const int len = snprintf(key, sizeof(key), "%s%c%s", group, '\0', text);
+    struct target *t;
 
-    t = mem_new(struct target);
-    t->group = mem_text(group);
-    t->text = mem_text(text);
-    t->addr = *addr;
-    t->id = stickiness_id(span_text(text));
-    atomic_init(&t->refs, 1); /* the registry's */
-    atomic_init(&t->state, TARGET_INITIAL);
-    list_append(&r->targets, &t->in_registry);
+    if (len < 0 || (size_t)len >= sizeof(key))
+        bug("the name of a target is too long");
+    HASH_FIND(hh, r->by_key, key, (size_t)len, t);
+    if (t == NULL) {
+        t = make(r, group, text, addr);
+        HASH_ADD_KEYPTR(hh, r->by_key, t->key, (size_t)len, t);
+    }
     return t;
 }
 

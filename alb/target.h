@@ -15,6 +15,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include <uthash.h>
+
 #include "base/list.h"
 #include "net/addr.h"
 
@@ -34,8 +36,9 @@ enum target_state {
 const char *target_state_name(enum target_state state);
 
 struct target {
-    char *group; /* owned: the group's name */
-    char *text;  /* owned: "10.0.1.10:9001" */
+    char *key;         /* owned: the next two, a NUL between them */
+    const char *group; /* in the key: the group's name */
+    const char *text;  /* in the key: its own (target_name.h) */
     struct addr addr;
     uint64_t id; /* stickiness_id(text) */
 
@@ -45,10 +48,19 @@ struct target {
     struct target_counters counters;
 
     struct list in_registry;     /* control thread */
+    UT_hash_handle hh;           /* control thread */
     struct probe *probe;         /* control thread: health.h; NULL when not checked */
+    char *origin;                /* control thread, owned: who names it; NULL at first */
+    uint64_t round;              /* control thread: the last making of members that had it */
     bool is_registered;          /* control thread: a member of its group now */
     struct departure *departure; /* control thread: while its deregistration delay runs */
 };
+
+/* Origins, besides "dns:NAME:PORT". */
+#define TARGET_OF_FILE "file"
+#define TARGET_REGISTERED "registered"
+
+void target_set_origin(struct target *t, const char *origin);
 
 struct target *target_ref(struct target *t);
 void target_unref(struct target **t);
@@ -75,8 +87,10 @@ void group_state_unref(struct group_state **s);
 
 /* The control thread's. */
 struct registry {
+    struct target *by_key; /* uthash */
     struct list targets;
     struct list groups; /* group_state */
+    uint64_t round;     /* of the making of members */
 };
 
 void registry_init(struct registry *r);
@@ -91,7 +105,7 @@ struct target *registry_target(struct registry *r, const char *group, const char
 struct group_state *registry_group(struct registry *r, const char *name);
 
 /* Nothing is left of it here. */
-void registry_forget(struct target *t);
+void registry_forget(struct registry *r, struct target *t);
 
 /* States of groups that the configuration does not have are forgotten. */
 void registry_forget_groups(struct registry *r, const struct config *config);

@@ -8,6 +8,7 @@
 
 #include "alb/health.h"
 #include "alb/members.h"
+#include "alb/registrations.h"
 #include "alb/target.h"
 
 #include "config_fixture.h"
@@ -35,6 +36,7 @@ static struct server {
 static struct config *config;
 static struct members *members;
 static struct registry registry;
+static struct registrations registered;
 static struct health *health;
 
 /* The request of a check is small and comes in one piece. */
@@ -114,7 +116,7 @@ static int set_up(void **state)
     registry_init(&registry);
     health = health_new(server.loop);
     config = make_config("health_check.healthy_threshold_count = 3\n");
-    members = members_new(&registry, config);
+    members = members_new(&registry, config, &registered);
     return 0;
 }
 
@@ -132,7 +134,7 @@ static int tear_down(void **state)
 
 static void reload(struct config *next)
 {
-    struct members *next_members = members_new(&registry, next);
+    struct members *next_members = members_new(&registry, next, &registered);
 
     health_follow(health, next_members);
     members_free(&members);

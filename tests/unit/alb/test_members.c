@@ -1,10 +1,12 @@
 /* test_members.c -- the members of groups, over changes of the configuration. */
 #include "alb/members.h"
+#include "alb/registrations.h"
 #include "alb/target.h"
 
 #include "config_fixture.h"
 
 static struct registry registry;
+static struct registrations registered;
 
 static int set_up(void **state)
 {
@@ -37,7 +39,7 @@ static struct config *config_of(const char *groups)
 static void test_members_are_the_files_in_its_order(void **state)
 {
     struct config *c = config_of(ONE "[target_group b]\ntarget = 10.0.0.1:80\n");
-    struct members *m = members_new(&registry, c);
+    struct members *m = members_new(&registry, c, &registered);
     const struct group *chat = members_of(m, &c->groups[0]), *b = members_of(m, &c->groups[1]);
     (void)state;
 
@@ -57,11 +59,11 @@ static void test_members_are_the_files_in_its_order(void **state)
 static void test_what_outlives_a_change(void **state)
 {
     struct config *before = config_of(ONE), *after = config_of(ONE "target = 10.0.0.3:80\n");
-    struct members *old = members_new(&registry, before);
+    struct members *old = members_new(&registry, before, &registered);
     (void)state;
 
     atomic_store(&old->groups[0].state->turn, 7);
-    struct members *new = members_new(&registry, after);
+    struct members *new = members_new(&registry, after, &registered);
     assert_ptr_equal(new->groups[0].targets[0], old->groups[0].targets[0]);
     assert_ptr_equal(new->groups[0].state, old->groups[0].state);
     members_free(&old);
@@ -69,6 +71,37 @@ static void test_what_outlives_a_change(void **state)
     assert_int_equal(atomic_load(&new->groups[0].state->turn), 7);
     members_free(&new);
     config_free(&after);
+}
+
+static void test_what_was_said_by_command(void **state)
+{
+    static const char said[] = "postern-alb-state 1\n"
+                               "deregister chat 10.0.0.1:80\n"
+                               "register chat 10.0.0.9:80 weight=9\n"
+                               "register chat 10.0.0.2:80 weight=9\n"
+                               "register b 10.0.0.8:80 weight=9\nend 4\n";
+    struct config *c = config_of(ONE);
+    struct registrations r = { .count = 0 };
+    struct problems p;
+    (void)state;
+
+    problems_init(&p, "f");
+    assert_true(registrations_read(&r, span_text(said), &p));
+    struct members *m = members_new(&registry, c, &r);
+    const struct group *g = &m->groups[0];
+    assert_int_equal(g->count, 2);
+    assert_string_equal(g->targets[0]->text, "10.0.0.2:80");
+    assert_string_equal(g->targets[0]->origin, TARGET_OF_FILE);
+    assert_int_equal(g->weights[0], 4); /* the file's */
+    assert_string_equal(g->targets[1]->text, "10.0.0.9:80");
+    assert_string_equal(g->targets[1]->origin, TARGET_REGISTERED);
+    assert_int_equal(g->weights[1], 9);
+    assert_ptr_equal(members_find(m, &c->groups[0], "10.0.0.9:80"), g->targets[1]);
+    assert_null(members_find(m, &c->groups[0], "10.0.0.1:80"));
+    registrations_done(&r);
+    problems_done(&p);
+    members_free(&m);
+    config_free(&c);
 }
 
 static unsigned gone_count;
@@ -84,7 +117,8 @@ static void test_who_is_gone_drains_and_may_come_back(void **state)
 {
     struct config *before = config_of(ONE);
     struct config *after = config_of("[target_group chat]\ntarget = 10.0.0.1:80\n");
-    struct members *old = members_new(&registry, before), *new = members_new(&registry, after);
+    struct members *old = members_new(&registry, before, &registered),
+                   *new = members_new(&registry, after, &registered);
     struct target *t = old->groups[0].targets[1];
     (void)state;
 
@@ -96,7 +130,7 @@ static void test_who_is_gone_drains_and_may_come_back(void **state)
     assert_int_equal(gone_count, 1);
     assert_int_equal(target_state_of(t), TARGET_DRAINING);
     assert_false(t->is_registered);
-    struct members *again = members_new(&registry, before);
+    struct members *again = members_new(&registry, before, &registered);
     assert_ptr_equal(again->groups[0].targets[1], t);
     members_mark(&registry, again, on_gone, NULL);
     assert_true(t->is_registered);
@@ -110,7 +144,7 @@ static void test_who_is_gone_drains_and_may_come_back(void **state)
 static void test_the_state_of_a_group_that_is_gone_goes(void **state)
 {
     struct config *two = config_of(ONE "[target_group b]\n"), *one = config_of(ONE);
-    struct members *m = members_new(&registry, two);
+    struct members *m = members_new(&registry, two, &registered);
     (void)state;
 
     struct group_state *b = m->groups[1].state, *chat = m->groups[0].state;
@@ -129,6 +163,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         WITH_REGISTRY(test_members_are_the_files_in_its_order),
         WITH_REGISTRY(test_what_outlives_a_change),
+        WITH_REGISTRY(test_what_was_said_by_command),
         WITH_REGISTRY(test_who_is_gone_drains_and_may_come_back),
         WITH_REGISTRY(test_the_state_of_a_group_that_is_gone_goes),
     };
