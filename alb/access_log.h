@@ -1,11 +1,10 @@
 /*
  * access_log.h -- one row per exchange, in the managed balancer's field order.
  *
- * While an exchange runs, what the row will need is gathered in an entry: one
- * allocation of exactly the size, its texts cut at ACCESS_TEXT_MAX. At the end
- * the row goes to the loop's buffer, which is handed to the control thread when
- * it is large or a moment old; a loop never waits for a disk. When the control
- * thread cannot take more, rows are dropped and counted.
+ * While an exchange runs, what the row will need is gathered in an entry: one block,
+ * with one copy of each text, nothing formatted (the request's bytes are gone by the
+ * time the row is written). At the end the row is formatted into the loop's buffer
+ * (log_buffer.h), from where the file's own thread takes it.
  */
 #ifndef ALB_ACCESS_LOG_H
 #define ALB_ACCESS_LOG_H
@@ -13,9 +12,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "base/buf.h"
 #include "base/ip.h"
-#include "net/wheel.h"
 
 struct client_cert_text;
 struct http_message;
@@ -23,11 +20,14 @@ struct route;
 struct target;
 struct worker;
 
-enum { ACCESS_TEXT_MAX = 1024, ACCESS_CHUNK_BYTES = 32 * 1024, ACCESS_CHUNK_MS = 200 };
+enum {
+    ACCESS_AGENT_MAX = 8192,  /* a user agent is cut there, as the managed balancer does */
+    ACCESS_TUNNEL_MAX = 1024, /* each text of a tunnel's entry, which may live for days */
+};
 
 /* Facts about the client's connection that every row repeats. */
 struct access_client {
-    struct ip ip;
+    struct ip ip, local; /* local: the address of ours that it connected to */
     uint16_t port;
     uint16_t listener_port;
     bool is_https;
@@ -39,61 +39,58 @@ struct access_client {
 
 enum access_action { ACCESS_NONE, ACCESS_FORWARD, ACCESS_REDIRECT, ACCESS_FIXED_RESPONSE };
 
+/* The texts of an entry, one behind the other, as they came. */
+enum access_text {
+    ACCESS_METHOD, /* empty when the request was not understood */
+    ACCESS_HOST,
+    ACCESS_TARGET, /* as the request line had it: a path or an absolute form */
+    ACCESS_AGENT,
+    ACCESS_TRACE,
+    ACCESS_GROUP,
+    ACCESS_REDIRECT_URL,
+    ACCESS_TRANSFORMED_HOST,
+    ACCESS_TRANSFORMED_URI,
+    ACCESS_TEXTS
+};
+
+enum { ACCESS_PRIORITY_NONE = -2, ACCESS_PRIORITY_ERROR = -1 };
+
 struct access_entry {
+    struct access_client client;
     uint64_t created_us;    /* the head was complete */
     uint64_t dispatched_us; /* the request went to the target; 0: never */
     uint64_t answered_us;   /* the target's head came; 0: never */
+    uint64_t begun_us;      /* the response began to go to the client; 0: when it was answered */
     uint64_t received, sent;
     uint16_t elb_status, target_status; /* 0: none */
-    int32_t rule_priority;              /* -1: none */
+    int32_t rule_priority;              /* 0: the default; or ACCESS_PRIORITY_... */
     uint8_t action;                     /* enum access_action */
     uint8_t class_;                     /* enum http_class */
     uint8_t reason;                     /* enum http_reason */
-    bool is_websocket, is_https, is_resumed;
+    uint8_t minor;                      /* of the HTTP version */
+    bool is_absolute;                   /* ACCESS_TARGET has the host */
+    bool is_websocket, is_spare;
     struct target *target;  /* a reference, or NULL */
     const char *transform;  /* request_transform_status, a literal or NULL */
+    const char *error;      /* error_reason, a literal or NULL */
     const char *end;        /* why it ended, for our own fields; a literal or NULL */
     uint16_t close_code[2]; /* of a tunnel: from the client, from the target */
     uint32_t frames[2];
-    char texts[]; /* eleven C strings, one behind the other: access_log.c */
+    uint16_t text_len[ACCESS_TEXTS];
+    char texts[];
 };
 
-/* `m` is the request; of one that was refused only the class is told, and of
- * NULL nothing. `route` is NULL when it did not come so far as to the rules.
- * `trace` is the X-Amzn-Trace-Id that went to the target, or "". */
-struct access_entry *access_entry_new(const struct access_client *client,
+/* NULL when the log is off. `m` is the request; of one that was refused only the class is
+ * told, and of NULL nothing. `route` is NULL when it did not come so far as to the
+ * rules. `trace` is the X-Amzn-Trace-Id that went to the target, or "". */
+struct access_entry *access_entry_new(struct worker *w, const struct access_client *client,
                                       const struct http_message *m, const struct route *route,
                                       const char *trace);
-void access_entry_free(struct access_entry **entry);
 
-struct access_buffer {
-    struct buf rows;
-    uint32_t count; /* of the rows in it */
-    struct wheel_timer timer;
-};
-
-void access_buffer_init(struct access_buffer *b);
-void access_buffer_done(struct access_buffer *b);
+/* It goes into a tunnel: make it as small as it can be, texts cut with a mark. */
+void access_entry_shrink(struct worker *w, struct access_entry **entry);
 
 /* Write the row for this entry and free it. NULL is fine. */
 void access_log_row(struct worker *w, struct access_entry **entry);
-
-/* Hand over what is gathered. */
-void access_log_flush(struct worker *w);
-
-/* --- the control thread's side: the file ---------------------------------- */
-
-struct access_file {
-    char *path; /* owned; "" when off, "-" for standard output */
-    int fd;     /* -1 when closed */
-};
-
-void access_file_init(struct access_file *f);
-void access_file_done(struct access_file *f);
-
-/* Open, or open again after it was moved away. False with a sentence. */
-bool access_file_open(struct access_file *f, const char *path, char *why, size_t why_size);
-
-void access_file_write(struct access_file *f, struct span rows);
 
 #endif

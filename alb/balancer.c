@@ -32,21 +32,6 @@ const struct seal_ring *balancer_seal_ring(const struct balancer *b)
     return b->ring;
 }
 
-static void write_log(struct loop *loop, void *arg)
-{
-    struct balancer *b = loop->user;
-    struct buf *chunk = arg;
-
-    access_file_write(&b->access, buf_data(chunk));
-    buf_done(chunk);
-    free(chunk);
-}
-
-bool balancer_take_log(struct balancer *b, struct buf *chunk)
-{
-    return loop_post(&b->control, write_log, chunk);
-}
-
 bool balancer_connection_opened(struct balancer *b)
 {
     if (atomic_fetch_add(&b->connections, 1) < b->connection_limit)
@@ -201,18 +186,6 @@ static bool open_admin(struct balancer *b, struct problems *problems)
     return true;
 }
 
-static bool open_access_log(struct balancer *b, const struct config *config,
-                            struct problems *problems)
-{
-    char why[256];
-    const char *path = config->alb.access_logs ? config->alb.access_logs_file : "";
-
-    if (access_file_open(&b->access, path, why, sizeof(why)))
-        return true;
-    problems_error(problems, 0, "%s", why);
-    return false;
-}
-
 static void print_ready(struct balancer *b, struct buf *json)
 {
     char text[ADDR_TEXT_MAX];
@@ -255,16 +228,6 @@ static bool announce(struct balancer *b, const char *ready_file, struct problems
 
 /* --- signals ------------------------------------------------------------------------------ */
 
-static void reopen_log(struct balancer *b)
-{
-    struct problems problems;
-
-    problems_init(&problems, "access log");
-    if (!open_access_log(b, b->config, &problems))
-        problems_print(&problems, stderr);
-    problems_done(&problems);
-}
-
 /* A reload that is under way may have read the file before it was changed. */
 void balancer_hang_up(struct balancer *b)
 {
@@ -278,7 +241,7 @@ void balancer_hang_up(struct balancer *b)
         log_error("reload refused; the old configuration stays");
     problems_print(&problems, stderr);
     problems_done(&problems);
-    reopen_log(b);
+    balancer_reopen_logs(b);
 }
 
 static void on_signal(void *user, int signal)
@@ -290,7 +253,7 @@ static void on_signal(void *user, int signal)
         balancer_hang_up(b);
         break;
     case SIGUSR1:
-        reopen_log(b);
+        balancer_reopen_logs(b);
         break;
     default:
         balancer_stop(b);
@@ -310,7 +273,7 @@ static bool read_config(struct balancer *b, struct problems *problems)
 static bool start(struct balancer *b, const char *ready_file, struct problems *problems)
 {
     if (!read_config(b, problems) || !balancer_read_state(b) || !make_ring(b, problems) ||
-        !open_access_log(b, b->config, problems))
+        !balancer_open_logs(b, b->config, problems))
         return false;
     b->connection_limit = balancer_connection_limit(b->config);
     balancer_follow_config(b, b->config);
@@ -336,7 +299,7 @@ static void init(struct balancer *b, const char *path, struct span text)
     list_init(&b->listeners);
     list_init(&b->waiters);
     registry_init(&b->registry);
-    access_file_init(&b->access);
+    balancer_init_logs(b);
     loop_init(&b->control, -1, CONTROL_INBOX, b);
     b->started_ms = clock_mono_ms();
 }
@@ -373,7 +336,8 @@ static void end_threads(struct balancer *b)
 static void done(struct balancer *b)
 {
     end_threads(b);
-    ev_run(b->control.ev, EVRUN_NOWAIT); /* the last log rows */
+    balancer_end_logs(b);
+    ev_run(b->control.ev, EVRUN_NOWAIT);
     admin_free(&b->admin);
     service_signals_stop(&b->signals, b->control.ev);
     health_free(&b->health);
@@ -383,7 +347,6 @@ static void done(struct balancer *b)
     registry_done(&b->registry);
     registrations_done(&b->said);
     mem_free(b->state_path);
-    access_file_done(&b->access);
     seal_ring_free(&b->ring);
     free_listeners(b);
     loop_done(&b->control);

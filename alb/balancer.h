@@ -2,9 +2,10 @@
  * balancer.h -- the running whole: the control thread and all that it owns.
  *
  *     control thread   configuration, registry of targets, health checks,
- *                      admin port, control socket, signals, log file
+ *                      admin port, control socket, signals
  *     workers          loops that carry connections (worker.h)
  *     greeters         threads that do TLS handshakes (greeter.h)
+ *     logs             a thread for each log's file (log_file.h)
  *
  * A configuration, and the members of its groups, are published by posting them to
  * every thread's loop; each swaps and acknowledges; the old ones are freed when all
@@ -24,8 +25,8 @@
 #include "net/loop.h"
 #include "net/service.h"
 
-#include "alb/access_log.h"
 #include "alb/counters.h"
+#include "alb/log_file.h"
 #include "alb/registrations.h"
 #include "alb/target.h"
 
@@ -101,7 +102,7 @@ struct balancer {
     bool members_changed;           /* the next publication has that */
     struct list waiters;
     struct seal_ring *ring;
-    struct access_file access;
+    struct log_file access_log, connection_log;
     struct health *health;
     struct admin *admin;
     struct counters counters; /* of the greeters and the control thread */
@@ -153,10 +154,6 @@ void balancer_metrics(struct balancer *b, struct buf *text);
 /* --- for the workers and greeters: any thread ------------------------------- */
 
 const struct seal_ring *balancer_seal_ring(const struct balancer *b);
-
-/* Rows for the log file. Takes the heap-made buffer; false when the control
- * thread is too far behind. */
-bool balancer_take_log(struct balancer *b, struct buf *chunk);
 
 /* Count a new connection in; false when the limit is reached. */
 bool balancer_connection_opened(struct balancer *b);

@@ -22,7 +22,17 @@ void balancer_tell_greeters(struct balancer *b, loop_fn *run, void *arg);
 
 uint32_t balancer_connection_limit(const struct config *config);
 
-/* SIGHUP: the configuration and the log file again. */
+/* The logs' files: before anything else, and when no thread has rows any more. */
+void balancer_init_logs(struct balancer *b);
+void balancer_end_logs(struct balancer *b);
+
+/* Those that the configuration has elsewhere than now. */
+bool balancer_open_logs(struct balancer *b, const struct config *config, struct problems *problems);
+
+/* All of them again: somebody may have moved them away. */
+void balancer_reopen_logs(struct balancer *b);
+
+/* SIGHUP: the configuration and the logs' files again. */
 void balancer_hang_up(struct balancer *b);
 
 /* SIGTERM or SIGINT. */

@@ -55,17 +55,6 @@ static void warn_restart_only(const struct config *now, const struct config *nex
     }
 }
 
-static bool take_log_file(struct balancer *b, const struct config *next, struct problems *problems)
-{
-    char why[256];
-    const char *path = next->alb.access_logs ? next->alb.access_logs_file : "";
-
-    if (strcmp(path, b->access.path) == 0 || access_file_open(&b->access, path, why, sizeof(why)))
-        return true;
-    problems_error(problems, 0, "%s", why);
-    return false;
-}
-
 static bool refused(struct balancer *b, struct config **next)
 {
     b->reloads_failed++;
@@ -91,7 +80,7 @@ bool balancer_reload(struct balancer *b, struct problems *problems)
     }
     next = config_read_file(b->path, problems);
     if (next == NULL || !balancer_open_listeners(b, next, problems) ||
-        !take_log_file(b, next, problems))
+        !balancer_open_logs(b, next, problems))
         return refused(b, &next);
     warn_restart_only(b->config, next, problems);
     next->admin = b->config->admin; /* as it is bound */

@@ -29,6 +29,7 @@
 #include "alb/balancer.h"
 #include "alb/client_private.h"
 #include "alb/config.h"
+#include "alb/connection_log.h"
 #include "alb/worker.h"
 
 enum {
@@ -146,7 +147,7 @@ static void write_output(struct client *c)
         buf_drop(&c->out, moved);
         touch(c);
         if (c->exchange != NULL)
-            exchange_touch(c->exchange);
+            exchange_client_took(c->exchange);
     }
     if (c->end_reason == NULL && stream_flush(&c->stream) == STREAM_FAILED)
         client_end(c, "client reset");
@@ -204,9 +205,11 @@ static void give_up_exchange(struct client *c)
 {
     if (c->exchange == NULL)
         return;
-    exchange_abort(c->exchange, 460, c->end_reason);
+    const int status = c->is_cut ? 502 : 460;
+    exchange_abort(c->exchange, status, c->end_reason);
     if (exchange_state(c->exchange) == EXCHANGE_FAILED)
-        client_count_status(c, 460);
+        client_count_status(c, status);
+    exchange_count_unsent(c->exchange, buf_len(&c->out));
     exchange_free(&c->exchange);
 }
 
@@ -219,6 +222,8 @@ static void free_client(struct client *c)
     wheel_stop(&w->loop.wheel, &c->timer);
     list_remove(&c->link);
     give_up_exchange(c);
+    if (c->state == HEAD && !c->became_tunnel && buf_len(&c->in) > 0)
+        client_log_torn_head(c);
     if (!c->became_tunnel) {
         stream_close(&c->stream);
         balancer_connection_closed(w->balancer, w);
@@ -273,6 +278,7 @@ static void expire(struct client *c)
 {
     switch (c->state) {
     case HEAD:
+        c->out_before = (uint32_t)buf_len(&c->out);
         if (buf_len(&c->in) == 0)
             client_end(c, "idle");
         else
@@ -302,6 +308,20 @@ static void on_timer(struct wheel_timer *timer)
 
 /* --- starting and stopping -------------------------------------------------------- */
 
+/* Field 34 of the access log. */
+static void learn_local(struct client *c, int fd)
+{
+    static const struct ip any;
+    struct ip *local = &c->facts.local;
+    struct addr addr;
+
+    if (!addr_ip(&c->listener->bound, local) ||
+        memcmp(local->bytes, any.bytes, sizeof(any.bytes)) != 0)
+        return;
+    if (addr_local(fd, &addr))
+        addr_ip(&addr, local);
+}
+
 static void learn_facts(struct client *c, const struct handshake_result *from)
 {
     struct access_client *f = &c->facts;
@@ -309,6 +329,7 @@ static void learn_facts(struct client *c, const struct handshake_result *from)
     addr_ip(&from->peer, &f->ip);
     f->port = addr_port(&from->peer);
     f->listener_port = addr_port(&c->listener->bound);
+    learn_local(c, from->fd);
     f->is_https = from->tls != NULL;
     f->conn_id[0] = random_jitter();
     f->conn_id[1] = random_jitter();
@@ -331,6 +352,7 @@ void client_start(struct worker *w, struct listener *listener, const struct hand
     buf_init(&c->in, IN_MAX);
     buf_init(&c->out, CLIENT_OUT_MAX);
     learn_facts(c, from);
+    connection_log_row(&w->connection_log, w->config, listener, from, c->facts.conn_id);
     list_push(&w->clients, &c->link);
     ev_io_init(&c->io, on_io, from->fd, EV_READ);
     c->io.data = c;
@@ -358,6 +380,7 @@ void clients_cut(struct worker *w, const struct target *target, const char *reas
     list_each_safe (at, after, &w->clients) {
         struct client *c = list_entry(at, struct client, link);
         if (target == NULL) {
+            c->is_cut = true;
             client_end(c, reason);
         } else if (c->exchange != NULL && exchange_target(c->exchange) == target) {
             exchange_abort(c->exchange, 502, reason);

@@ -38,10 +38,13 @@ struct client {
     uint64_t accepted_us; /* wall clock */
     uint32_t active_ms;   /* last byte; or the state's beginning */
     uint32_t lingered;    /* bytes thrown away */
+    uint32_t asked;       /* for the log: bytes of the request that is looked at */
+    uint32_t out_before;  /* and what was in `out` before its answer */
     bool in_eof;          /* the client has finished sending */
     bool waits_for_room;  /* HEAD: it reads slower than it asks; `in` waits for `out` */
     bool out_finished;    /* LINGER: our FIN is sent */
     bool became_tunnel;   /* the stream belongs to a tunnel now */
+    bool is_cut;          /* by us, at the shutdown */
 };
 
 /* The only way to finish; the first reason stays. */
@@ -61,5 +64,8 @@ const char *client_state_name(const struct client *c);
 /* Answer with an error page and close. `m` is NULL when no whole head came. */
 void client_refuse(struct client *c, const struct http_message *m, int status, const char *why);
 void client_count_status(struct client *c, int status);
+
+/* It ended within a head: that is a request too, and has its row. */
+void client_log_torn_head(struct client *c);
 
 #endif

@@ -49,12 +49,13 @@ void client_count_status(struct client *c, int status)
 static void log_own(struct client *c, const struct http_message *m, const struct route *route,
                     int status, const char *why, enum access_action action)
 {
-    if (!c->worker->config->alb.access_logs)
+    struct access_entry *e = access_entry_new(c->worker, &c->facts, m, route, "");
+
+    if (e == NULL)
         return;
-    struct access_entry *e = access_entry_new(&c->facts, m, route, "");
     e->elb_status = (uint16_t)status;
-    e->received = m != NULL && m->head_len > 0 ? m->head_len : buf_len(&c->in);
-    e->sent = buf_len(&c->out);
+    e->received = c->asked;
+    e->sent = buf_len(&c->out) - c->out_before;
     e->end = why;
     e->action = (uint8_t)action;
     access_log_row(c->worker, &e);
@@ -87,6 +88,15 @@ static void refuse(struct client *c, const struct http_message *m, const struct 
     reply_error(c, status, m != NULL && m->method_id == HTTP_HEAD);
     log_own(c, m, route, status, why, ACCESS_NONE);
     client_change_state(c, LINGER);
+}
+
+void client_log_torn_head(struct client *c)
+{
+    const int status = c->is_cut ? 503 : 400;
+
+    c->out_before = (uint32_t)buf_len(&c->out);
+    client_count_status(c, status);
+    log_own(c, NULL, NULL, status, c->end_reason, ACCESS_NONE);
 }
 
 void client_refuse(struct client *c, const struct http_message *m, int status, const char *why)
@@ -206,7 +216,9 @@ static void forward(struct client *c, const struct http_message *m, const struct
 
     if (m->expect_continue && m->framing != HTTP_BODY_NONE)
         buf_put(&c->out, SPAN("HTTP/1.1 100 Continue\r\n\r\n"));
+    const size_t said = buf_len(&c->out) - c->out_before;
     c->exchange = exchange_start(c->worker, &lent, m, route);
+    exchange_count_sent(c->exchange, said);
     client_change_state(c, EXCHANGE);
 }
 
@@ -303,6 +315,16 @@ static enum step need_input(struct client *c, struct span bytes)
     return STEP_AGAIN;
 }
 
+/* With an answer of our own nothing more of the body is read. */
+static size_t body_that_came(const struct http_message *m, struct span bytes)
+{
+    if (m->framing == HTTP_BODY_NONE)
+        return 0;
+    return m->framing == HTTP_BODY_LENGTH && m->content_length < bytes.len
+               ? (size_t)m->content_length
+               : bytes.len;
+}
+
 static enum step step_head(struct client *c, struct span *bytes)
 {
     struct http_message *m = &c->worker->request;
@@ -312,6 +334,8 @@ static enum step step_head(struct client *c, struct span *bytes)
         return STEP_NEED_INPUT;
     if (bytes->len == 0)
         return need_input(c, *bytes);
+    c->asked = (uint32_t)bytes->len;
+    c->out_before = (uint32_t)buf_len(&c->out);
     switch (http_request_parse(*bytes, (enum http_desync_mode)c->worker->config->alb.desync_mode, m,
                                &c->scanned)) {
     case HTTP_PARTIAL:
@@ -326,6 +350,7 @@ static enum step step_head(struct client *c, struct span *bytes)
     }
     c->scanned = 0;
     *bytes = span_after(*bytes, m->head_len);
+    c->asked = (uint32_t)(m->head_len + body_that_came(m, *bytes));
     answer(c, m);
     return STEP_AGAIN;
 }
@@ -349,6 +374,8 @@ static void answer_for_target(struct client *c)
     struct refuse_text text;
     struct http_reply how;
 
+    const size_t before = buf_len(&c->out);
+
     log_info("exchange failed status=%d reason=\"%s\" target=%s", status, exchange_why(c->exchange),
              t == NULL ? "-" : t->text);
     if (exchange_is_upgrade(c->exchange)) {
@@ -358,6 +385,7 @@ static void answer_for_target(struct client *c)
     } else {
         reply_error(c, status, exchange_is_head(c->exchange));
     }
+    exchange_count_sent(c->exchange, buf_len(&c->out) - before);
     if (entry != NULL)
         entry->elb_status = (uint16_t)status;
     exchange_free(&c->exchange);

@@ -224,6 +224,24 @@ static bool is_word(const char *text)
     return *text != '\0';
 }
 
+static void check_log_files(const struct config *c, struct problems *problems)
+{
+    const struct {
+        const char *key, *value;
+    } files[] = { { "access_logs.file", c->alb.access_logs_file },
+                  { "connection_logs.file", c->alb.connection_logs_file } };
+
+    for (size_t i = 0; i < 2; i++) {
+        if (files[i].value[0] == '\0')
+            problems_error(problems, config_line(&c->alb_lines, alb_settings, files[i].key),
+                           "%s: is empty; - is standard output", files[i].key);
+    }
+    if (c->alb.access_logs && c->alb.connection_logs && strcmp(files[0].value, files[1].value) == 0)
+        problems_error(problems, config_line(&c->alb_lines, alb_settings, files[1].key),
+                       "connection_logs.file: the access log goes there (%s); name another file",
+                       files[1].value);
+}
+
 static void check_alb(struct config *c, struct problems *problems)
 {
     char why[CONFIG_WHY_MAX];
@@ -239,9 +257,7 @@ static void check_alb(struct config *c, struct problems *problems)
         problems_error(problems, config_line(&c->alb_lines, alb_settings, "control"),
                        "control: the path is longer than the %zu characters that a socket takes",
                        sizeof(c->admin.un.sun_path) - 1);
-    if (c->alb.access_logs_file[0] == '\0')
-        problems_error(problems, config_line(&c->alb_lines, alb_settings, "access_logs.file"),
-                       "access_logs.file: is empty; - is standard output");
+    check_log_files(c, problems);
 }
 
 static void reader_init(struct reader *r, struct problems *problems)

@@ -30,6 +30,7 @@ struct counters {
     metric_value tunnels_opaque;
     metric_value client_bytes_in, client_bytes_out;
     metric_value log_rows, log_rows_dropped;
+    metric_value connection_log_rows, connection_log_rows_dropped;
     metric_value handed_over;
 };
 

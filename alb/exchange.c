@@ -30,6 +30,27 @@ void exchange_touch(struct exchange *x)
     x->active_ms = loop_now_ms(&x->worker->loop);
 }
 
+void exchange_client_took(struct exchange *x)
+{
+    struct access_entry *e = x->entry;
+
+    exchange_touch(x);
+    if (e != NULL && e->answered_us != 0 && e->begun_us == 0)
+        e->begun_us = loop_wall_us(&x->worker->loop);
+}
+
+void exchange_count_sent(struct exchange *x, size_t n)
+{
+    if (x->entry != NULL)
+        x->entry->sent += n;
+}
+
+void exchange_count_unsent(struct exchange *x, size_t n)
+{
+    if (x->entry != NULL)
+        x->entry->sent -= n < x->entry->sent ? n : x->entry->sent;
+}
+
 /* --- starting ------------------------------------------------------------- */
 
 static bool is_idempotent(enum http_method method)
@@ -44,10 +65,8 @@ static void hold_target(struct exchange *x, struct target *t)
     atomic_fetch_add_explicit(&t->outstanding, 1, memory_order_relaxed);
     metric_add(&t->counters.requests, 1);
     metric_add(&x->worker->counters.requests, 1);
-    if (x->entry != NULL) {
+    if (x->entry != NULL)
         x->entry->target = target_ref(t);
-        x->entry->action = ACCESS_FORWARD;
-    }
 }
 
 static void note_dispatch(struct exchange *x)
@@ -150,9 +169,10 @@ struct exchange *exchange_start(struct worker *w, const struct exchange_client *
     x->idle_ms = w->config->alb.idle_timeout_ms;
     buf_init(&x->replay, HTTP_HEAD_MAX * 2);
     headers_trace_id(m, loop_wall_us(&w->loop) / 1000000, trace);
-    if (w->config->alb.access_logs) {
-        x->entry = access_entry_new(client->facts, m, route, trace);
+    x->entry = access_entry_new(w, client->facts, m, route, trace);
+    if (x->entry != NULL) {
         x->entry->received = m->head_len;
+        x->entry->action = ACCESS_FORWARD;
     }
     init_request(x, m);
     exchange_touch(x);
@@ -201,6 +221,7 @@ void exchange_free(struct exchange **exchange)
 
 void exchange_take_tunnel(struct exchange *x, struct exchange_tunnel *out)
 {
+    access_entry_shrink(x->worker, &x->entry);
     *out = (struct exchange_tunnel){ .target = x->target, .entry = x->entry };
     out->from_target = x->conn->in;
     buf_init(&x->conn->in, 0);

@@ -98,7 +98,12 @@ bool exchange_is_upgrade(const struct exchange *x);
 bool exchange_is_head(const struct exchange *x);
 
 /* The client took some of the response: it is not idle. */
-void exchange_touch(struct exchange *x);
+void exchange_client_took(struct exchange *x);
+
+/* For the log: bytes that were put into `out` for it beside the response, and bytes of
+ * `out` that will never be sent. */
+void exchange_count_sent(struct exchange *x, size_t n);
+void exchange_count_unsent(struct exchange *x, size_t n);
 
 /* BROKEN: the client could take a plain end for the end of the body, so the
  * connection must be reset. */

@@ -49,6 +49,9 @@ struct exchange {
     uint32_t idle_ms;
 };
 
+/* A byte went either way. */
+void exchange_touch(struct exchange *x);
+
 /* End it; the first reason stays. */
 void exchange_fail(struct exchange *x, int status, const char *why);
 

@@ -38,12 +38,6 @@ static void count_status(struct exchange *x, int status)
     }
 }
 
-static void count_sent(struct exchange *x, size_t n)
-{
-    if (x->entry != NULL)
-        x->entry->sent += n;
-}
-
 /* --- the body -------------------------------------------------------------- */
 
 /* What waits and the payload, in one call; what did not go waits. */
@@ -76,7 +70,7 @@ static void emit(struct exchange *x, struct span payload)
 {
     struct buf *out = x->client.out;
 
-    count_sent(x, payload.len);
+    exchange_count_sent(x, payload.len);
     if (x->response_chunked) {
         http_chunk_begin(out, payload.len);
         buf_put(out, payload);
@@ -149,7 +143,7 @@ static bool write_head(struct exchange *x, struct http_message *m, struct respon
         exchange_fail(x, 502, "response head cannot be sent");
         return false;
     }
-    count_sent(x, buf_len(x->client.out) - before);
+    exchange_count_sent(x, buf_len(x->client.out) - before);
     x->response_begun = true;
     return true;
 }

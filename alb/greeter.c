@@ -9,6 +9,7 @@
 
 #include "alb/balancer.h"
 #include "alb/config.h"
+#include "alb/connection_log.h"
 #include "alb/worker.h"
 
 enum { INBOX = 1024 };
@@ -75,6 +76,7 @@ static void on_handshake(void *user, struct handshake_result *result)
     if (result->tls == NULL) {
         char peer[ADDR_TEXT_MAX];
         metric_add(&b->counters.tls_handshakes_failed, 1);
+        connection_log_row(&g->connection_log, g->config, result->tag, result, NULL);
         log_info("tls failed client=%s reason=\"%s\"", addr_format(&result->peer, peer),
                  result->why);
         balancer_connection_closed(b, NULL);
@@ -177,6 +179,7 @@ void greeter_init(struct greeter *g, struct balancer *balancer, int index)
     loop_init(&g->loop, index, INBOX, g);
     list_init(&g->listeners);
     list_init(&g->waiting);
+    log_buffer_init(&g->connection_log, &g->loop, &balancer->connection_log);
     handshaker_init(&g->handshaker, &g->loop, 0, on_handshake, g);
     ev_timer_init(&g->retry, on_retry, RETRY_S, RETRY_S);
     g->retry.data = g;
@@ -199,6 +202,7 @@ void greeter_done(struct greeter *g)
     greeter_unlisten(&g->loop, NULL);
     handshaker_done(&g->handshaker);
     drop_waiting(g);
+    log_buffer_done(&g->connection_log);
     ev_timer_stop(g->loop.ev, &g->retry);
     loop_done(&g->loop);
 }

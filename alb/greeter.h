@@ -12,6 +12,8 @@
 #include "net/listener.h"
 #include "net/loop.h"
 
+#include "alb/log_buffer.h"
+
 struct balancer;
 struct config;
 struct listener;
@@ -24,6 +26,7 @@ struct greeter {
     struct list listeners; /* greeter_listener */
     struct list waiting;   /* arrivals that no inbox would take yet */
     ev_timer retry;        /* runs while something waits */
+    struct log_buffer connection_log;
 };
 
 void greeter_init(struct greeter *g, struct balancer *balancer, int index);

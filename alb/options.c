@@ -9,6 +9,7 @@ enum {
 
 static const char *const desync_modes[] = { "monitor", "defensive", "strictest", NULL };
 static const char *const xff_modes[] = { "append", "preserve", "remove", NULL };
+static const char *const log_formats[] = { "alb", "json", NULL };
 static const char *const protocols[] = { "HTTP", "HTTPS", NULL };
 static const char *const protocol_versions[] = { "HTTP1", "HTTP2", "GRPC", NULL };
 static const char *const stickiness_types[] = { "lb_cookie", NULL };
@@ -56,7 +57,16 @@ const struct setting alb_settings[] = {
     { "access_logs.enabled", SETTING_BOOL, FIELD(access_logs), "false", 0, 0, NULL, APPLIES_RELOAD,
       "Write a line for each request, and for each WebSocket when it ends." },
     { "access_logs.file", SETTING_TEXT, FIELD(access_logs_file), "-", 0, 0, NULL, APPLIES_RELOAD,
-      "Where those lines go; - is standard output." },
+      "Where those lines go: a file, a FIFO, or - for standard output. SIGHUP and SIGUSR1 open it "
+      "again." },
+    { "access_logs.format", SETTING_CHOICE, FIELD(access_logs_format), "alb", 0, 0, log_formats,
+      APPLIES_RELOAD,
+      "The managed balancer's own fields, or one JSON object a line with their names; of the "
+      "connection log as well." },
+    { "connection_logs.enabled", SETTING_BOOL, FIELD(connection_logs), "false", 0, 0, NULL,
+      APPLIES_RELOAD, "Write a line for each connection, also for one whose TLS handshake fails." },
+    { "connection_logs.file", SETTING_TEXT, FIELD(connection_logs_file), "-", 0, 0, NULL,
+      APPLIES_RELOAD, "Where those lines go, likewise." },
     { "shutdown_timeout", SETTING_DURATION, FIELD(shutdown_timeout_ms), "30s", 0, HOUR, NULL,
       APPLIES_RELOAD, "How long a stop waits for connections to end before it cuts them." },
     { "tls.handshake_timeout", SETTING_DURATION, FIELD(tls_handshake_timeout_ms), "10s", SECOND,

@@ -31,11 +31,16 @@ struct alb_options {
     char *control;    /* "" or a socket's path */
     bool access_logs;
     char *access_logs_file; /* "-" is standard output */
+    int access_logs_format; /* enum log_format; of the connection log as well */
+    bool connection_logs;
+    char *connection_logs_file;
     uint32_t shutdown_timeout_ms;
     uint32_t tls_handshake_timeout_ms;
     char *state_file;    /* "": none */
     char *seal_key_file; /* "": a random key */
 };
+
+enum log_format { LOG_FORMAT_ALB, LOG_FORMAT_JSON };
 
 struct edge_options {
     struct setting_list allow;           /* CIDRs, "any" or "none" */

@@ -105,9 +105,13 @@ void tunnel_send(struct tunnel *t, struct leg *to, struct span bytes)
 
     if (to->finished)
         return;
+    if (t->entry != NULL && is_client(t, to))
+        t->entry->sent += bytes.len;
     if (to->pending == NULL && bytes.len > 0) {
         const enum stream_io io = stream_write(&to->stream, bytes, &moved);
         if (io == STREAM_FAILED || io == STREAM_EOF) {
+            if (t->entry != NULL && is_client(t, to))
+                t->entry->sent -= bytes.len;
             reset_by(t, to);
             return;
         }
@@ -255,7 +259,8 @@ static void log_end(struct tunnel *t)
     e->is_websocket = true;
     e->end = end_names[t->end];
     e->received += t->client.bytes;
-    e->sent += t->target_leg.bytes;
+    if (t->client.pending != NULL)
+        e->sent -= buf_len(t->client.pending);
     for (int i = 0; i < 2; i++) {
         e->close_code[i] = ws_tracker_close_code(&legs[i]->tracker);
         e->frames[i] = tunnel_frames(legs[i]);
@@ -412,7 +417,9 @@ void tunnel_start(struct worker *w, const struct stream *client, struct buf *to_
     metric_add(&w->counters.tunnels_open, 1);
     metric_add(&t->target->counters.tunnels, 1);
 
-    /* The 101 first; then what each side said too early. */
+    /* The 101 first, which is counted already; then what each side said too early. */
+    if (t->entry != NULL)
+        t->entry->sent -= buf_len(to_client);
     tunnel_send(t, &t->client, buf_data(to_client));
     if (early.len > 0)
         relay(t, &t->client, early);

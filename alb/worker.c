@@ -26,7 +26,8 @@ void worker_init(struct worker *w, struct balancer *balancer, int index)
     list_init(&w->clients);
     pool_init(&w->pool);
     stickiness_cache_init(&w->cookies, balancer_seal_ring(balancer));
-    access_buffer_init(&w->log);
+    log_buffer_init(&w->access_log, &w->loop, &balancer->access_log);
+    log_buffer_init(&w->connection_log, &w->loop, &balancer->connection_log);
     closer_init(&w->closer);
     w->regex = regex_scratch_new();
 }
@@ -56,8 +57,9 @@ void worker_done(struct worker *w)
     tunnels_cut(w, NULL, true);
     pool_done(&w->pool);
     spares_done(&w->exchanges);
-    access_log_flush(w);
-    access_buffer_done(&w->log);
+    log_buffer_done(&w->access_log);
+    log_buffer_done(&w->connection_log);
+    spares_done(&w->entries);
     free(w->tunnels);
     regex_scratch_free(&w->regex);
     loop_done(&w->loop);

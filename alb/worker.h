@@ -19,9 +19,9 @@
 #include "net/loop.h"
 #include "stickiness/stickiness.h"
 
-#include "alb/access_log.h"
 #include "alb/closer.h"
 #include "alb/counters.h"
+#include "alb/log_buffer.h"
 #include "alb/target_conn.h"
 #include "alb/transform.h"
 
@@ -56,7 +56,8 @@ struct worker {
     struct pool pool;
     struct spares exchanges; /* of struct exchange */
     struct stickiness_cache cookies;
-    struct access_buffer log;
+    struct log_buffer access_log, connection_log;
+    struct spares entries; /* of struct access_entry */
     struct closer closer;
     struct counters counters;
     struct http_message request, response; /* scratch of one parse */

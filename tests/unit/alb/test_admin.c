@@ -37,7 +37,7 @@ static int set_up(void **state)
     list_init(&b.listeners);
     list_init(&b.waiters);
     registry_init(&b.registry);
-    access_file_init(&b.access);
+    balancer_init_logs(&b);
     loop_init(&b.control, -1, 64, &b);
     b.started_ms = clock_mono_ms();
     b.config = read_text(good_file, &p);
@@ -64,7 +64,7 @@ static int tear_down(void **state)
     registrations_done(&b.said);
     mem_free(b.state_path);
     unlink("alb.state");
-    access_file_done(&b.access);
+    balancer_end_logs(&b);
     list_each_safe (at, after, &b.listeners) {
         struct listener *l = list_entry(at, struct listener, link);
         free(l->name);

@@ -1,0 +1,67 @@
+/* balancer_logs.c -- the logs' files: opened at the start, on a reload, by a signal. */
+#include <stdio.h>
+#include <string.h>
+
+#include "alb/balancer_private.h"
+#include "alb/config.h"
+
+enum { LOGS = 2 };
+
+struct log {
+    struct log_file *file;
+    const char *path; /* "" when it is off */
+};
+
+static void list_logs(struct balancer *b, const struct alb_options *o, struct log out[LOGS])
+{
+    out[0] = (struct log){ &b->access_log, o->access_logs ? o->access_logs_file : "" };
+    out[1] = (struct log){ &b->connection_log, o->connection_logs ? o->connection_logs_file : "" };
+}
+
+void balancer_init_logs(struct balancer *b)
+{
+    log_file_init(&b->access_log, "access_logs.file", &b->counters.log_rows,
+                  &b->counters.log_rows_dropped);
+    log_file_init(&b->connection_log, "connection_logs.file", &b->counters.connection_log_rows,
+                  &b->counters.connection_log_rows_dropped);
+}
+
+void balancer_end_logs(struct balancer *b)
+{
+    log_file_done(&b->access_log);
+    log_file_done(&b->connection_log);
+}
+
+static bool open_logs(struct balancer *b, const struct config *config, bool again,
+                      struct problems *problems)
+{
+    struct log logs[LOGS];
+    char why[512];
+    bool ok = true;
+
+    list_logs(b, &config->alb, logs);
+    for (size_t i = 0; i < LOGS; i++) {
+        if (!again && strcmp(logs[i].path, logs[i].file->path) == 0)
+            continue;
+        if (!log_file_open(logs[i].file, logs[i].path, why, sizeof(why))) {
+            problems_error(problems, 0, "%s", why);
+            ok = false;
+        }
+    }
+    return ok;
+}
+
+bool balancer_open_logs(struct balancer *b, const struct config *config, struct problems *problems)
+{
+    return open_logs(b, config, false, problems);
+}
+
+void balancer_reopen_logs(struct balancer *b)
+{
+    struct problems problems;
+
+    problems_init(&problems, "logs");
+    if (!open_logs(b, b->config, true, &problems))
+        problems_print(&problems, stderr);
+    problems_done(&problems);
+}
