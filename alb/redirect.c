@@ -84,7 +84,8 @@ static bool check_part(const char *name, struct span text, const char *others,
                           "the %s holds a '#' that begins none of #{protocol}, #{host}, "
                           "#{port}, #{path} and #{query}",
                           name);
-        if (p == PLACEHOLDERS && !is_alnum(rest.ptr[0]) && strchr(others, rest.ptr[0]) == NULL)
+        if (p == PLACEHOLDERS && !is_alnum(rest.ptr[0]) &&
+            memchr(others, rest.ptr[0], strlen(others)) == NULL)
             return refuse(why, size, "the %s cannot hold '%c'", name, rest.ptr[0]);
         i += p == PLACEHOLDERS ? 1 : placeholders[p].len;
     }
@@ -171,8 +172,8 @@ struct redirect *redirect_new(uint16_t status, struct span url, bool is_https, c
     r->port = copy(p.port.len == 0 ? default_port(p.protocol) : p.port);
     r->path = copy(p.path);
     r->query = copy(p.query);
-    for (char *at = r->protocol; *at >= 'A' && *at <= 'Z'; at++)
-        *at = (char)(*at - 'A' + 'a');
+    for (char *at = r->protocol; *at != '\0'; at++)
+        *at = *at >= 'A' && *at <= 'Z' ? (char)(*at - 'A' + 'a') : *at;
     return r;
 }
 

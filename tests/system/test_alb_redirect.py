@@ -66,6 +66,16 @@ def test_it_is_a_whole_response_and_keeps_the_connection(start_alb):
         assert is_closed(sock), "the body is not taken for a request"
 
 
+def test_from_https_it_knows_its_protocol_and_port(start_alb):
+    config = redirect_config().replace("http://#{host}", "https://#{host}").replace(
+        "protocol = HTTP", "protocol = HTTPS\ncertificate = {cert}")
+    alb = start_alb(config)
+
+    status, headers, _ = alb.get("/all", {"Host": "a.test"}, tls=True)
+    assert (status, headers["Location"]) == (
+        302, f"https://new.a.test:{alb.port()}/at/all?from=a.test&")
+
+
 def test_an_upgrade_is_redirected_too(start_alb):
     assert location(start_alb(redirect_config()), upgrade_request("/https/ws")) == (
         301, ["https://localhost:443/https/ws"])

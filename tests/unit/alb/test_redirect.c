@@ -38,7 +38,7 @@ static void test_locations(void **state)
         { usual, "a.test", "/%0d%0aSet-Cookie:x", "", "https://a.test:443/%0d%0aSet-Cookie:x" },
         { usual, "a.test", "*", "", "https://a.test:443/" }, /* OPTIONS * */
         { "https://b.test/", "a.test", "/x", "q", "https://b.test:443/" },
-        { "HTTP://b.test/", "a.test", "/x", "q", "http://b.test:80/" },
+        { "hTtP://b.test/", "a.test", "/x", "q", "http://b.test:80/" },
         { "#{protocol}://b.test/", "a.test", "/", "", "http://b.test:8080/" },
         { "#{protocol}://www.#{host}:#{port}/#{host}/#{port}/#{path}?"
           "#{protocol}-#{host}-#{port}-#{path}-#{query}",
