@@ -19,7 +19,7 @@
 #include "base/mem.h"
 
 enum {
-    HEAP_KB = 1024,
+    HEAP_KB = 256,
     BYTES_A_STEP = 64, /* running over bytes is that much cheaper than an item */
     REPEAT_MAX = 1000, /* RE2's */
     NESTING_MAX = 64,  /* of parentheses */
@@ -34,8 +34,9 @@ struct regex {
 struct regex_scratch {
     pcre2_match_data *data;
     pcre2_match_context *limits;
-    size_t at;     /* where the search was at the last item */
-    uint32_t left; /* of the budget */
+    size_t at;       /* where the search was at the last item */
+    uint32_t left;   /* of the budget */
+    uint32_t groups; /* that the last match has, with the 0th */
     uint64_t exceeded;
 };
 
@@ -309,6 +310,9 @@ enum regex_result regex_search(const struct regex *regex, struct span text, stru
     s->left = REGEX_BUDGET;
     const int rc = pcre2_match(regex->code, (PCRE2_SPTR)(text.len == 0 ? "" : text.ptr), text.len,
                                0, 0, s->data, s->limits);
+    s->groups = rc == 0  ? pcre2_get_ovector_count(s->data) /* there are more than it holds */
+                : rc > 0 ? (uint32_t)rc
+                         : 0;
     if (rc >= 0 || rc == PCRE2_ERROR_NOMATCH)
         return rc >= 0 ? REGEX_MATCH : REGEX_NO_MATCH;
     note_exceeded(regex, text, s);
@@ -319,8 +323,7 @@ struct span regex_group(const struct regex_scratch *s, struct span text, uint32_
 {
     const PCRE2_SIZE *ends = pcre2_get_ovector_pointer(s->data);
 
-    if (n >= pcre2_get_ovector_count(s->data) || ends[2 * n] == PCRE2_UNSET ||
-        ends[2 * n] > ends[2 * n + 1])
+    if (n >= s->groups || ends[2 * n] == PCRE2_UNSET || ends[2 * n] > ends[2 * n + 1])
         return SPAN("");
     return span_of(text.ptr + ends[2 * n], ends[2 * n + 1] - ends[2 * n]);
 }

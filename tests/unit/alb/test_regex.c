@@ -142,6 +142,13 @@ static void test_groups(void **state)
     assert_int_equal(regex_group(scratch, text, 9).len, 0);
     assert_int_equal(regex_group(scratch, text, 99).len, 0);
     regex_free(&r);
+
+    /* More groups than a replacement can name. */
+    r = regex_new(SPAN("(a)(b)(c)(d)(e)(f)(g)(h)(i)(j)(k)"), false, why, sizeof(why));
+    assert_int_equal(regex_search(r, SPAN("abcdefghijk"), scratch), REGEX_MATCH);
+    assert_true(span_equal(regex_group(scratch, SPAN("abcdefghijk"), 9), SPAN("i")));
+    assert_int_equal(regex_group(scratch, SPAN("abcdefghijk"), 10).len, 0);
+    regex_free(&r);
 }
 
 /* --- what would take for ever --------------------------------------------------------------- */
