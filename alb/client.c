@@ -206,9 +206,9 @@ static void give_up_exchange(struct client *c)
     if (c->exchange == NULL)
         return;
     const int status = c->is_cut ? 502 : 460;
-    exchange_abort(c->exchange, status, c->end_reason);
-    if (exchange_state(c->exchange) == EXCHANGE_FAILED)
+    if (exchange_state(c->exchange) == EXCHANGE_RUNNING)
         client_count_status(c, status);
+    exchange_abort(c->exchange, status, c->end_reason);
     exchange_count_unsent(c->exchange, buf_len(&c->out));
     exchange_free(&c->exchange);
 }
@@ -348,6 +348,7 @@ void client_start(struct worker *w, struct listener *listener, const struct hand
     c->worker = w;
     c->listener = listener;
     c->accepted_us = from->accepted_us;
+    c->keep_alive_ms = w->config->alb.client_keep_alive_ms;
     stream_init(&c->stream, from->fd, from->tls);
     buf_init(&c->in, IN_MAX);
     buf_init(&c->out, CLIENT_OUT_MAX);

@@ -34,17 +34,18 @@ struct client {
 
     struct exchange *exchange; /* exactly while state == EXCHANGE */
     struct access_client facts;
-    size_t scanned;       /* of the head in `in` */
-    uint64_t accepted_us; /* wall clock */
-    uint32_t active_ms;   /* last byte; or the state's beginning */
-    uint32_t lingered;    /* bytes thrown away */
-    uint32_t asked;       /* for the log: bytes of the request that is looked at */
-    uint32_t out_before;  /* and what was in `out` before its answer */
-    bool in_eof;          /* the client has finished sending */
-    bool waits_for_room;  /* HEAD: it reads slower than it asks; `in` waits for `out` */
-    bool out_finished;    /* LINGER: our FIN is sent */
-    bool became_tunnel;   /* the stream belongs to a tunnel now */
-    bool is_cut;          /* by us, at the shutdown */
+    size_t scanned;         /* of the head in `in` */
+    uint64_t accepted_us;   /* wall clock */
+    uint32_t keep_alive_ms; /* client_keep_alive.seconds, as it was then */
+    uint32_t active_ms;     /* last byte; or the state's beginning */
+    uint32_t lingered;      /* bytes thrown away */
+    uint32_t asked;         /* for the log: bytes of the request that is looked at */
+    uint32_t out_before;    /* and what was in `out` before its answer */
+    bool in_eof;            /* the client has finished sending */
+    bool waits_for_room;    /* HEAD: it reads slower than it asks; `in` waits for `out` */
+    bool out_finished;      /* LINGER: our FIN is sent */
+    bool became_tunnel;     /* the stream belongs to a tunnel now */
+    bool is_cut;            /* by us, at the shutdown */
 };
 
 /* The only way to finish; the first reason stays. */

@@ -125,7 +125,7 @@ static bool may_keep_alive(const struct client *c, const struct http_message *m)
     const uint64_t age_ms = (clock_wall_us() - c->accepted_us) / 1000;
 
     return m->keep_alive && !c->worker->is_draining && m->class_ != HTTP_AMBIGUOUS &&
-           age_ms < c->worker->config->alb.client_keep_alive_ms;
+           age_ms < c->keep_alive_ms;
 }
 
 /* A body that came along is not read: the connection ends instead. */
@@ -369,11 +369,9 @@ static void end_exchange(struct client *c)
 static void answer_for_target(struct client *c)
 {
     const int status = exchange_status(c->exchange);
-    struct access_entry *entry = exchange_entry(c->exchange);
     struct target *t = exchange_target(c->exchange);
     struct refuse_text text;
     struct http_reply how;
-
     const size_t before = buf_len(&c->out);
 
     log_info("exchange failed status=%d reason=\"%s\" target=%s", status, exchange_why(c->exchange),
@@ -386,8 +384,6 @@ static void answer_for_target(struct client *c)
         reply_error(c, status, exchange_is_head(c->exchange));
     }
     exchange_count_sent(c->exchange, buf_len(&c->out) - before);
-    if (entry != NULL)
-        entry->elb_status = (uint16_t)status;
     exchange_free(&c->exchange);
     client_change_state(c, LINGER);
 }
@@ -408,6 +404,7 @@ static void become_tunnel(struct client *c, struct span *early)
  * too early. */
 static void break_off(struct client *c)
 {
+    client_count_status(c, exchange_status(c->exchange));
     if (exchange_must_reset(c->exchange)) {
         stream_reset(&c->stream);
         client_end(c, exchange_why(c->exchange));

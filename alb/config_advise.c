@@ -70,6 +70,17 @@ static void advise_admin(const struct config *c, struct problems *problems)
                          c->alb.admin);
 }
 
+static void advise_forwarded(const struct config *c, struct problems *problems)
+{
+    static const char key[] = "routing.http.xff_client_port.enabled";
+
+    if (c->alb.xff_client_port && c->alb.xff_mode != XFF_APPEND)
+        problems_warning(problems, config_line(&c->alb_lines, alb_settings, key),
+                         "%s: changes nothing unless routing.http.xff_header_processing.mode is "
+                         "append",
+                         key);
+}
+
 static void advise_health(const struct group_config *g, struct problems *problems)
 {
     static const char key[] = "health_check.timeout_seconds";
@@ -81,6 +92,17 @@ static void advise_health(const struct group_config *g, struct problems *problem
                          "%s: %s is not less than the interval of %s: probes would overlap", key,
                          text_format_duration(o->health_timeout_ms, timeout),
                          text_format_duration(o->health_interval_ms, interval));
+}
+
+static void advise_protocol(const struct group_config *g, struct problems *problems)
+{
+    static const char key[] = "protocol_version";
+
+    if (g->options.protocol_version != VERSION_HTTP1)
+        problems_warning(problems, config_line(&g->lines, group_settings, key),
+                         "%s: every client speaks HTTP/1.1 here, so this group answers 464 to each "
+                         "request; say HTTP1 if its targets speak that too",
+                         key);
 }
 
 static void advise_stickiness(const struct config *c, const struct group_config *g,
@@ -122,9 +144,11 @@ void config_advise(const struct config *config, struct problems *problems)
     advise_idle(config, problems);
     advise_keep_alive(config, problems);
     advise_admin(config, problems);
+    advise_forwarded(config, problems);
     for (size_t i = 0; i < config->group_count; i++) {
         const struct group_config *g = &config->groups[i];
         advise_health(g, problems);
+        advise_protocol(g, problems);
         advise_stickiness(config, g, problems);
         if (!is_used(config, g))
             problems_warning(problems, g->lines.header,

@@ -23,6 +23,8 @@ void exchange_fail(struct exchange *x, int status, const char *why)
     x->state = x->response_begun ? EXCHANGE_BROKEN : EXCHANGE_FAILED;
     x->status = status;
     x->why = why;
+    if (x->entry != NULL)
+        x->entry->elb_status = (uint16_t)status;
 }
 
 void exchange_touch(struct exchange *x)
@@ -308,8 +310,6 @@ void exchange_client_eof(struct exchange *x)
 void exchange_abort(struct exchange *x, int status, const char *why)
 {
     exchange_fail(x, status, why);
-    if (x->state == EXCHANGE_FAILED && x->entry != NULL)
-        x->entry->elb_status = (uint16_t)x->status;
 }
 
 /* --- time ------------------------------------------------------------------ */
@@ -370,11 +370,6 @@ const char *exchange_why(const struct exchange *x)
 bool exchange_must_close(const struct exchange *x)
 {
     return x->close_client;
-}
-
-struct access_entry *exchange_entry(struct exchange *x)
-{
-    return x->entry;
 }
 
 struct target *exchange_target(const struct exchange *x)

@@ -81,7 +81,7 @@ void exchange_abort(struct exchange *x, int status, const char *why);
 void exchange_watch(struct exchange *x);
 
 enum exchange_state exchange_state(const struct exchange *x);
-int exchange_status(const struct exchange *x);      /* for FAILED */
+int exchange_status(const struct exchange *x);      /* for FAILED and BROKEN */
 const char *exchange_why(const struct exchange *x); /* a literal, or NULL */
 bool exchange_must_close(const struct exchange *x); /* the client's connection, after DONE */
 
@@ -89,9 +89,6 @@ bool exchange_must_close(const struct exchange *x); /* the client's connection, 
  * decides what that means. */
 uint32_t exchange_time_left(const struct exchange *x);
 void exchange_expire(struct exchange *x);
-
-/* The row's entry; NULL when the log is off. Still the exchange's. */
-struct access_entry *exchange_entry(struct exchange *x);
 
 struct target *exchange_target(const struct exchange *x);
 bool exchange_is_upgrade(const struct exchange *x);

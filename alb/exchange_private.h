@@ -23,7 +23,7 @@ struct exchange {
     struct target *target; /* a reference, counted as outstanding */
     struct target_conn *conn;
     enum exchange_state state;
-    int status;      /* FAILED: what to answer */
+    int status;      /* FAILED: what to answer; BROKEN: what it would have been */
     const char *why; /* a literal: FAILED, BROKEN */
 
     struct http_body request_body, response_body;

@@ -25,7 +25,7 @@ const struct setting alb_settings[] = {
       APPLIES_RELOAD,
       "Client connections at a time; auto is what the limit of open files allows." },
     { "idle_timeout.timeout_seconds", SETTING_DURATION, FIELD(idle_timeout_ms), "60", SECOND,
-      4000 * SECOND, NULL, APPLIES_NEW_CONNECTIONS,
+      4000 * SECOND, NULL, APPLIES_RELOAD,
       "A connection or WebSocket on which neither side sent a byte for this long is closed; also "
       "the time that a target has to answer." },
     { "client_keep_alive.seconds", SETTING_DURATION, FIELD(client_keep_alive_ms), "3600", MINUTE,
