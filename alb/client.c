@@ -129,6 +129,7 @@ static void read_input(struct client *c)
         work(c, SPAN(""));
         break;
     case STREAM_FAILED:
+        client_lost(c);
         client_end(c, stream_was_reset(&c->stream) ? "client reset" : stream_error(&c->stream));
         break;
     }
@@ -279,10 +280,7 @@ static void expire(struct client *c)
     switch (c->state) {
     case HEAD:
         c->out_before = (uint32_t)buf_len(&c->out);
-        if (buf_len(&c->in) == 0)
-            client_end(c, "idle");
-        else
-            client_refuse(c, NULL, 408, "request head not whole in time");
+        client_expire_head(c);
         work(c, SPAN(""));
         break;
     case EXCHANGE:

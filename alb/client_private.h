@@ -62,6 +62,12 @@ void client_on_wake(void *user);
 void client_run(struct client *c, struct span *bytes);
 const char *client_state_name(const struct client *c);
 
+/* The connection is gone: a request of which only a part had come gets its row. */
+void client_lost(struct client *c);
+
+/* HEAD: it has waited too long. */
+void client_expire_head(struct client *c);
+
 /* Answer with an error page and close. `m` is NULL when no whole head came. */
 void client_refuse(struct client *c, const struct http_message *m, int status, const char *why);
 void client_count_status(struct client *c, int status);

@@ -44,6 +44,12 @@ void client_count_status(struct client *c, int status)
         metric_add(&n->elb_3xx, 1);
 }
 
+static void count_class(struct client *c, const struct http_message *m)
+{
+    if (m->class_ != HTTP_COMPLIANT)
+        metric_add(&c->worker->counters.desync_non_compliant, 1);
+}
+
 /* The row of a request that never became an exchange; `m` is NULL when it did
  * not come whole. */
 static void log_own(struct client *c, const struct http_message *m, const struct route *route,
@@ -124,8 +130,7 @@ static bool may_keep_alive(const struct client *c, const struct http_message *m)
 {
     const uint64_t age_ms = (clock_wall_us() - c->accepted_us) / 1000;
 
-    return m->keep_alive && !c->worker->is_draining && m->class_ != HTTP_AMBIGUOUS &&
-           age_ms < c->keep_alive_ms;
+    return m->keep_alive && !c->worker->is_draining && !m->must_close && age_ms < c->keep_alive_ms;
 }
 
 /* A body that came along is not read: the connection ends instead. */
@@ -271,13 +276,28 @@ static bool refuse_unrouted(struct client *c, const struct http_message *m)
     return true;
 }
 
+/* routing.http.drop_invalid_header_fields.enabled. */
+static void treat_invalid_names(struct client *c, struct http_message *m)
+{
+    struct worker *w = c->worker;
+
+    if (m->invalid_names == 0)
+        return;
+    if (w->config->alb.drop_invalid_header_fields) {
+        http_drop_invalid_names(m);
+        metric_add(&w->counters.dropped_invalid_header, 1);
+    } else {
+        metric_add(&w->counters.forwarded_invalid_header, 1);
+    }
+}
+
 /* The way of a request: rules, then its action. */
 static void answer(struct client *c, struct http_message *m)
 {
     const struct listener_config *listener = worker_listener_config(c->worker, c->listener);
 
-    if (m->class_ != HTTP_COMPLIANT)
-        metric_add(&c->worker->counters.desync_non_compliant, 1);
+    count_class(c, m);
+    treat_invalid_names(c, m);
     if (listener == NULL) {
         client_refuse(c, m, 503, "listener removed");
         return;
@@ -306,12 +326,16 @@ static void answer(struct client *c, struct http_message *m)
  * what was answered is still sent. */
 static enum step need_input(struct client *c, struct span bytes)
 {
+    struct http_message *m = &c->worker->request;
+
     if (!c->in_eof)
         return STEP_NEED_INPUT;
-    if (bytes.len == 0)
+    if (http_request_cut_off(bytes, m)) {
+        count_class(c, m);
+        client_refuse(c, m, 400, "client closed within the request head");
+    } else {
         client_change_state(c, LINGER);
-    else
-        client_refuse(c, NULL, 400, "client closed within the request head");
+    }
     return STEP_AGAIN;
 }
 
@@ -323,6 +347,27 @@ static size_t body_that_came(const struct http_message *m, struct span bytes)
     return m->framing == HTTP_BODY_LENGTH && m->content_length < bytes.len
                ? (size_t)m->content_length
                : bytes.len;
+}
+
+void client_lost(struct client *c)
+{
+    struct http_message *m = &c->worker->request;
+
+    if (c->state != HEAD || c->waits_for_room || !http_request_cut_off(buf_data(&c->in), m))
+        return;
+    c->asked = (uint32_t)m->head_len;
+    c->out_before = (uint32_t)buf_len(&c->out);
+    count_class(c, m);
+    client_count_status(c, 460);
+    log_own(c, m, NULL, 460, "client reset within the request head", ACCESS_NONE);
+}
+
+void client_expire_head(struct client *c)
+{
+    if (http_request_cut_off(buf_data(&c->in), &c->worker->request))
+        client_refuse(c, NULL, 408, "request head not whole in time");
+    else
+        client_end(c, "idle");
 }
 
 static enum step step_head(struct client *c, struct span *bytes)
@@ -341,8 +386,7 @@ static enum step step_head(struct client *c, struct span *bytes)
     case HTTP_PARTIAL:
         return need_input(c, *bytes);
     case HTTP_REFUSED:
-        if (m->class_ != HTTP_COMPLIANT)
-            metric_add(&c->worker->counters.desync_non_compliant, 1);
+        count_class(c, m);
         client_refuse(c, m, m->refuse_status, m->refuse_why);
         return STEP_AGAIN;
     case HTTP_PARSED:

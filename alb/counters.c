@@ -46,6 +46,14 @@ const struct metric counter_metrics[] = {
     COUNTER(desync_non_compliant, "desync_non_compliant_requests_total", NULL,
             "Requests that are not of class Compliant "
             "(DesyncMitigationMode_NonCompliant_Request_Count)."),
+    COUNTER(dropped_invalid_header, "dropped_invalid_header_requests_total", NULL,
+            "Requests of which fields without a valid name were dropped "
+            "(DroppedInvalidHeaderRequestCount)."),
+    COUNTER(forwarded_invalid_header, "forwarded_invalid_header_requests_total", NULL,
+            "Requests that had fields without a valid name and were routed with those that can be "
+            "written (ForwardedInvalidHeaderRequestCount)."),
+    COUNTER(desync_suspects, "desync_suspects_total", NULL,
+            "Responses of targets with bytes behind them, which ended that connection."),
     COUNTER(second_opinion_differs, "second_opinion_differences_total", NULL,
             "Heads that http-parser read in another way than our scan: a bug or an attack."),
     COUNTER(upgrades, "websocket_upgrades_total", "outcome=\"opened\"",

@@ -22,6 +22,8 @@ struct counters {
     metric_value regex_exceeded;
     metric_value transforms_failed;
     metric_value desync_non_compliant;
+    metric_value dropped_invalid_header, forwarded_invalid_header; /* requests */
+    metric_value desync_suspects;
     metric_value second_opinion_differs;
     metric_value upgrades, upgrades_failed;
     metric_value tunnels_open; /* gauge */

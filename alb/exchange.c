@@ -153,7 +153,8 @@ static void init_request(struct exchange *x, const struct http_message *m)
     x->method = m->method_id;
     x->client_is_1_0 = m->minor == 0;
     x->is_upgrade = m->is_websocket;
-    x->is_ambiguous = m->class_ == HTTP_AMBIGUOUS;
+    x->is_ambiguous = m->must_close;
+    x->use_once = m->must_close || m->must_not_reuse;
     http_body_init(&x->request_body, m->framing, m->content_length);
     x->request_chunked = m->framing == HTTP_BODY_CHUNKED;
     x->request_done = http_body_is_done(&x->request_body);

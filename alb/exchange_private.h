@@ -32,6 +32,7 @@ struct exchange {
     bool request_cut;    /* the target takes no more of it */
     bool response_begun; /* its head is in `out` */
     bool client_is_1_0, is_upgrade, is_ambiguous, close_client;
+    bool use_once; /* the target's connection is not kept after it */
     bool target_keeps_alive;
     uint8_t interim; /* 1xx heads so far */
     enum http_method method;

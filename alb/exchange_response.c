@@ -88,8 +88,10 @@ static void finish(struct exchange *x, bool leftover)
     if (x->response_chunked)
         http_chunk_last(x->client.out);
     x->state = EXCHANGE_DONE;
-    if (x->target_keeps_alive && x->request_done && !x->request_cut && !x->is_ambiguous &&
-        !leftover && buf_len(&x->conn->out) == 0) {
+    if (leftover)
+        metric_add(&x->worker->counters.desync_suspects, 1);
+    if (x->target_keeps_alive && x->request_done && !x->request_cut && !x->use_once && !leftover &&
+        buf_len(&x->conn->out) == 0) {
         buf_done(&x->conn->in); /* a head that came in pieces; all of it is used */
         target_conn_give(&x->conn);
     } else {

@@ -35,6 +35,10 @@ const struct setting alb_settings[] = {
     { "routing.http.desync_mitigation_mode", SETTING_CHOICE, FIELD(desync_mode), "defensive", 0, 0,
       desync_modes, APPLIES_RELOAD,
       "What becomes of requests that two servers could read differently." },
+    { "routing.http.drop_invalid_header_fields.enabled", SETTING_BOOL,
+      FIELD(drop_invalid_header_fields), "false", 0, 0, NULL, APPLIES_RELOAD,
+      "Drop request fields whose names are not letters, digits and hyphens; otherwise those that "
+      "can be sent are." },
     { "routing.http.xff_header_processing.mode", SETTING_CHOICE, FIELD(xff_mode), "append", 0, 0,
       xff_modes, APPLIES_RELOAD,
       "X-Forwarded-For on its way to a target: append the client's address, preserve it as it "

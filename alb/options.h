@@ -23,7 +23,8 @@ struct alb_options {
     uint32_t idle_timeout_ms;
     uint32_t client_keep_alive_ms;
     int desync_mode; /* enum http_desync_mode */
-    int xff_mode;    /* enum xff_mode */
+    bool drop_invalid_header_fields;
+    int xff_mode; /* enum xff_mode */
     bool xff_client_port;
     bool preserve_host;
     bool tls_headers; /* x-amzn-tls-version and x-amzn-tls-cipher-suite */
@@ -94,7 +95,7 @@ enum protocol_version { VERSION_HTTP1, VERSION_HTTP2, VERSION_GRPC };
 
 struct group_options {
     struct setting_list target;
-    uint32_t port; /* of targets that name none; 0: there is none */
+    uint32_t port;        /* of targets that name none; 0: there is none */
     int protocol_version; /* enum protocol_version */
     uint32_t deregistration_delay_ms;
     bool health_enabled;

@@ -129,20 +129,55 @@ static bool is_alnum(char c)
     return (http_chars[(uint8_t)c] & HTTP_C_PLAIN) != 0 && c != '-';
 }
 
-bool http_name_is_alike(struct span name, struct span known)
+/* The next letter (in lower case) or digit at or behind `*at`, and moves past
+ * it; 0 at the end. Some servers make capitals of a name that they take for
+ * UTF-8: then a long s, a dotless i and the Kelvin sign are letters too. */
+static char next_letter(struct span name, size_t *at)
 {
-    size_t j = 0;
+    static const struct {
+        struct span bytes;
+        char letter;
+    } more[] = { { SPAN_INIT("\xc5\xbf"), 's' },
+                 { SPAN_INIT("\xc4\xb1"), 'i' },
+                 { SPAN_INIT("\xe2\x84\xaa"), 'k' } };
 
-    for (size_t i = 0; i < name.len; i++) {
-        if (!is_alnum(name.ptr[i]))
-            continue;
-        while (j < known.len && !is_alnum(known.ptr[j]))
-            j++;
-        if (j == known.len || (name.ptr[i] | 0x20) != (known.ptr[j] | 0x20))
-            return false;
-        j++;
+    for (; *at < name.len; (*at)++) {
+        const struct span rest = span_after(name, *at);
+        if (is_alnum(rest.ptr[0])) {
+            (*at)++;
+            return (char)(rest.ptr[0] | 0x20);
+        }
+        for (size_t i = 0; i < sizeof(more) / sizeof(more[0]) && (rest.ptr[0] & 0x80); i++)
+            if (span_starts_with(rest, more[i].bytes)) {
+                *at += more[i].bytes.len;
+                return more[i].letter;
+            }
     }
-    return j == known.len;
+    return 0;
+}
+
+bool http_name_is_alike(struct span name, struct span other)
+{
+    size_t i = 0, j = 0;
+    char a, b;
+
+    do {
+        a = next_letter(name, &i);
+        b = next_letter(other, &j);
+    } while (a == b && a != 0);
+    return a == b;
+}
+
+/* Of nothing but letters, digits and hyphens: only with hyphens to spare. */
+static enum http_name disguised_by_hyphens(struct span name)
+{
+    static const enum http_name lengths[] = { HTTP_N_CONTENT_LENGTH, HTTP_N_TRANSFER_ENCODING };
+
+    for (size_t i = 0; i < 2; i++)
+        if (name.len > names[lengths[i]].text.len &&
+            http_name_is_alike(name, names[lengths[i]].text))
+            return lengths[i];
+    return HTTP_N_OTHER;
 }
 
 enum http_name http_name_disguised(struct span name)
@@ -152,12 +187,30 @@ enum http_name http_name_disguised(struct span name)
     /* http-parser takes a longer name for the field as well. */
     if (name.len > coding.len && span_equal_nocase(span_of(name.ptr, coding.len), coding))
         return HTTP_N_TRANSFER_ENCODING;
-    if (http_all(name, HTTP_C_PLAIN))
-        return HTTP_N_OTHER;
+    if (http_is_plain_name(name))
+        return disguised_by_hyphens(name);
     for (size_t i = HTTP_N_OTHER + 1; i < HTTP_N_COUNT; i++)
-        if (http_name_is_alike(name, names[i].text))
+        if (names[i].flags != 0 && http_name_is_alike(name, names[i].text))
             return (enum http_name)i;
     return HTTP_N_OTHER;
+}
+
+bool http_is_plain_name(struct span name)
+{
+    return name.len > 0 && http_all(name, HTTP_C_PLAIN);
+}
+
+void http_drop_invalid_names(struct http_message *m)
+{
+    size_t kept = 0;
+
+    if (m->invalid_names == 0)
+        return;
+    for (size_t i = 0; i < m->field_count; i++)
+        if (http_is_plain_name(m->fields[i].name))
+            m->fields[kept++] = m->fields[i];
+    m->dropped_fields += (uint32_t)(m->field_count - kept);
+    m->field_count = kept;
 }
 
 const struct http_field *http_find(const struct http_message *m, enum http_name id)

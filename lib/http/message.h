@@ -139,15 +139,19 @@ enum http_name http_name_of(struct span name);
 /* As it is usually written: "Sec-WebSocket-Key". HTTP_N_OTHER has "". */
 struct span http_name_text(enum http_name id);
 
-/* Equal when only letters and digits count, in any case: "X_Client.Cert" and
- * "X-Client-Cert", which are one variable to many programs. */
+/* Equal when only letters, digits and their look-alikes count, in any case:
+ * "X_Client.Cert" and "X-Client-Cert", which are one variable to many programs. */
 bool http_name_is_alike(struct span name, struct span other);
 
-/* The name of a known field in a disguise that some server would read as that
- * field: "Transfer_Encoding", "Host ", "X.Forwarded.For", and any name that goes
- * on after "Transfer-Encoding". HTTP_N_OTHER when it is none, or when it is the
- * genuine name. */
+/* The name of a field that matters (to framing, routing, trust or the
+ * connection) in a disguise that some server would read as that field:
+ * "Transfer_Encoding", "Host ", "X.Forwarded.For", "Content--Length", and any name
+ * that goes on after "Transfer-Encoding". HTTP_N_OTHER when it is none, or when
+ * it is the genuine name. */
 enum http_name http_name_disguised(struct span name);
+
+/* [-A-Za-z0-9]+: what the managed balancer calls a valid name. */
+bool http_is_plain_name(struct span name);
 
 struct http_field {
     struct span name, value; /* the value without blanks around it */
@@ -191,9 +195,15 @@ struct http_message {
 
     enum http_class class_;
     enum http_reason reason;
+    bool must_close;         /* an Ambiguous one, and the mode is not monitor: nothing
+                              * behind it may be read, and both connections end after it */
+    bool must_not_reuse;     /* a body that this method hardly has: the target may have
+                              * another idea of its end, so that connection ends */
     uint32_t dropped_fields; /* left out: no token, control characters, a disguise */
+    uint32_t invalid_names;  /* fields without a plain name, be they left out or not */
 
-    /* HTTP_REFUSED only: the status to answer with and a sentence (a literal). */
+    /* HTTP_REFUSED only: the status to answer with and a sentence (a literal).
+     * head_len is all of the input then when the head had no end. */
     int refuse_status;
     const char *refuse_why;
 
@@ -206,6 +216,10 @@ struct http_message {
 /* The first field of that name, or NULL; and the next one after `at`. */
 const struct http_field *http_find(const struct http_message *m, enum http_name id);
 const struct http_field *http_find_next(const struct http_message *m, const struct http_field *at);
+
+/* Take out the fields of a request that have no plain name
+ * (routing.http.drop_invalid_header_fields.enabled). */
+void http_drop_invalid_names(struct http_message *m);
 
 /* By name, any case. `at` is NULL for the first. */
 const struct http_field *http_find_named(const struct http_message *m, struct span name,

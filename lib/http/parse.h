@@ -8,9 +8,8 @@
  *
  * A request gets a class and a reason by what was seen; what the mode blocks
  * is HTTP_REFUSED. What is let through has one meaning only: everything that
- * two servers could read differently is left out, put right or refused.
- * Whatever comes after an Ambiguous request on that connection is not to be
- * read.
+ * two servers could read differently is left out, put right or refused. The
+ * class is that of the worst part, also of a request that is refused for another.
  */
 #ifndef HTTP_PARSE_H
 #define HTTP_PARSE_H
@@ -33,8 +32,9 @@ enum http_parse http_request_parse(struct span bytes, enum http_desync_mode mode
 enum http_parse http_response_parse(struct span bytes, enum http_method of_request,
                                     struct http_message *m, size_t *scanned);
 
-/* What to log when a client leaves with only these bytes of a head sent:
- * PartialHeaderLine or MissingLastEmptyLine; none for no bytes at all. */
-enum http_reason http_partial_reason(struct span bytes);
+/* The client has left with only these bytes of a head sent. False when that is
+ * no request at all (nothing, or empty lines); else `m` becomes a refused one
+ * (400) with the reason PartialHeaderLine or MissingLastEmptyLine. */
+bool http_request_cut_off(struct span bytes, struct http_message *m);
 
 #endif

@@ -87,52 +87,38 @@ enum http_reason http_see_length(struct http_lengths *seen, struct span value)
                                   : HTTP_R_MULTIPLE_CONTENT_LENGTH;
 }
 
-static bool is_chunked_twice(struct span value)
-{
-    struct span rest = value;
-    struct span piece;
-    int times = 0;
-
-    while (span_next(&rest, ',', &piece))
-        if (!span_equal_nocase(piece, SPAN("chunked")))
-            return false;
-        else
-            times++;
-    return times > 1;
-}
-
-enum http_reason http_see_coding(struct http_lengths *seen, struct span value)
-{
-    struct span text = trim_spaces(value);
-    bool chunked = span_equal_nocase(text, SPAN("chunked"));
-
-    if (seen->codings++ > 0 || is_chunked_twice(text))
-        return HTTP_R_MULTIPLE_TRANSFER_ENCODING_CHUNKED;
-    if (!chunked && !span_equal_nocase(text, SPAN("identity")))
-        return HTTP_R_BAD_TRANSFER_ENCODING;
-    seen->chunked = chunked;
-    return HTTP_R_NONE;
-}
-
-bool http_is_known_coding(struct span value)
+static bool is_known_coding(struct span name)
 {
     static const struct span known[] = {
         SPAN_INIT("chunked"),  SPAN_INIT("identity"),   SPAN_INIT("gzip"),    SPAN_INIT("x-gzip"),
         SPAN_INIT("compress"), SPAN_INIT("x-compress"), SPAN_INIT("deflate"),
     };
-    struct span rest = value;
-    struct span piece;
 
-    if (value.len > 0 && memchr(value.ptr, '\t', value.len) != NULL)
-        return false;
-    while (span_next(&rest, ',', &piece)) {
-        bool found = false;
-        for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
-            found = found || span_equal_nocase(piece, known[i]);
-        if (!found)
-            return false;
+    for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
+        if (span_equal_nocase(name, known[i]))
+            return true;
+    return false;
+}
+
+enum http_reason http_see_coding(struct http_lengths *seen, struct span value)
+{
+    const struct span text = trim_spaces(value);
+    const bool is_first = seen->codings++ == 0;
+    struct span rest = text, coding;
+
+    seen->chunked = is_first && span_equal_nocase(text, SPAN("chunked"));
+    seen->identity = is_first && span_equal_nocase(text, SPAN("identity"));
+    if (text.len == 0 || memchr(text.ptr, '\t', text.len) != NULL)
+        return HTTP_R_BAD_TRANSFER_ENCODING;
+    while (span_next(&rest, ',', &coding)) {
+        if (!is_known_coding(coding))
+            return HTTP_R_BAD_TRANSFER_ENCODING;
+        const bool is_chunked = span_equal_nocase(coding, SPAN("chunked"));
+        if (is_chunked && seen->has_chunked)
+            return HTTP_R_MULTIPLE_TRANSFER_ENCODING_CHUNKED;
+        seen->has_chunked |= is_chunked;
     }
-    return true;
+    return HTTP_R_NONE;
 }
 
 void http_read_connection(struct http_message *m)

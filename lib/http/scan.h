@@ -8,10 +8,12 @@
 
 #include "http/message.h"
 
-/* Give the message this class and reason, unless it has as bad a class. */
+/* Give the message this class and reason, unless it has a worse class, or as
+ * bad a one for a reason that is looked at before this one. */
 void http_note(struct http_message *m, enum http_reason r);
 
-/* Always false. */
+/* Always false. The first refusal stays; reading on may still find a worse
+ * class. */
 bool http_refuse(struct http_message *m, int status, const char *why);
 bool http_refuse_for(struct http_message *m, enum http_reason r); /* 400, noted */
 
@@ -33,17 +35,18 @@ bool http_add_field(struct http_message *m, struct span name, struct span value,
 /* Content-Length and Transfer-Encoding, as they are met. */
 struct http_lengths {
     uint32_t lengths, codings; /* fields seen */
-    bool chunked;
-    uint64_t length; /* of the first Content-Length */
+    uint64_t length;           /* of the first Content-Length */
+    bool chunked, identity;    /* one Transfer-Encoding, which says just that */
+    bool has_chunked;          /* it stands somewhere */
 };
 
 /* The line's value with the blanks still around it. HTTP_R_NONE is well;
  * DuplicateContentLength leaves the choice to the caller; all else is Severe. */
 enum http_reason http_see_length(struct http_lengths *seen, struct span value);
-enum http_reason http_see_coding(struct http_lengths *seen, struct span value);
 
-/* Transfer codings that are registered, but that we do not do: 501. */
-bool http_is_known_coding(struct span value);
+/* Well as well is a list of registered codings (RFC 9112 7) which is neither
+ * `chunked` nor `identity`: we do none of them. */
+enum http_reason http_see_coding(struct http_lengths *seen, struct span value);
 
 /* Set keep_alive, names_fields, upgrade and wants_upgrade from the fields. */
 void http_read_connection(struct http_message *m);

@@ -67,7 +67,7 @@ static const struct row lines[] = {
       SENT_LINE("GET / HTTP/1.1") },
     { "HTTP/0.9", LINE("GET / HTTP/0.9"), HTTP_R_NON_COMPLIANT_VERSION, 400, 400, NULL },
     { "no version", LINE("GET /"), HTTP_R_NON_COMPLIANT_VERSION, 400, 400, NULL },
-    { "HTTP/2.0", LINE("PRI * HTTP/2.0"), HTTP_R_BAD_VERSION, 505, 501, NULL },
+    { "HTTP/2.0", LINE("PRI * HTTP/2.0"), HTTP_R_BAD_VERSION, 505, 505, NULL },
     { "HTTP/2.0 for GET", LINE("GET / HTTP/2.0"), HTTP_R_BAD_VERSION, 505, 505, NULL },
     { "HTTP/9.9", LINE("GET / HTTP/9.9"), HTTP_R_BAD_VERSION, 505, 505, NULL },
     { "HTTP/1.10", LINE("GET / HTTP/1.10"), HTTP_R_BAD_VERSION, 400, 400, NULL },
@@ -194,8 +194,8 @@ static const struct row fields[] = {
       NULL },
     { "Host with path", SPAN_INIT("GET / HTTP/1.1\r\nHost: c/\r\n\r\n"), HTTP_R_NONE, 400, 400,
       NULL },
-    { "Host with control", SPAN_INIT("GET / HTTP/1.1\r\nHost: c\x01\r\n" H "\r\n"), HTTP_R_NONE,
-      400, 400, NULL },
+    { "Host with control", SPAN_INIT("GET / HTTP/1.1\r\nHost: c\x01\r\n" H "\r\n"),
+      HTTP_R_NON_COMPLIANT_HEADER, 400, 400, NULL },
     { "Expect: 100-continue", POST("Expect: 100-Continue\r\nContent-Length: 1\r\n"), HTTP_R_NONE, 0,
       0, SENT_POST("Expect: 100-Continue\r\nContent-Length: 1\r\n") },
     { "Expect: other", POST("Expect: x\r\nContent-Length: 1\r\n"), HTTP_R_NONE, 417, 417, NULL },
@@ -238,8 +238,8 @@ static const struct row framing[] = {
       SENT_POST(CHUNKED) },
     { "HTTP/1.0 chunked", SPAN_INIT("POST / HTTP/1.0\r\n" H CHUNKED "\r\n"),
       HTTP_R_UNDEFINED_TRANSFER_ENCODING_SEMANTICS, 0, 400, SENT_POST(CHUNKED) },
-    { "identity", POST(TE "identity\r\n"), HTTP_R_NONE, 0, 0, SENT_POST("") },
-    { "identity and length", POST(TE "identity\r\n" CL "4\r\n"), HTTP_R_BOTH_TE_CL_PRESENT, 0, 400,
+    { "identity", POST(TE "identity\r\n"), HTTP_R_NONE, 0, 501, SENT_POST("") },
+    { "identity and length", POST(TE "identity\r\n" CL "4\r\n"), HTTP_R_BOTH_TE_CL_PRESENT, 0, 501,
       SENT_POST(CL "4\r\n") },
     { "chunked twice", POST(CHUNKED CHUNKED), HTTP_R_MULTIPLE_TRANSFER_ENCODING_CHUNKED, 400, 400,
       NULL },
@@ -247,8 +247,8 @@ static const struct row framing[] = {
       HTTP_R_MULTIPLE_TRANSFER_ENCODING_CHUNKED, 400, 400, NULL },
     { "another, then chunked", POST(TE "eee\r\n" CHUNKED), HTTP_R_BAD_TRANSFER_ENCODING, 400, 400,
       NULL },
-    { "chunked, then another", POST(CHUNKED TE "eee\r\n"),
-      HTTP_R_MULTIPLE_TRANSFER_ENCODING_CHUNKED, 400, 400, NULL },
+    { "chunked, then another", POST(CHUNKED TE "eee\r\n"), HTTP_R_BAD_TRANSFER_ENCODING, 400, 400,
+      NULL },
     { "xchunked", POST(TE "xchunked\r\n"), HTTP_R_BAD_TRANSFER_ENCODING, 400, 400, NULL },
     { "chunkedx", POST(TE "chunkedx\r\n"), HTTP_R_BAD_TRANSFER_ENCODING, 400, 400, NULL },
     { "quoted", POST(TE "\"chunked\"\r\n"), HTTP_R_BAD_TRANSFER_ENCODING, 400, 400, NULL },
@@ -259,8 +259,8 @@ static const struct row framing[] = {
     { "chunked, xchunked", POST(TE "chunked, xchunked\r\n"), HTTP_R_BAD_TRANSFER_ENCODING, 400, 400,
       NULL },
     { "empty coding", POST(TE "\r\n"), HTTP_R_BAD_TRANSFER_ENCODING, 400, 400, NULL },
-    { "gzip, chunked", POST(TE "gzip, chunked\r\n"), HTTP_R_BAD_TRANSFER_ENCODING, 501, 501, NULL },
-    { "gzip", POST(TE "gzip\r\n"), HTTP_R_BAD_TRANSFER_ENCODING, 501, 501, NULL },
+    { "gzip, chunked", POST(TE "gzip, chunked\r\n"), HTTP_R_NONE, 501, 501, NULL },
+    { "gzip", POST(TE "gzip\r\n"), HTTP_R_NONE, 501, 501, NULL },
     { "Content-Length with a blank", POST("Content-Length : 4\r\n"), HTTP_R_SUSPICIOUS_HEADER, 0,
       400, SENT_POST("") },
     { "Transfer-Encoding with a blank", POST(CL "4\r\nTransfer-Encoding : chunked\r\n"),
@@ -392,13 +392,26 @@ static void test_parts(void **state)
     assert_int_equal(message.field_count, 2);
 }
 
-static void test_partial_reasons(void **state)
+static void check_cut_off(struct span bytes, enum http_reason want)
+{
+    assert_true(http_request_cut_off(at_end_of_page(bytes), &message));
+    assert_int_equal(message.reason, want);
+    assert_int_equal(message.class_, HTTP_AMBIGUOUS);
+    assert_int_equal(message.refuse_status, 400);
+    assert_int_equal(message.head_len, bytes.len);
+}
+
+static void test_heads_cut_off(void **state)
 {
     (void)state;
-    assert_int_equal(http_partial_reason(SPAN("")), HTTP_R_NONE);
-    assert_int_equal(http_partial_reason(SPAN("GET")), HTTP_R_PARTIAL_HEADER_LINE);
-    assert_int_equal(http_partial_reason(SPAN("GET / HTTP/1.1\r\n")),
-                     HTTP_R_MISSING_LAST_EMPTY_LINE);
+    check_cut_off(SPAN("GET"), HTTP_R_PARTIAL_HEADER_LINE);
+    check_cut_off(SPAN("\r\nG"), HTTP_R_PARTIAL_HEADER_LINE);
+    check_cut_off(SPAN("GET / HTTP/1.1\r"), HTTP_R_PARTIAL_HEADER_LINE);
+    check_cut_off(SPAN("GET / HTTP/1.1\r\n"), HTTP_R_MISSING_LAST_EMPTY_LINE);
+    check_cut_off(SPAN("GET / HTTP/1.1\r\nA: b\r\n"), HTTP_R_MISSING_LAST_EMPTY_LINE);
+    assert_false(http_request_cut_off(SPAN(""), &message));
+    assert_false(http_request_cut_off(SPAN("\r"), &message));
+    assert_false(http_request_cut_off(SPAN("\r\n\n\r\n\r"), &message));
 }
 
 int main(void)
@@ -408,7 +421,7 @@ int main(void)
         cmocka_unit_test(test_every_prefix_is_partial),
         cmocka_unit_test(test_what_follows_is_left),
         cmocka_unit_test(test_parts),
-        cmocka_unit_test(test_partial_reasons),
+        cmocka_unit_test(test_heads_cut_off),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
