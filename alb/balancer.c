@@ -319,16 +319,20 @@ static void end_threads(struct balancer *b)
     for (int i = 0; i < b->greeter_count; i++) {
         loop_stop(&b->greeters[i].loop);
         loop_join(&b->greeters[i].loop);
-        greeter_done(&b->greeters[i]);
     }
     for (int i = 0; i < b->worker_count; i++) {
         loop_stop(&b->workers[i].loop);
         loop_join(&b->workers[i].loop);
     }
+    /* What the two have for each other is given back now: greeters first, and then
+     * no worker finds one any more. */
+    for (int i = 0; i < b->greeter_count; i++)
+        greeter_done(&b->greeters[i]);
+    b->greeter_count = 0;
     for (int i = 0; i < b->worker_count; i++)
         worker_done(&b->workers[i]);
     /* The control loop turns once more, and may be told to cut, to report... */
-    b->worker_count = b->greeter_count = 0;
+    b->worker_count = 0;
     mem_free(b->workers);
     mem_free(b->greeters);
 }

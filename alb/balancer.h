@@ -44,7 +44,7 @@ struct worker;
  * point to it and any thread may read it. */
 struct listener {
     char *name, *bind; /* owned; as configured */
-    int protocol;      /* enum listener_protocol */
+    int protocol;      /* enum protocol */
     struct addr bound; /* what the kernel gave: port 0 is resolved */
     struct list link;
     bool is_open; /* control thread */

@@ -10,7 +10,7 @@
 
 #include "base/bug.h"
 #include "base/log.h"
-#include "net/tls.h"
+#include "net/tls_client.h"
 
 #include "alb/balancer_private.h"
 #include "alb/config.h"
@@ -29,6 +29,34 @@ static void keep_tickets(const struct config *now, struct config *next)
             continue;
         tls_server_unref(&l->tls);
         l->tls = tls_server_ref(old->tls);
+    }
+}
+
+/* A group's demands, whether they are for requests, for probes or for both. */
+static struct tls_client *demands_of(const struct group_config *g)
+{
+    return g->tls != NULL ? g->tls : g->health_tls;
+}
+
+static void replace(struct tls_client **client, struct tls_client *by)
+{
+    if (*client == NULL)
+        return;
+    tls_client_unref(client);
+    *client = tls_client_ref(by);
+}
+
+/* The same for what targets are to prove: their sessions and idle connections stay. */
+static void keep_sessions(const struct config *now, struct config *next)
+{
+    for (size_t i = 0; i < next->group_count; i++) {
+        struct group_config *g = &next->groups[i];
+        const struct group_config *old = config_group(now, span_text(g->name));
+        if (old == NULL || demands_of(old) == NULL || demands_of(g) == NULL ||
+            !tls_client_is_same(demands_of(old), demands_of(g)))
+            continue;
+        replace(&g->tls, demands_of(old));
+        replace(&g->health_tls, demands_of(old));
     }
 }
 
@@ -85,6 +113,7 @@ bool balancer_reload(struct balancer *b, struct problems *problems)
     warn_restart_only(b->config, next, problems);
     next->admin = b->config->admin; /* as it is bound */
     keep_tickets(b->config, next);
+    keep_sessions(b->config, next);
     b->connection_limit = balancer_connection_limit(next);
     /* First, so that what a loop has acknowledged is closed there: the next reload
      * may want the address back. */

@@ -12,7 +12,7 @@
 #include "base/bug.h"
 #include "base/ini_file.h"
 #include "base/mem.h"
-#include "net/tls.h"
+#include "net/tls_client.h"
 
 #include "alb/config_parts.h"
 #include "alb/rules_index.h"
@@ -325,6 +325,8 @@ static void group_done(struct group_config *g)
 {
     free(g->targets);
     free(g->matcher);
+    tls_client_unref(&g->tls);
+    tls_client_unref(&g->health_tls);
     settings_done(group_settings, &g->options);
     free(g->name);
 }

@@ -27,6 +27,7 @@
 struct redirect;
 struct rewrite;
 struct rules_index;
+struct tls_client;
 struct tls_server;
 
 /* Where a section stands, and each setting that was written in it (by its row
@@ -58,6 +59,7 @@ struct group_config {
     struct status_range *matcher; /* owned; parsed health_check.matcher */
     size_t matcher_count;
     struct stickiness_policy stickiness; /* borrows from options */
+    struct tls_client *tls, *health_tls; /* references; NULL: in plain text */
     uint64_t id;                         /* stickiness_id(name) */
     size_t index;                        /* in config->groups; who is in it: members.h */
 };

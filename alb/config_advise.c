@@ -139,6 +139,19 @@ static bool is_used(const struct config *c, const struct group_config *g)
     return false;
 }
 
+/* The managed balancer's default, and its trap: a server that speaks TLS answers a plain
+ * request with 400, or not at all. */
+static void advise_probes(const struct group_config *g, struct problems *problems)
+{
+    static const char key[] = "health_check.protocol";
+
+    if (g->options.protocol == PROTOCOL_HTTPS && g->options.health_protocol == PROTOCOL_HTTP &&
+        g->options.health_enabled && config_line_written(&g->lines, group_settings, key) == 0)
+        problems_warning(problems, config_line(&g->lines, group_settings, "protocol"),
+                         "health_check.protocol: is HTTP, as it does not follow protocol = HTTPS; "
+                         "say which of the two the targets answer probes in");
+}
+
 void config_advise(const struct config *config, struct problems *problems)
 {
     advise_idle(config, problems);
@@ -149,6 +162,7 @@ void config_advise(const struct config *config, struct problems *problems)
         const struct group_config *g = &config->groups[i];
         advise_health(g, problems);
         advise_protocol(g, problems);
+        advise_probes(g, problems);
         advise_stickiness(config, g, problems);
         if (!is_used(config, g))
             problems_warning(problems, g->lines.header,

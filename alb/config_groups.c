@@ -106,6 +106,7 @@ static void check_group(struct group_config *g, struct problems *problems)
     config_targets(g, problems);
     parse_matcher(g, problems);
     check_health(g, problems);
+    config_group_tls(g, problems);
     check_stickiness(g, problems);
 }
 

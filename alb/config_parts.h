@@ -34,6 +34,8 @@ void config_require(const struct section_lines *lines, const struct setting *tab
 void config_edge(struct config *config, struct problems *problems);
 /* The targets of one group. */
 void config_targets(struct group_config *group, struct problems *problems);
+/* What the group's targets are to prove. */
+void config_group_tls(struct group_config *g, struct problems *problems);
 
 void config_groups(struct config *config, struct problems *problems);
 void config_listeners(struct config *config, struct problems *problems);

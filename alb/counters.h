@@ -44,7 +44,8 @@ struct target_counters {
     metric_value code_1xx, code_2xx, code_3xx, code_4xx, code_5xx;
     metric_value connection_errors;
     metric_value connections;
-    metric_value tunnels; /* opened */
+    metric_value tls_full, tls_resumed, tls_errors; /* handshakes */
+    metric_value tunnels;                           /* opened */
     metric_value frames_from_client, frames_from_target;
     metric_value bytes_from_client, bytes_from_target; /* through tunnels */
     struct metric_histogram response_time;

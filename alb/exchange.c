@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "http/second.h"
+#include "net/tls_client.h"
 
 #include "alb/access_log.h"
 #include "alb/balance.h"
@@ -82,7 +83,7 @@ static bool connect_target(struct exchange *x, bool fresh)
 {
     const char *why = NULL;
 
-    x->conn = target_conn_take(x->worker, x->target, fresh, exchange_on_target, x, &why);
+    x->conn = target_conn_take(x->worker, x->target, x->tls, fresh, exchange_on_target, x, &why);
     if (x->conn == NULL) {
         metric_add(&x->target->counters.connection_errors, 1);
         exchange_fail(x, 502, "target connect failed");
@@ -188,6 +189,8 @@ struct exchange *exchange_start(struct worker *w, const struct exchange_client *
         return x;
     }
     hold_target(x, choice.target);
+    if (route->group->tls != NULL)
+        x->tls = tls_client_ref(route->group->tls);
     if (connect_target(x, x->is_upgrade))
         send_head(x, m, route, trace);
     return x;
@@ -211,6 +214,7 @@ void exchange_free(struct exchange **exchange)
     if (x == NULL)
         return;
     target_conn_close(&x->conn);
+    tls_client_unref(&x->tls);
     let_go_of_target(x);
     if (x->entry != NULL) {
         x->entry->end = x->why;
@@ -317,9 +321,7 @@ void exchange_abort(struct exchange *x, int status, const char *why)
 
 static uint32_t limit_ms(const struct exchange *x)
 {
-    if (x->conn != NULL && x->conn->is_connecting && x->idle_ms > TARGET_CONNECT_MS)
-        return TARGET_CONNECT_MS;
-    return x->idle_ms;
+    return x->conn == NULL ? x->idle_ms : target_conn_connect_limit_ms(x->conn, x->idle_ms);
 }
 
 uint32_t exchange_time_left(const struct exchange *x)
@@ -332,10 +334,12 @@ uint32_t exchange_time_left(const struct exchange *x)
 
 void exchange_expire(struct exchange *x)
 {
+    const char *why;
+
     if (x->conn != NULL && x->conn->is_connecting) {
-        metric_add(&x->target->counters.connection_errors, 1);
-        exchange_fail(x, 504, "target connect timeout");
-    } else if (!x->request_done && x->conn != NULL && buf_len(&x->conn->out) == 0) {
+        const int status = target_conn_connect_late(x->conn, &why);
+        exchange_fail(x, status, why);
+    } else if (!x->request_done && x->conn != NULL && target_conn_is_flushed(x->conn)) {
         exchange_fail(x, 408, "client sent no body within the idle timeout");
     } else if (!x->response_begun) {
         exchange_fail(x, 504, "target did not answer within the idle timeout");
@@ -421,10 +425,10 @@ void exchange_target_lost(struct exchange *x, const char *why)
 static void connected(struct exchange *x)
 {
     const char *why;
+    const int status = target_conn_finish_connect(x->conn, &why);
 
-    if (!target_conn_finish_connect(x->conn, &why)) {
-        metric_add(&x->target->counters.connection_errors, 1);
-        exchange_fail(x, 502, "target refused the connection");
+    if (status != 0) {
+        exchange_fail(x, status, why);
         return;
     }
     note_dispatch(x);

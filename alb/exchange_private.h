@@ -17,10 +17,13 @@ enum {
     EXCHANGE_INTERIM_MAX = 8,
 };
 
+struct tls_client;
+
 struct exchange {
     struct worker *worker;
     struct exchange_client client;
-    struct target *target; /* a reference, counted as outstanding */
+    struct target *target;  /* a reference, counted as outstanding */
+    struct tls_client *tls; /* a reference: what the target is to prove; NULL in plain text */
     struct target_conn *conn;
     enum exchange_state state;
     int status;      /* FAILED: what to answer; BROKEN: what it would have been */

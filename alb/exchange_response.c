@@ -91,7 +91,7 @@ static void finish(struct exchange *x, bool leftover)
     if (leftover)
         metric_add(&x->worker->counters.desync_suspects, 1);
     if (x->target_keeps_alive && x->request_done && !x->request_cut && !x->use_once && !leftover &&
-        buf_len(&x->conn->out) == 0) {
+        target_conn_is_flushed(x->conn)) {
         buf_done(&x->conn->in); /* a head that came in pieces; all of it is used */
         target_conn_give(&x->conn);
     } else {
@@ -276,7 +276,11 @@ static void feed_and_keep(struct exchange *x, struct span fresh)
 
 static void on_eof(struct exchange *x, const char *why)
 {
-    if (x->response_begun && http_body_ends_at_eof(&x->response_body)) {
+    const bool ends_here = x->response_begun && http_body_ends_at_eof(&x->response_body);
+
+    if (ends_here && stream_is_truncated(&x->conn->stream)) {
+        exchange_target_lost(x, "target ended the body without a TLS close_notify");
+    } else if (ends_here) {
         x->target_keeps_alive = false;
         finish(x, false);
     } else {

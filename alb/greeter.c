@@ -181,6 +181,7 @@ void greeter_init(struct greeter *g, struct balancer *balancer, int index)
     list_init(&g->waiting);
     log_buffer_init(&g->connection_log, &g->loop, &balancer->connection_log);
     handshaker_init(&g->handshaker, &g->loop, 0, on_handshake, g);
+    dial_desk_init(&g->dials, &g->loop);
     ev_timer_init(&g->retry, on_retry, RETRY_S, RETRY_S);
     g->retry.data = g;
 }
@@ -201,6 +202,7 @@ void greeter_done(struct greeter *g)
     loop_run_left(&g->loop);
     greeter_unlisten(&g->loop, NULL);
     handshaker_done(&g->handshaker);
+    dial_desk_done(&g->dials);
     drop_waiting(g);
     log_buffer_done(&g->connection_log);
     ev_timer_stop(g->loop.ev, &g->retry);

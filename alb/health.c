@@ -128,13 +128,22 @@ static void on_result(void *user, const struct health_result *result)
 static void on_tick(struct ev_loop *loop, ev_timer *timer, int revents)
 {
     struct probe *p = timer->data;
-    const struct group_options *options = &p->config->options;
+    const struct group_config *config = p->config;
+    char name[IP_TEXT_MAX];
     (void)loop;
     (void)revents;
 
-    if (!p->check.is_running)
-        health_check_start(&p->check, &p->target->addr, options->health_path,
-                           options->health_timeout_ms);
+    if (p->check.is_running)
+        return;
+    const struct health_question q = {
+        .target = &p->target->addr,
+        .path = config->options.health_path,
+        .timeout_ms = config->options.health_timeout_ms,
+        .tls = config->health_tls,
+        .resume = p->target->tls,
+        .tls_name = target_tls_name(p->target, name),
+    };
+    health_check_start(&p->check, &q);
 }
 
 /* --- starting, changing, stopping ----------------------------------------------- */

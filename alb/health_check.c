@@ -12,6 +12,7 @@
 #include "base/bug.h"
 #include "base/clock.h"
 #include "http/parse.h"
+#include "net/tls_client.h"
 
 enum { REQUEST_MAX = 2048, READ_BYTES = 4096 };
 
@@ -45,15 +46,15 @@ static void watch(struct health_check *c, int events)
 
 static void write_request(struct health_check *c)
 {
-    size_t moved;
+    size_t moved = 0;
+    const bool is_taken = buf_len(&c->out) == 0; /* by TLS, which has it yet */
 
-    switch (stream_write(&c->stream, buf_data(&c->out), &moved)) {
+    switch (is_taken ? stream_flush(&c->stream)
+                     : stream_write(&c->stream, buf_data(&c->out), &moved)) {
     case STREAM_MOVED:
-        buf_drop(&c->out, moved);
-        if (buf_len(&c->out) == 0)
-            watch(c, EV_READ);
-        return;
     case STREAM_BLOCKED:
+        buf_drop(&c->out, moved);
+        watch(c, buf_len(&c->out) > 0 || stream_wants(&c->stream) != 0 ? EV_WRITE : EV_READ);
         return;
     case STREAM_EOF:
     case STREAM_FAILED:
@@ -61,6 +62,28 @@ static void write_request(struct health_check *c)
         return;
     }
     bug("unknown outcome of a write");
+}
+
+/* The socket is connected, or cannot be: the first write tells. */
+static void shake_hands(struct health_check *c)
+{
+    switch (tls_handshake(c->stream.tls)) {
+    case TLS_DONE:
+        c->is_shaking = false;
+        write_request(c);
+        return;
+    case TLS_WANT_READ:
+        watch(c, EV_READ);
+        return;
+    case TLS_WANT_WRITE:
+        watch(c, EV_WRITE);
+        return;
+    case TLS_PLAIN_HTTP: /* only servers are told that */
+    case TLS_FAILED:
+        fail(c, tls_client_why(c->stream.tls));
+        return;
+    }
+    bug("unknown outcome of a handshake");
 }
 
 /* 100 and 103 come before the answer; a 101 is one, though never a good one. */
@@ -91,7 +114,7 @@ static void read_head(struct health_check *c)
     }
 }
 
-static void read_answer(struct health_check *c)
+static void read_some(struct health_check *c)
 {
     char *space = buf_space(&c->in, READ_BYTES);
     size_t moved;
@@ -118,12 +141,22 @@ static void read_answer(struct health_check *c)
     bug("unknown outcome of a read");
 }
 
+/* TLS may hold bytes that the socket will never announce again. */
+static void read_answer(struct health_check *c)
+{
+    do
+        read_some(c);
+    while (c->is_running && stream_pending(&c->stream) > 0);
+}
+
 static void on_io(struct ev_loop *loop, ev_io *io, int revents)
 {
     struct health_check *c = io->data;
     (void)loop;
 
-    if (revents & EV_WRITE)
+    if (c->is_shaking)
+        shake_hands(c);
+    else if (revents & EV_WRITE)
         write_request(c);
     else
         read_answer(c);
@@ -156,9 +189,19 @@ static void write_head(struct buf *out, const struct addr *target, const char *p
               path, is_unix ? "localhost" : addr_format(target, host));
 }
 
-void health_check_start(struct health_check *c, const struct addr *target, const char *path,
-                        uint32_t timeout_ms)
+static void open_stream(struct health_check *c, const struct health_question *q, int fd)
 {
+    struct tls_session *tls =
+        q->tls == NULL ? NULL : tls_client_session(q->tls, q->resume, q->tls_name, fd);
+
+    c->is_shaking = tls != NULL;
+    stream_init(&c->stream, fd, tls);
+}
+
+void health_check_start(struct health_check *c, const struct health_question *q)
+{
+    const struct addr *target = q->target;
+
     if (c->is_running)
         bug("two health checks of one target at a time");
     c->is_running = true;
@@ -170,14 +213,14 @@ void health_check_start(struct health_check *c, const struct addr *target, const
         finish(c, (struct health_result){ .outcome = HEALTH_NOT_MADE, .why = strerror(errno) });
         return;
     }
-    stream_init(&c->stream, fd, NULL);
+    open_stream(c, q, fd);
     if (connect(fd, &target->sa, target->len) == -1 && errno != EINPROGRESS) {
         fail(c, strerror(errno));
         return;
     }
-    write_head(&c->out, target, path);
+    write_head(&c->out, target, q->path);
     watch(c, EV_WRITE);
-    ev_timer_set(&c->deadline, timeout_ms / 1000.0, 0);
+    ev_timer_set(&c->deadline, q->timeout_ms / 1000.0, 0);
     ev_timer_start(c->loop, &c->deadline);
 }
 

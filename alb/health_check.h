@@ -1,6 +1,9 @@
 /*
  * health_check.h -- one health check: connect, ask, read the head of the
  * answer, close. What it means for the target is health.c's business.
+ *
+ * TLS handshakes are made here, on the control thread: it carries no traffic,
+ * and all but the first of a target are resumed.
  */
 #ifndef ALB_HEALTH_CHECK_H
 #define ALB_HEALTH_CHECK_H
@@ -14,6 +17,8 @@
 #include "net/stream.h"
 
 struct http_message;
+struct tls_client;
+struct tls_resume;
 
 enum health_outcome {
     HEALTH_ANSWERED,  /* `status` is the response's */
@@ -44,6 +49,7 @@ struct health_check {
     struct stream stream;
     struct buf out, in; /* no memory between checks */
     size_t scanned;
+    bool is_shaking; /* hands: TLS, on the way */
     uint64_t began_ms;
     bool is_running;
 };
@@ -51,9 +57,18 @@ struct health_check {
 void health_check_init(struct health_check *c, struct ev_loop *loop, struct http_message *answer,
                        health_check_fn *on_result, void *user);
 
-/* GET `path` over a new connection. Not while one is running. */
-void health_check_start(struct health_check *c, const struct addr *target, const char *path,
-                        uint32_t timeout_ms);
+/* What to ask, and whom. Borrowed for the call. */
+struct health_question {
+    const struct addr *target;
+    const char *path;
+    uint32_t timeout_ms;
+    struct tls_client *tls; /* NULL: in plain text */
+    struct tls_resume *resume;
+    const char *tls_name; /* as for tls_client_session() */
+};
+
+/* GET over a new connection. Not while one is running. */
+void health_check_start(struct health_check *c, const struct health_question *q);
 
 /* Without a result. Harmless when none is running. */
 void health_check_cancel(struct health_check *c);

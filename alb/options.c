@@ -198,11 +198,29 @@ const struct setting group_settings[] = {
     { "protocol_version", SETTING_CHOICE, FIELD(protocol_version), "HTTP1", 0, 0, protocol_versions,
       APPLIES_RELOAD,
       "What the targets speak. Clients speak HTTP/1.1 here, so that the other two answer 464." },
+    { "protocol", SETTING_CHOICE, FIELD(protocol), "HTTP", 0, 0, protocols, APPLIES_NEW_CONNECTIONS,
+      "What the targets speak. WebSockets go over it too." },
+    { "tls.verify", SETTING_BOOL, FIELD(tls_verify), "false", 0, 0, NULL, APPLIES_NEW_CONNECTIONS,
+      "With HTTPS: refuse a target whose certificate is not signed by an authority of tls.ca_file, "
+      "has expired, or is for another name. Without, any certificate will do, as to the managed "
+      "balancer." },
+    { "tls.ca_file", SETTING_TEXT, FIELD(tls_ca_file), "/etc/ssl/certs/ca-certificates.crt", 0, 0,
+      NULL, APPLIES_NEW_CONNECTIONS,
+      "With tls.verify: PEM file of the authorities' certificates, or of a target's own." },
+    { "tls.server_name", SETTING_TEXT, FIELD(tls_server_name), "", 0, 0, NULL,
+      APPLIES_NEW_CONNECTIONS,
+      "With HTTPS: the name that the targets are asked for (SNI) and that their certificates are "
+      "verified for; empty is the target's own: its address, which is never asked for, or its DNS "
+      "name." },
     { "deregistration_delay.timeout_seconds", SETTING_DURATION, FIELD(deregistration_delay_ms),
       "300", 0, HOUR, NULL, APPLIES_RELOAD,
       "How long a target that is taken out may finish what it carries." },
     { "health_check.enabled", SETTING_BOOL, FIELD(health_enabled), "true", 0, 0, NULL,
       APPLIES_RELOAD, "Probe the targets; without it each one counts as healthy." },
+    { "health_check.protocol", SETTING_CHOICE, FIELD(health_protocol), "HTTP", 0, 0, protocols,
+      APPLIES_RELOAD,
+      "What the probes speak; it does not follow protocol. The certificate is verified as for "
+      "requests." },
     { "health_check.path", SETTING_TEXT, FIELD(health_path), "/", 0, 0, NULL, APPLIES_RELOAD,
       "Path, and query if any, of the GET that probes; at most 1024 characters." },
     { "health_check.interval_seconds", SETTING_DURATION, FIELD(health_interval_ms), "30", 100,

@@ -49,7 +49,7 @@ struct edge_options {
     struct setting_list allow_ip_ranges; /* "PATH SERVICE" */
 };
 
-enum listener_protocol { PROTOCOL_HTTP, PROTOCOL_HTTPS };
+enum protocol { PROTOCOL_HTTP, PROTOCOL_HTTPS };
 
 /* The request headers of ours whose names a listener may change. */
 enum request_header {
@@ -81,7 +81,7 @@ enum response_header {
 
 struct listener_options {
     char *bind;
-    int protocol; /* enum listener_protocol */
+    int protocol; /* enum protocol */
     char *certificate;
     char *certificate_key;                   /* "": in the certificate's file */
     char *request_names[REQUEST_HEADERS];    /* "": as the managed balancer calls it */
@@ -97,8 +97,13 @@ struct group_options {
     struct setting_list target;
     uint32_t port;        /* of targets that name none; 0: there is none */
     int protocol_version; /* enum protocol_version */
+    int protocol;  /* enum protocol */
+    bool tls_verify;
+    char *tls_ca_file;
+    char *tls_server_name; /* "": the target's own */
     uint32_t deregistration_delay_ms;
     bool health_enabled;
+    int health_protocol; /* enum protocol */
     char *health_path;
     uint32_t health_interval_ms, health_timeout_ms;
     uint32_t healthy_threshold, unhealthy_threshold;

@@ -5,6 +5,7 @@
 
 #include "base/bug.h"
 #include "base/mem.h"
+#include "net/tls_client.h"
 #include "stickiness/stickiness.h"
 
 #include "alb/config.h"
@@ -52,7 +53,16 @@ void target_unref(struct target **t)
         return;
     free(gone->key);
     free(gone->origin);
+    tls_resume_unref(&gone->tls);
     free(gone);
+}
+
+const char *target_tls_name(const struct target *t, char out[IP_TEXT_MAX])
+{
+    struct ip ip;
+
+    out[0] = '\0';
+    return addr_ip(&t->addr, &ip) ? ip_format(&ip, out) : out;
 }
 
 bool target_is_usable(const struct target *t)
@@ -121,6 +131,7 @@ static struct target *make(struct registry *r, const char *group, const char *te
     t->group = t->key;
     t->text = t->key + group_size;
     t->addr = *addr;
+    t->tls = tls_resume_new();
     t->id = stickiness_id(span_text(t->text));
     atomic_init(&t->refs, 1); /* the registry's */
     atomic_init(&t->state, TARGET_INITIAL);

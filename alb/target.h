@@ -23,6 +23,7 @@
 #include "alb/counters.h"
 
 struct config;
+struct tls_resume;
 
 /* The managed balancer's names and meaning. */
 enum target_state {
@@ -40,7 +41,8 @@ struct target {
     const char *group; /* in the key: the group's name */
     const char *text;  /* in the key: its own (target_name.h) */
     struct addr addr;
-    uint64_t id; /* stickiness_id(text) */
+    uint64_t id;            /* stickiness_id(text) */
+    struct tls_resume *tls; /* owned: what its next handshake may begin with */
 
     atomic_uint refs;
     atomic_int state;        /* enum target_state; written by the control thread */
@@ -69,6 +71,10 @@ static inline enum target_state target_state_of(const struct target *t)
 {
     return (enum target_state)atomic_load_explicit(&t->state, memory_order_relaxed);
 }
+
+/* The name that its certificate is to be for, when the group sets none: its IP address,
+ * or "" for a Unix socket. In `out`, which is also returned. */
+const char *target_tls_name(const struct target *t, char out[IP_TEXT_MAX]);
 
 /* May it get new requests? */
 bool target_is_usable(const struct target *t);

@@ -11,7 +11,9 @@
 #include <uthash.h>
 
 #include "base/mem.h"
+#include "net/tls_client.h"
 
+#include "alb/dial.h"
 #include "alb/target.h"
 #include "alb/worker.h"
 
@@ -22,6 +24,9 @@ static unsigned hash_of_pointer(const void *key)
     memcpy(&p, key, sizeof(p));
     return (unsigned)(((uint64_t)p * 0x9e3779b97f4a7c15u) >> 32);
 }
+
+static const char connect_late[] = "target connect timeout";
+static const char connect_refused[] = "target refused the connection";
 
 struct pool_slot {
     const struct target *target; /* the key; its connections hold the references */
@@ -109,12 +114,40 @@ static void on_io(struct ev_loop *loop, ev_io *io, int revents)
     conn->on_event(conn, revents);
 }
 
-/* An idle connection has nothing to say: it ended, or it talks out of turn. */
+/* An idle connection has nothing to say: it ended, or it talks out of turn. Only TLS
+ * may have something to itself: a session ticket. */
 static void on_idle_event(struct target_conn *conn, int revents)
 {
+    char byte;
+    size_t n;
     (void)revents;
+
+    if (conn->stream.tls != NULL && stream_read(&conn->stream, &byte, 1, &n) == STREAM_BLOCKED)
+        return;
     leave_pool(conn);
     target_conn_close(&conn);
+}
+
+/* The handshake thread is done with it: to its owner that is the socket's event. */
+static void on_dialed(void *user, const struct handshake_result *result)
+{
+    struct target_conn *conn = user;
+    struct target_counters *n = &conn->target->counters;
+
+    if (result->why == NULL) {
+        stream_init(&conn->stream, result->fd, result->tls);
+        metric_add(tls_session_resumed(result->tls) ? &n->tls_resumed : &n->tls_full, 1);
+    } else if (dial_is_connected(conn->dial)) {
+        metric_add(&n->tls_errors, 1);
+        conn->failed = result->why;
+        conn->failed_status = 502;
+    } else {
+        metric_add(&n->connection_errors, 1);
+        conn->failed = result->is_late ? connect_late : connect_refused;
+        conn->failed_status = result->is_late ? 504 : 502;
+    }
+    conn->dial = NULL;
+    conn->on_event(conn, EV_WRITE);
 }
 
 static int start_connect(const struct target *target, bool *is_connecting, const char **why)
@@ -136,7 +169,8 @@ static int start_connect(const struct target *target, bool *is_connecting, const
     return fd;
 }
 
-static struct target_conn *connect_new(struct worker *w, struct target *target, const char **why)
+static struct target_conn *connect_new(struct worker *w, struct target *target,
+                                       struct tls_client *tls, const char **why)
 {
     bool is_connecting = false;
     int fd = start_connect(target, &is_connecting, why);
@@ -146,27 +180,33 @@ static struct target_conn *connect_new(struct worker *w, struct target *target, 
     struct target_conn *conn = mem_new(struct target_conn);
     conn->worker = w;
     conn->target = target_ref(target);
-    conn->is_connecting = is_connecting;
-    stream_init(&conn->stream, fd, NULL);
+    conn->is_connecting = is_connecting || tls != NULL;
+    stream_init(&conn->stream, tls == NULL ? fd : -1, NULL);
     list_init(&conn->link);
     buf_init(&conn->out, TARGET_OUT_MAX);
     buf_init(&conn->in, HTTP_RESPONSE_HEAD_MAX + LOOP_SCRATCH_BYTES);
     ev_io_init(&conn->io, on_io, fd, EV_READ);
     conn->io.data = conn;
+    if (tls != NULL) {
+        conn->tls = tls_client_ref(tls);
+        conn->dial = dial_start(w, target, tls, fd, on_dialed, conn);
+    }
     metric_add(&target->counters.connections, 1);
     return conn;
 }
 
 /* One that has an event waiting in this very turn has ended: on_idle_event() is
- * only yet to be called for it. */
-static struct target_conn *take_idle(struct pool *p, struct target *target)
+ * only yet to be called for it. One that was made before a reload changed what its
+ * target is to prove is of no use. */
+static struct target_conn *take_idle(struct pool *p, struct target *target,
+                                     const struct tls_client *tls)
 {
     const struct pool_slot *slot;
 
     while ((slot = slot_of(p, target)) != NULL) {
         struct target_conn *conn = list_entry(slot->idle.next, struct target_conn, link);
         leave_pool(conn);
-        if (!ev_is_pending(&conn->io)) {
+        if (!ev_is_pending(&conn->io) && conn->tls == tls) {
             conn->was_used = true;
             return conn;
         }
@@ -175,13 +215,14 @@ static struct target_conn *take_idle(struct pool *p, struct target *target)
     return NULL;
 }
 
-struct target_conn *target_conn_take(struct worker *w, struct target *target, bool fresh,
-                                     target_conn_fn *on_event, void *owner, const char **why)
+struct target_conn *target_conn_take(struct worker *w, struct target *target,
+                                     struct tls_client *tls, bool fresh, target_conn_fn *on_event,
+                                     void *owner, const char **why)
 {
-    struct target_conn *conn = fresh ? NULL : take_idle(&w->pool, target);
+    struct target_conn *conn = fresh ? NULL : take_idle(&w->pool, target, tls);
 
     if (conn == NULL)
-        conn = connect_new(w, target, why);
+        conn = connect_new(w, target, tls, why);
     if (conn != NULL) {
         conn->on_event = on_event;
         conn->owner = owner;
@@ -214,6 +255,8 @@ static void free_conn(struct target_conn *c)
     ev_io_stop(c->worker->loop.ev, &c->io);
     buf_done(&c->in);
     buf_done(&c->out);
+    dial_let_go(&c->dial);
+    tls_client_unref(&c->tls);
     target_unref(&c->target);
     free(c);
 }
@@ -239,19 +282,45 @@ void target_conn_release_stream(struct target_conn **conn, struct stream *stream
     free_conn(c);
 }
 
-bool target_conn_finish_connect(struct target_conn *conn, const char **why)
+int target_conn_finish_connect(struct target_conn *conn, const char **why)
 {
     int error = 0;
     socklen_t size = sizeof(error);
 
-    if (getsockopt(conn->stream.fd, SOL_SOCKET, SO_ERROR, &error, &size) == -1)
+    *why = conn->failed;
+    if (conn->failed != NULL)
+        return conn->failed_status;
+    if (conn->tls == NULL && getsockopt(conn->stream.fd, SOL_SOCKET, SO_ERROR, &error, &size) == -1)
         error = errno;
     if (error != 0) {
-        *why = strerror(error);
-        return false;
+        metric_add(&conn->target->counters.connection_errors, 1);
+        *why = connect_refused;
+        return 502;
     }
     conn->is_connecting = false;
-    return true;
+    return 0;
+}
+
+int target_conn_connect_late(struct target_conn *conn, const char **why)
+{
+    const bool is_shaking = conn->dial != NULL && dial_is_connected(conn->dial);
+    struct target_counters *n = &conn->target->counters;
+
+    metric_add(is_shaking ? &n->tls_errors : &n->connection_errors, 1);
+    *why = is_shaking ? "the TLS handshake with the target took too long" : connect_late;
+    return is_shaking ? 502 : 504;
+}
+
+uint32_t target_conn_connect_limit_ms(const struct target_conn *conn, uint32_t limit_ms)
+{
+    const bool has_clock = conn->dial != NULL || !conn->is_connecting;
+
+    return !has_clock && limit_ms > TARGET_CONNECT_MS ? TARGET_CONNECT_MS : limit_ms;
+}
+
+bool target_conn_is_flushed(const struct target_conn *conn)
+{
+    return buf_len(&conn->out) == 0 && !(stream_wants(&conn->stream) & EV_WRITE);
 }
 
 bool target_conn_flush(struct target_conn *conn)
@@ -270,22 +339,27 @@ bool target_conn_flush(struct target_conn *conn)
         }
     }
     buf_release(&conn->out);
-    return true;
+    return conn->is_connecting || stream_flush(&conn->stream) != STREAM_FAILED;
 }
 
 void target_conn_watch(struct target_conn *conn, bool read)
 {
+    struct ev_loop *loop = conn->worker->loop.ev;
     int events = stream_wants(&conn->stream);
 
+    if (conn->stream.fd == -1) /* a handshake thread has it, or it never came back */
+        return;
     if (conn->is_connecting || buf_len(&conn->out) > 0)
         events |= EV_WRITE;
     if (read && !conn->is_connecting)
         events |= EV_READ;
-    if (ev_is_active(&conn->io) && (conn->io.events & (EV_READ | EV_WRITE)) == events)
-        return;
-    ev_io_stop(conn->worker->loop.ev, &conn->io);
-    if (events == 0)
-        return;
-    ev_io_set(&conn->io, conn->stream.fd, events);
-    ev_io_start(conn->worker->loop.ev, &conn->io);
+    if (!ev_is_active(&conn->io) || (conn->io.events & (EV_READ | EV_WRITE)) != events) {
+        ev_io_stop(loop, &conn->io);
+        ev_io_set(&conn->io, conn->stream.fd, events);
+        if (events != 0)
+            ev_io_start(loop, &conn->io);
+    }
+    /* TLS may hold bytes that the socket will never announce again. */
+    if ((events & EV_READ) && stream_pending(&conn->stream) > 0)
+        ev_feed_event(loop, &conn->io, EV_READ);
 }

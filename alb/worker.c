@@ -25,6 +25,7 @@ void worker_init(struct worker *w, struct balancer *balancer, int index)
     list_init(&w->listeners);
     list_init(&w->clients);
     pool_init(&w->pool);
+    dial_line_init(&w->dials);
     stickiness_cache_init(&w->cookies, balancer_seal_ring(balancer));
     log_buffer_init(&w->access_log, &w->loop, &balancer->access_log);
     log_buffer_init(&w->connection_log, &w->loop, &balancer->connection_log);
@@ -56,6 +57,7 @@ void worker_done(struct worker *w)
     clients_cut(w, NULL, "shutdown");
     tunnels_cut(w, NULL, true);
     pool_done(&w->pool);
+    dial_line_done(&w->dials, &w->loop);
     spares_done(&w->exchanges);
     log_buffer_done(&w->access_log);
     log_buffer_done(&w->connection_log);

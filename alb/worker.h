@@ -22,6 +22,7 @@
 #include "alb/closer.h"
 #include "alb/counters.h"
 #include "alb/log_buffer.h"
+#include "alb/dial.h"
 #include "alb/target_conn.h"
 #include "alb/transform.h"
 
@@ -54,6 +55,7 @@ struct worker {
     atomic_uint load; /* connections here, tunnels included; read by any thread */
     bool is_draining; /* no keep-alive any more */
     struct pool pool;
+    struct dial_line dials;  /* to HTTPS targets, on their way to the greeters */
     struct spares exchanges; /* of struct exchange */
     struct stickiness_cache cookies;
     struct log_buffer access_log, connection_log;

@@ -1,17 +1,18 @@
 /*
  * handshake.c -- TLS handshakes in progress.
  *
- *     SHAKING ---> (handed over)
- *        |
- *        +-- plain HTTP --> ANSWERED ---> (failed)
- *        +-- error, time-out ----------> (failed)
+ *     CONNECTING ---> SHAKING ---> (handed over)
+ *                        |
+ *                        +-- plain HTTP --> ANSWERED ---> (failed)
+ *                        +-- error, time-out ----------> (failed)
  *
- *   SHAKING   mbedTLS says what it waits for
- *   ANSWERED  400 and FIN are out; what still comes is read and thrown away,
- *             because closing with bytes unread sends RST, which can overtake
- *             the answer
+ *   CONNECTING  to a server
+ *   SHAKING     mbedTLS says what it waits for
+ *   ANSWERED    400 and FIN are out; what still comes is read and thrown away,
+ *               because closing with bytes unread sends RST, which can overtake
+ *               the answer
  *
- * shake_end() is the only way out, and takes the reason.
+ * end() is the only way out, and takes the reason.
  */
 #include <errno.h>
 #include <sys/epoll.h>
@@ -23,6 +24,7 @@
 #include "base/mem.h"
 
 #include "net/handshake.h"
+#include "net/tls_client.h"
 
 enum { DRAIN_MS = 2000, DRAIN_BYTES = 64 * 1024, EVENTS = 64 };
 
@@ -39,6 +41,7 @@ struct shake {
     struct handshaker *owner;
     int fd;
     struct tls_session *tls; /* owned; NULL in ANSWERED */
+    atomic_bool *connected;  /* to a server: whoever waits looks at it; else NULL */
     struct addr peer;
     uint64_t accepted_us;
     void *tag;
@@ -54,8 +57,13 @@ static uint32_t took_us(const struct shake *s)
     return took > UINT32_MAX ? UINT32_MAX : (uint32_t)took;
 }
 
+static bool is_connecting(const struct shake *s)
+{
+    return s->connected != NULL && !atomic_load_explicit(s->connected, memory_order_relaxed);
+}
+
 /* `why` is NULL when the handshake is done. */
-static void shake_end(struct shake *s, const char *why)
+static void end(struct shake *s, const char *why, bool is_late)
 {
     struct handshaker *h = s->owner;
 
@@ -72,6 +80,7 @@ static void shake_end(struct shake *s, const char *why)
         .took_us = took_us(s),
         .tag = s->tag,
         .why = why,
+        .is_late = is_late,
     };
     h->done(h->user, &result);
     if (why != NULL) {
@@ -79,6 +88,22 @@ static void shake_end(struct shake *s, const char *why)
         close(s->fd);
     }
     free(s);
+}
+
+static void shake_end(struct shake *s, const char *why)
+{
+    end(s, why, false);
+}
+
+static void shake_late(struct shake *s)
+{
+    if (is_connecting(s))
+        end(s, "the connection took too long", true);
+    else
+        end(s,
+            s->connected != NULL ? "the TLS handshake with the target took too long"
+                                 : "the handshake took too long",
+            true);
 }
 
 /* When the kernel has no memory for it, the time-out ends it. */
@@ -104,6 +129,12 @@ static void answer_plain_http(struct shake *s)
     wait_for(s, EPOLLIN);
 }
 
+/* Why a handshake failed, in words about who is at the other end. */
+static const char *objection(const struct shake *s)
+{
+    return s->connected != NULL ? tls_client_why(s->tls) : tls_session_error(s->tls);
+}
+
 static void shake(struct shake *s)
 {
     switch (tls_handshake(s->tls)) {
@@ -120,9 +151,25 @@ static void shake(struct shake *s)
         answer_plain_http(s);
         return;
     case TLS_FAILED:
-        shake_end(s, tls_session_error(s->tls));
+        shake_end(s, objection(s));
         return;
     }
+}
+
+static void connect_on(struct shake *s)
+{
+    int error = 0;
+    socklen_t size = sizeof(error);
+
+    if (getsockopt(s->fd, SOL_SOCKET, SO_ERROR, &error, &size) == -1)
+        error = errno;
+    if (error != 0) {
+        shake_end(s, strerror(error));
+        return;
+    }
+    atomic_store_explicit(s->connected, true, memory_order_relaxed);
+    wheel_set(&s->owner->loop->wheel, &s->timer, s->owner->timeout_ms);
+    shake(s);
 }
 
 static void drain(struct shake *s)
@@ -147,6 +194,8 @@ static void on_poll(struct ev_loop *loop, ev_io *io, int revents)
         struct shake *s = events[i].data.ptr;
         if (s->tls == NULL)
             drain(s);
+        else if (is_connecting(s))
+            connect_on(s);
         else
             shake(s);
     }
@@ -155,7 +204,11 @@ static void on_poll(struct ev_loop *loop, ev_io *io, int revents)
 static void on_timeout(struct wheel_timer *timer)
 {
     struct shake *s = list_entry(timer, struct shake, timer);
-    shake_end(s, s->tls == NULL ? plain_http : "the handshake took too long");
+
+    if (s->tls == NULL)
+        shake_end(s, plain_http);
+    else
+        shake_late(s);
 }
 
 void handshaker_init(struct handshaker *h, struct loop *loop, uint32_t timeout_ms,
@@ -185,20 +238,36 @@ void handshaker_done(struct handshaker *h)
     h->poll = -1;
 }
 
-void handshaker_begin(struct handshaker *h, int fd, const struct addr *peer,
-                      struct tls_server *server, void *tag)
+static struct shake *begin(struct handshaker *h, int fd, struct tls_session *tls, void *tag)
 {
     struct shake *s = mem_new(struct shake);
 
     s->owner = h;
     s->fd = fd;
-    s->tls = tls_session_new(server, fd);
-    s->peer = *peer;
+    s->tls = tls;
     s->accepted_us = clock_wall_us();
     s->tag = tag;
     list_append(&h->running, &s->link);
     h->count++;
-    wait_for(s, EPOLLIN);
     wheel_timer_init(&s->timer, on_timeout);
     wheel_set(&h->loop->wheel, &s->timer, h->timeout_ms);
+    return s;
+}
+
+void handshaker_begin(struct handshaker *h, int fd, const struct addr *peer,
+                      struct tls_server *server, void *tag)
+{
+    struct shake *s = begin(h, fd, tls_session_new(server, fd), tag);
+
+    s->peer = *peer;
+    wait_for(s, EPOLLIN);
+}
+
+void handshaker_connect(struct handshaker *h, int fd, struct tls_session *tls,
+                        atomic_bool *connected, void *tag)
+{
+    struct shake *s = begin(h, fd, tls, tag);
+
+    s->connected = connected;
+    wait_for(s, EPOLLOUT);
 }

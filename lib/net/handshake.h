@@ -4,7 +4,8 @@
  * A handshaker belongs to a handshake thread's loop. It is given accepted
  * sockets, drives each through its handshake within the time-out, and hands
  * the finished session to its owner, who passes it on to a loop. A plain HTTP
- * request on a TLS port is answered 400 here.
+ * request on a TLS port is answered 400 here. Sockets that connect to a server
+ * are driven likewise, each of the two steps within the time-out.
  *
  * It watches the sockets by an epoll of its own, which it takes them out of
  * before it hands them over: libev leaves what it no longer watches in its
@@ -15,6 +16,7 @@
 #define NET_HANDSHAKE_H
 
 #include <ev.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -23,15 +25,17 @@
 #include "net/loop.h"
 #include "net/tls.h"
 
-/* One accepted connection on its way to a loop. */
+/* One connection on its way to a loop. */
 struct handshake_result {
     int fd;                  /* the receiver's to close */
     struct tls_session *tls; /* the receiver's; NULL when it failed */
-    struct addr peer;
-    uint64_t accepted_us; /* wall clock */
+    struct addr peer;        /* of an accepted one */
+    uint64_t accepted_us;    /* wall clock; or when it was begun */
     uint32_t took_us;
     void *tag;       /* what handshaker_begin() was given */
-    const char *why; /* NULL, or why it failed: a literal or lives for the call */
+    const char *why; /* NULL, or why it failed: a literal or lives for the call; with
+                        handshaker_connect() it lives as long as the process */
+    bool is_late;    /* failed by the time-out */
 };
 
 /* Success: takes fd and tls. Failure: the handshaker closes fd after the call.
@@ -59,5 +63,10 @@ void handshaker_done(struct handshaker *h);
 /* Takes the descriptor. `tag` comes back in the result, always in a later turn. */
 void handshaker_begin(struct handshaker *h, int fd, const struct addr *peer,
                       struct tls_server *server, void *tag);
+
+/* Takes the descriptor, which is connecting or connected, and our session for it.
+ * *connected is set when it is; any thread may read it until `done` is called. */
+void handshaker_connect(struct handshaker *h, int fd, struct tls_session *tls,
+                        atomic_bool *connected, void *tag);
 
 #endif

@@ -354,6 +354,6 @@ const char *tls_client_why(const struct tls_session *session)
         if (reasons[i].code == code)
             return reasons[i].why;
     }
-    const char *text = code < 0 ? mbedtls_high_level_strerr(code) : NULL;
+    const char *text = code < 0 ? mbedtls_high_level_strerr(code) : strerror(code);
     return text != NULL ? text : "the TLS handshake with the target failed";
 }

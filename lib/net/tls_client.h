@@ -57,7 +57,8 @@ void tls_resume_unref(struct tls_resume **resume); /* NULL is fine */
 struct tls_session *tls_client_session(struct tls_client *client, struct tls_resume *resume,
                                        const char *name, int fd);
 
-/* Why its handshake failed, in a sentence about "the target": a literal. */
+/* Why its handshake failed, in a sentence about "the target" or the system's words; lives
+ * as long as the process. */
 const char *tls_client_why(const struct tls_session *session);
 
 #endif

@@ -6,6 +6,7 @@ import pytest
 
 import chat
 import harness
+import tls_targets
 
 # How a program ends that aborted, or that valgrind (--error-exitcode=9) has complained of: no
 # test may overlook it.
@@ -66,4 +67,30 @@ def start_wsserver(started, tmp_path):
         node = chat.Wsserver(tmp_path, name, **settings)
         started.append(node)
         return node.start(wait)
+    return start
+
+
+@pytest.fixture(scope="session")
+def certificates(tmp_path_factory):
+    return tls_targets.Certificates(tmp_path_factory.mktemp("certificates"))
+
+
+@pytest.fixture
+def start_tls_target(started, certificates):
+    """start_tls_target(script=answer(), cert="good", **versions) -> tls_targets.TlsTarget"""
+    def start(script=None, cert="good", **versions):
+        context = tls_targets.server_context(certificates.path(cert), **versions)
+        target = tls_targets.TlsTarget(script or harness.answer(), context)
+        started.append(target)
+        return target
+    return start
+
+
+@pytest.fixture
+def start_raw_target(started):
+    """start_raw_target(script) -> tls_targets.RawTarget"""
+    def start(script):
+        target = tls_targets.RawTarget(script)
+        started.append(target)
+        return target
     return start

@@ -107,8 +107,27 @@ static const struct text_case listener_cases[] = {
 };
 
 #define TARGET_FORM "IP:port, [IPv6]:port, unix:/path or dns:NAME:port, then [weight=N]"
+#define TLS "protocol = HTTPS\nhealth_check.protocol = HTTPS\n"
 
 static const struct text_case group_cases[] = {
+    { "HTTPS", EDGE LISTENER GROUP TLS, "" },
+    { "HTTPS, verified", EDGE LISTENER GROUP TLS "tls.verify = on\ntls.ca_file = both.pem\n", "" },
+    { "HTTPS by name", EDGE LISTENER GROUP TLS "tls.server_name = app.internal\n", "" },
+    { "probes only", EDGE LISTENER GROUP "health_check.protocol = HTTPS\ntls.server_name = a\n",
+      "" },
+    { "no authorities", EDGE LISTENER GROUP TLS "tls.verify = on\ntls.ca_file = none.pem\n",
+      "f:11: tls.ca_file: *none.pem*\n" },
+    { "no certificate in the authorities' file",
+      EDGE LISTENER GROUP TLS "tls.verify = on\ntls.ca_file = one.txt\n",
+      "f:11: tls.ca_file: one.txt: no PEM certificate in it *\n" },
+    { "no name", EDGE LISTENER GROUP TLS "tls.server_name = https://app\n",
+      "f:10: tls.server_name: \"https://app\" is not a host name or an IP address, such as "
+      "app.internal\n" },
+    { "TLS in plain text",
+      EDGE LISTENER GROUP "tls.verify = off\ntls.ca_file = both.pem\ntls.server_name = a\n",
+      "f:8: tls.verify: is for HTTPS; say protocol = HTTPS or take it out\n"
+      "f:9: tls.ca_file: is for HTTPS; say protocol = HTTPS or take it out\n"
+      "f:10: tls.server_name: is for HTTPS; say protocol = HTTPS or take it out\n" },
     { "no target", EDGE LISTENER "[target_group chat]\n", "" },
     { "target twice", EDGE LISTENER GROUP "target = [::1]:1\ntarget = 127.0.0.1:9001 weight=5\n",
       "f:9: target: 127.0.0.1:9001 is already in this group at line 7\n" },

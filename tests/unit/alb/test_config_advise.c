@@ -34,6 +34,14 @@ static const struct text_case advice_cases[] = {
                               "health_check.timeout_seconds = 1\n",
       "f:11: warning: health_check.timeout_seconds: 1s is not less than the interval of 500ms: "
       "probes would overlap\n" },
+    { "plain probes of TLS targets", ALB EDGE LISTENER GROUP "protocol = HTTPS\n",
+      "f:10: warning: health_check.protocol: is HTTP, as it does not follow protocol = HTTPS; say "
+      "which of the two the targets answer probes in\n" },
+    { "plain probes, as said",
+      ALB EDGE LISTENER GROUP "protocol = HTTPS\nhealth_check.protocol = HTTP\n", "" },
+    { "authorities for nothing",
+      ALB EDGE LISTENER GROUP "health_check.protocol = HTTPS\ntls.ca_file = both.pem\n",
+      "f:11: warning: tls.ca_file: nothing is verified; say tls.verify = true as well\n" },
     { "no probes",
       ALB EDGE LISTENER GROUP "health_check.enabled = no\n"
                               "health_check.interval_seconds = 1\n",

@@ -15,6 +15,7 @@
 #include "base/clock.h"
 #include "net/handshake.h"
 #include "net/stream.h"
+#include "net/tls_client.h"
 
 #include "make_cert.h"
 #include "tls_peer.h"
@@ -32,6 +33,7 @@ static struct {
     uint64_t accepted_us;
     void *tag;
     char why[200];
+    bool is_late;
 } seen;
 
 static void on_done(void *user, struct handshake_result *result)
@@ -45,6 +47,7 @@ static void on_done(void *user, struct handshake_result *result)
     seen.peer = result->peer;
     seen.accepted_us = result->accepted_us;
     seen.tag = result->tag;
+    seen.is_late = result->is_late;
     snprintf(seen.why, sizeof(seen.why), "%s", result->why == NULL ? "" : result->why);
 }
 
@@ -309,6 +312,108 @@ static void test_plain_http_without_end(void **state)
     close(fd);
 }
 
+/* --- to a server ------------------------------------------------------------------ */
+
+static int listen_somewhere(struct addr *addr)
+{
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+
+    *addr = (struct addr){ .len = sizeof(addr->in), .in = { .sin_family = AF_INET } };
+    addr->in.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    assert_int_equal(bind(fd, &addr->sa, addr->len), 0);
+    assert_int_equal(listen(fd, 1), 0);
+    assert_true(addr_local(fd, addr));
+    return fd;
+}
+
+static void connect_to(const struct addr *addr, atomic_bool *connected, void *tag)
+{
+    const struct tls_client_options o = { .ca_file = "", .server_name = "" };
+    struct tls_client *client = tls_client_new(&o, NULL, 0);
+    struct tls_resume *resume = tls_resume_new();
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+
+    atomic_init(connected, false);
+    connect(fd, &addr->sa, addr->len);
+    handshaker_connect(&h, fd, tls_client_session(client, resume, "localhost", fd), connected, tag);
+    tls_client_unref(&client);
+    tls_resume_unref(&resume);
+}
+
+static void test_connect(void **state)
+{
+    (void)state;
+    atomic_bool connected;
+    struct addr addr;
+    int listener = listen_somewhere(&addr);
+
+    connect_to(&addr, &connected, &addr);
+    assert_false(connected);
+    int fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK);
+    struct tls_session *theirs = tls_session_new(server, fd);
+    for (int i = 0; i < 5000 && seen.count == 0; i++) {
+        turn();
+        tls_handshake(theirs);
+        usleep(100);
+    }
+    assert_int_equal(seen.count, 1);
+    assert_string_equal(seen.why, "");
+    assert_ptr_equal(seen.tag, &addr);
+    assert_true(connected);
+    assert_string_equal(tls_session_sni(theirs), "localhost");
+    tls_session_free(&theirs);
+    tls_session_free(&seen.tls);
+    close(seen.fd);
+    close(fd);
+    close(listener);
+}
+
+static void test_connect_refused(void **state)
+{
+    (void)state;
+    atomic_bool connected;
+    struct addr addr;
+
+    close(listen_somewhere(&addr));
+    connect_to(&addr, &connected, NULL);
+    run_until_seen(1);
+    check_failed("Connection refused");
+    assert_false(connected);
+    assert_false(seen.is_late);
+}
+
+static void test_connect_to_the_silent(void **state)
+{
+    (void)state;
+    atomic_bool connected;
+    struct addr addr;
+    int listener = listen_somewhere(&addr);
+
+    h.timeout_ms = 100;
+    connect_to(&addr, &connected, NULL);
+    run_until_seen(1);
+    check_failed("the TLS handshake with the target took too long");
+    assert_true(connected);
+    assert_true(seen.is_late);
+    close(listener);
+}
+
+static void test_connect_to_another_language(void **state)
+{
+    (void)state;
+    atomic_bool connected;
+    struct addr addr;
+    int listener = listen_somewhere(&addr);
+
+    connect_to(&addr, &connected, NULL);
+    int fd = accept(listener, NULL, NULL);
+    assert_int_equal(send(fd, "220 ready\r\n", 11, 0), 11);
+    run_until_seen(1);
+    check_failed("what the target sent is not TLS");
+    close(fd);
+    close(listener);
+}
+
 static int make_server(void **state)
 {
     char path[] = "/tmp/postern-test-XXXXXX", why[300];
@@ -344,6 +449,10 @@ int main(void)
         EACH(test_plain_http),
         EACH(test_plain_http_with_a_body),
         EACH(test_plain_http_without_end),
+        EACH(test_connect),
+        EACH(test_connect_refused),
+        EACH(test_connect_to_the_silent),
+        EACH(test_connect_to_another_language),
     };
     return cmocka_run_group_tests(tests, make_server, free_server);
 }
