@@ -6,7 +6,7 @@ import pathlib
 import subprocess
 import sys
 
-from harness import CERT, PATIENCE, Process, free_port, wait_until
+from harness import CERT, PATIENCE, Process, free_port, make_certificate, wait_until
 
 HERE = pathlib.Path(__file__).resolve().parent
 
@@ -43,8 +43,9 @@ def config(ports, group="", idle=60):
 class NodeApp(Process):
     """One of servers.mjs."""
 
-    def __init__(self, folder, app, name=None):
-        super().__init__(folder, name or app, "node", HERE / "servers.mjs", app)
+    def __init__(self, folder, app, name=None, tls=False):
+        super().__init__(folder, name or app, "node", HERE / "servers.mjs", app,
+                         *([make_certificate()] if tls else []))
         self.port = None
 
     def start(self, wait=True):
@@ -60,10 +61,13 @@ class NodeApp(Process):
 class FastApi(Process):
     """fastapi_app.py under uvicorn."""
 
-    def __init__(self, folder):
+    def __init__(self, folder, tls=False):
         self.port = free_port()
+        certificate = make_certificate()
         super().__init__(folder, "uvicorn", sys.executable, "-m", "uvicorn", "--app-dir", HERE,
-                         "--port", self.port, "fastapi_app:app")
+                         "--port", self.port,
+                         *(["--ssl-certfile", certificate, "--ssl-keyfile", certificate]
+                           if tls else []), "fastapi_app:app")
 
     def start(self, wait=True):
         super().start(wait=False)

@@ -1,9 +1,12 @@
 // servers.mjs -- applications as their own manuals have them, one a name:
 //
-//     node servers.mjs NAME        prints the port that it listens on
+//     node servers.mjs NAME [PEM]    prints the port that it listens on
 //
+// With a PEM file of certificate and key it speaks HTTPS.
 // None knows that a balancer is in front of it.
+import fs from 'node:fs';
 import http from 'node:http';
+import https from 'node:https';
 import { createRequire } from 'node:module';
 
 const require = createRequire(import.meta.url);
@@ -57,8 +60,11 @@ const servers = {
   },
 };
 
-const server = http.createServer((request, response) => {
+const [name, file] = process.argv.slice(2);
+const answer = (request, response) => {
   if (request.url === '/health') response.end('ok');
-});
-await servers[process.argv[2]](server);
+};
+const pem = file && fs.readFileSync(file);
+const server = pem ? https.createServer({ cert: pem, key: pem }, answer) : http.createServer(answer);
+await servers[name](server);
 server.listen(0, '127.0.0.1', () => console.log(server.address().port));

@@ -12,6 +12,7 @@ import websockets
 from apps import Client, FastApi, NodeApp, config
 from harness import wait_until
 
+TLS = "protocol = HTTPS\ntls.verify = on\ntls.ca_file = {cert}"
 APPS = ["socketio", "ws", "sockjs", "mqtt", "graphql"]
 
 
@@ -38,6 +39,21 @@ def test_a_javascript_application_works_through_alb(app, tmp_path, start_alb, st
     assert not [row for row in alb.access_rows() if row.split(" ")[8][0] == "5"]
 
 
+@pytest.mark.parametrize("app", ["socketio", "ws", "sockjs"])
+def test_a_javascript_application_that_speaks_https_works_through_alb(app, tmp_path, start_alb,
+                                                                      started):
+    server = NodeApp(tmp_path, app, tls=True).start()
+    started.append(server)
+    alb = start_alb(config([server.port], TLS))
+
+    run_through(alb, started, app, "https")
+    row = alb.access_row("wss 20").split(" ")
+    assert row[8:10] == ["101", "101"], row
+    wait_until(lambda: alb.metric("alb_websocket_tunnels_open") == 0, "the tunnels to end")
+    assert not [row for row in alb.access_rows() if row.split(" ")[8][0] == "5"]
+    assert alb.metric("alb_target_tls_errors_total") == 0
+
+
 def test_socketio_polling_on_two_servers_needs_stickiness(tmp_path, start_alb, started):
     servers = [NodeApp(tmp_path, "socketio", f"socketio-{n}").start() for n in (1, 2)]
     started += servers
@@ -57,14 +73,21 @@ def curl(*args):
     return done.stdout
 
 
+@pytest.fixture(params=["http", "https"])
+def target(request):
+    """What the application itself speaks."""
+    return request.param
+
+
 @pytest.fixture
-def fastapi(tmp_path, start_alb, started):
-    server = FastApi(tmp_path).start()
+def fastapi(tmp_path, start_alb, started, target):
+    server = FastApi(tmp_path, target == "https").start()
     started.append(server)
-    return start_alb(config([server.port]))
+    return start_alb(config([server.port], TLS if target == "https" else ""))
 
 
-@pytest.mark.parametrize("listener", ["http", "https"])
+@pytest.mark.parametrize("listener,target", [("http", "http"), ("https", "http"),
+                                             ("https", "https")], indirect=["target"])
 def test_fastapi_requests_uploads_and_streams(listener, fastapi, tmp_path):
     url = fastapi.url("", listener, listener)
     item = json.loads(curl(f"{url}/items/7"))

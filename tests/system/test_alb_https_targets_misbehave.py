@@ -2,6 +2,7 @@
 reason, counted, and nothing left behind."""
 
 import os
+import select
 import ssl
 import struct
 import threading
@@ -112,20 +113,20 @@ def test_who_cannot_be_reached_is_a_connection_error(start_alb, start_raw_target
 
 
 def test_a_slow_handshake_holds_up_nobody(start_alb, start_tls_target, start_raw_target):
-    """A byte at a time from a real server, beside others that stall for good."""
+    """Fifty bytes at a time from a real server, beside others that stall for good."""
     target = start_tls_target()
 
     def trickle(sock, hello):
         with socket.create_connection(("127.0.0.1", target.port)) as real:
             real.sendall(hello)
-            for _ in range(2):  # its flight, then ours and its last one
-                flight = real.recv(65536)
-                for at in range(0, len(flight), 50):
-                    sock.sendall(flight[at:at + 50])
-                    time.sleep(0.005)
-                real.sendall(sock.recv(65536))
-            sock.sendall(real.recv(65536))
-            sock.recv(1)
+            while True:
+                for ready in select.select([sock, real], [], [], 10 * PATIENCE)[0]:
+                    data = ready.recv(65536)
+                    if not data:
+                        return
+                    for at in range(0, len(data), 50):
+                        (real if ready is sock else sock).sendall(data[at:at + 50])
+                        time.sleep(0.002)
     slow = start_raw_target(trickle)
     stalled = start_raw_target(stay_silent)
     alb = start_alb(groups_config({"slow": [slow], "stalled": [stalled], "good": [target]}))
