@@ -1,11 +1,24 @@
 /*
- * balance.h -- choosing a target: the cookie's first, then the next in turn, by
- * the targets' weights.
+ * balance.h -- choosing a target: the cookie's first, else by the group's algorithm.
+ *
+ * A target may be chosen when it is a member with a weight above 0, is healthy (or not
+ * checked; when the group fails open, group_health.h, in any health), is not draining, and
+ * is not full (target.max_connections). Weights mean:
+ *
+ *   round_robin                 how many of the turns it gets; in slow start fewer, growing
+ *                               evenly with time
+ *   least_outstanding_requests  what its count of open requests and WebSockets is divided by;
+ *                               between equals a draw decides
+ *   weighted_random             its chance; less while anomaly mitigation holds it back
+ *
+ * The draws are a function of how many were made before: the same order of requests gives the
+ * same choices.
  */
 #ifndef ALB_BALANCE_H
 #define ALB_BALANCE_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "base/seal.h"
@@ -14,14 +27,32 @@ struct group;
 struct http_message;
 struct target;
 
+/* Parts of a target's share are counted in these. */
+enum { SHARE_WHOLE = 1024 };
+
+/* What the choice depends on beside the group. */
+struct balance_ask {
+    const struct seal_ring *ring;
+    const struct http_message *request;
+    uint64_t wall_s;  /* for cookies */
+    uint64_t mono_ms; /* for slow start */
+};
+
 struct choice {
-    struct target *target; /* NULL: the group has none at all */
+    struct target *target; /* NULL: none */
+    const char *why;       /* then: a literal for the log */
     bool by_cookie;
 };
 
-/* A healthy target; when no target of the group is, any of them (fail open).
- * The reference stays the snapshot's: take one before the turn ends. */
-struct choice balance_choose(struct group *group, const struct seal_ring *ring,
-                             const struct http_message *request, uint64_t now_s);
+/* The target has a place taken in its outstanding count: target_release() gives it back. The
+ * reference stays the members': take one before the turn ends. */
+struct choice balance_choose(const struct group *group, const struct balance_ask *ask);
+
+/* For a retry: one whose id is none of `tried`, by the algorithm; cookies do not count. */
+struct choice balance_choose_other(const struct group *group, uint64_t mono_ms,
+                                   const uint64_t *tried, size_t tried_count);
+
+/* The part of its share that a target in slow start has after that long, 0..SHARE_WHOLE. */
+uint32_t slow_start_share(uint64_t elapsed_ms, uint32_t duration_ms);
 
 #endif

@@ -48,7 +48,57 @@ static void print_summary(const char *path, const struct config *c)
     printf("\n");
 }
 
-int check_file(const char *path)
+/* --- profile aws -------------------------------------------------------------------- */
+
+struct section {
+    const char *kind, *name; /* name NULL: it has none */
+    const struct setting *table;
+    const void *options;
+    const struct section_lines *lines;
+};
+
+static size_t print_differences(const char *path, const struct section *s)
+{
+    size_t count = 0;
+
+    for (const struct setting *row = s->table; row->key != NULL; row++) {
+        char value[SETTING_SHOWN_MAX];
+        if (!settings_differs_from_aws(row, s->options))
+            continue;
+        const int line = s->lines->rows[row - s->table];
+        printf("%s:%d: [%s%s%s] %s = %s%s; the managed balancer: %s\n", path,
+               line != 0 ? line : s->lines->header, s->kind, s->name != NULL ? " " : "",
+               s->name != NULL ? s->name : "", row->key, settings_show(row, s->options, value),
+               line != 0 ? "" : " (our default)", row->aws);
+        count++;
+    }
+    return count;
+}
+
+static void compare_with_aws(const char *path, const struct config *c)
+{
+    size_t count = print_differences(
+        path, &(struct section){ "alb", NULL, alb_settings, &c->alb, &c->alb_lines });
+
+    count += print_differences(
+        path, &(struct section){ "edge", NULL, edge_settings, &c->edge_options, &c->edge_lines });
+    for (size_t i = 0; i < c->listener_count; i++) {
+        const struct listener_config *l = &c->listeners[i];
+        count += print_differences(path, &(struct section){ "listener", l->name, listener_settings,
+                                                            &l->options, &l->lines });
+    }
+    for (size_t i = 0; i < c->group_count; i++) {
+        const struct group_config *g = &c->groups[i];
+        count += print_differences(path, &(struct section){ "target_group", g->name, group_settings,
+                                                            &g->options, &g->lines });
+    }
+    if (count == 0)
+        printf("%s: no setting differs from the managed balancer\n", path);
+}
+
+/* --- the command ---------------------------------------------------------------------- */
+
+static int check(const char *path, bool as_aws)
 {
     struct problems problems;
 
@@ -59,6 +109,18 @@ int check_file(const char *path)
     if (config == NULL)
         return 1;
     print_summary(path, config);
+    if (as_aws)
+        compare_with_aws(path, config);
     config_free(&config);
     return 0;
+}
+
+int check_file(const char *path)
+{
+    return check(path, false);
+}
+
+int check_file_as_aws(const char *path)
+{
+    return check(path, true);
 }

@@ -7,4 +7,8 @@
  * not. Warnings alone do not count. */
 int check_file(const char *path);
 
+/* The same, and on standard output each setting whose value is another than the managed
+ * balancer has: where the file, or our default, differs from profile = aws. */
+int check_file_as_aws(const char *path);
+
 #endif

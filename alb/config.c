@@ -280,16 +280,33 @@ static void reader_done(struct reader *r)
     free(r->headers);
 }
 
+static void use_managed_defaults(struct reader *r)
+{
+    struct config *c = r->config;
+
+    settings_use_aws(alb_settings, &c->alb, c->alb_lines.seen);
+    settings_use_aws(edge_settings, &c->edge_options, c->edge_lines.seen);
+    for (size_t i = 0; i < c->listener_count; i++)
+        settings_use_aws(listener_settings, &c->listeners[i].options, c->listeners[i].lines.seen);
+    for (size_t i = 0; i < c->group_count; i++)
+        settings_use_aws(group_settings, &c->groups[i].options, c->groups[i].lines.seen);
+    for (size_t i = 0; i < r->draft_count; i++)
+        settings_use_aws(rule_settings, &r->drafts[i].options, r->drafts[i].lines.seen);
+}
+
 /* All lines are in: look at what they say together. */
 static struct config *finish(struct reader *r, size_t errors_before)
 {
     struct config *c = r->config;
 
+    if (c->alb.profile == PROFILE_AWS)
+        use_managed_defaults(r);
     check_alb(c, r->problems);
     config_edge(c, r->problems);
     config_groups(c, r->problems);
     config_listeners(c, r->problems);
     config_rules(c, r->drafts, r->draft_count, r->problems);
+    config_groups_used(c);
     if (r->problems->errors > errors_before)
         config_free(&c);
     else

@@ -56,6 +56,8 @@ struct group_config {
     struct group_options options;
     struct target_config *targets;
     size_t target_count;
+    uint16_t health_port;         /* 0: the target's own */
+    bool is_used;                 /* some action forwards to it */
     struct status_range *matcher; /* owned; parsed health_check.matcher */
     size_t matcher_count;
     struct stickiness_policy stickiness; /* borrows from options */

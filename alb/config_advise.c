@@ -81,19 +81,6 @@ static void advise_forwarded(const struct config *c, struct problems *problems)
                          key);
 }
 
-static void advise_health(const struct group_config *g, struct problems *problems)
-{
-    static const char key[] = "health_check.timeout_seconds";
-    const struct group_options *o = &g->options;
-    char timeout[16], interval[16];
-
-    if (o->health_enabled && o->health_timeout_ms >= o->health_interval_ms)
-        problems_warning(problems, config_line(&g->lines, group_settings, key),
-                         "%s: %s is not less than the interval of %s: probes would overlap", key,
-                         text_format_duration(o->health_timeout_ms, timeout),
-                         text_format_duration(o->health_interval_ms, interval));
-}
-
 static void advise_protocol(const struct group_config *g, struct problems *problems)
 {
     static const char key[] = "protocol_version";
@@ -117,28 +104,6 @@ static void advise_stickiness(const struct config *c, const struct group_config 
                          key);
 }
 
-static bool forwards_to(const struct action *action, const struct group_config *g)
-{
-    for (size_t i = 0; i < action->group_count; i++) {
-        if (action->groups[i].group == g)
-            return true;
-    }
-    return false;
-}
-
-static bool is_used(const struct config *c, const struct group_config *g)
-{
-    for (size_t i = 0; i < c->listener_count; i++) {
-        const struct listener_config *l = &c->listeners[i];
-        bool used = forwards_to(&l->fallback.action, g);
-        for (size_t j = 0; j < l->rule_count && !used; j++)
-            used = forwards_to(&l->rules[j].action, g);
-        if (used)
-            return true;
-    }
-    return false;
-}
-
 /* The managed balancer's default, and its trap: a server that speaks TLS answers a plain
  * request with 400, or not at all. */
 static void advise_probes(const struct group_config *g, struct problems *problems)
@@ -160,11 +125,10 @@ void config_advise(const struct config *config, struct problems *problems)
     advise_forwarded(config, problems);
     for (size_t i = 0; i < config->group_count; i++) {
         const struct group_config *g = &config->groups[i];
-        advise_health(g, problems);
         advise_protocol(g, problems);
         advise_probes(g, problems);
         advise_stickiness(config, g, problems);
-        if (!is_used(config, g))
+        if (!g->is_used)
             problems_warning(problems, g->lines.header,
                              "[target_group %s] gets no requests: no action forwards to it",
                              g->name);

@@ -8,6 +8,7 @@
 
 enum {
     PATH_LONGEST = 1024,
+    MANAGED_TIMEOUT_MS = 2000, /* its shortest */
     STATUS_LOW = 200,
     STATUS_HIGH = 499,
 };
@@ -61,13 +62,68 @@ static bool is_request_path(const char *path)
     return path[0] == '/' && path[n] == '\0' && n <= PATH_LONGEST;
 }
 
-static void check_health(const struct group_config *g, struct problems *problems)
+static void check_port(struct group_config *g, struct problems *problems)
+{
+    const char *text = g->options.health_port;
+    uint64_t n;
+
+    if (span_equal_nocase(span_text(text), SPAN("traffic-port")))
+        return;
+    if (!text_u64(span_text(text), &n) || n < 1 || n > UINT16_MAX)
+        problems_error(problems, line_in(g, "health_check.port"),
+                       "health_check.port: \"%s\" is neither traffic-port nor 1-65535", text);
+    else
+        g->health_port = (uint16_t)n;
+}
+
+/* The managed balancer wants the interval to be greater. Of the short ones, which it does not
+ * have, probes may overlap: a turn is passed over then. */
+static void check_rhythm(struct group_config *g, struct problems *problems)
+{
+    static const char key[] = "health_check.timeout_seconds";
+    struct group_options *o = &g->options;
+    char timeout[16], interval[16];
+
+    if (!settings_was_set(group_settings, g->lines.seen, key)) {
+        const uint32_t most = o->health_interval_ms - o->health_interval_ms / 5;
+        o->health_timeout_ms = o->health_timeout_ms < most ? o->health_timeout_ms : most;
+    }
+    if (!o->health_enabled || o->health_timeout_ms < o->health_interval_ms)
+        return;
+    (o->health_timeout_ms >= MANAGED_TIMEOUT_MS ? problems_error : problems_warning)(
+        problems, line_in(g, key),
+        "%s: %s is not less than the interval of %s: probes would overlap; set it lower, or "
+        "health_check.interval_seconds higher",
+        key, text_format_duration(o->health_timeout_ms, timeout),
+        text_format_duration(o->health_interval_ms, interval));
+}
+
+static void check_health(struct group_config *g, struct problems *problems)
 {
     if (!is_request_path(g->options.health_path))
         problems_error(problems, line_in(g, "health_check.path"),
                        "health_check.path: a path begins with '/' and has at most %d visible "
                        "ASCII characters",
                        PATH_LONGEST);
+    check_port(g, problems);
+    check_rhythm(g, problems);
+}
+
+/* --- the algorithm ------------------------------------------------------------------- */
+
+static void check_algorithm(const struct group_config *g, struct problems *problems)
+{
+    const struct group_options *o = &g->options;
+
+    if (o->slow_start_ms != 0 && o->algorithm != ROUND_ROBIN)
+        problems_error(problems, line_in(g, "slow_start.duration_seconds"),
+                       "slow_start.duration_seconds: is only for load_balancing.algorithm.type = "
+                       "round_robin; set it to 0, or choose that one");
+    if (o->anomaly_mitigation && o->algorithm != WEIGHTED_RANDOM)
+        problems_error(problems, line_in(g, "load_balancing.algorithm.anomaly_mitigation"),
+                       "load_balancing.algorithm.anomaly_mitigation: is only for "
+                       "load_balancing.algorithm.type = weighted_random; turn it off, or choose "
+                       "that one");
 }
 
 /* --- stickiness --------------------------------------------------------------------- */
@@ -107,6 +163,7 @@ static void check_group(struct group_config *g, struct problems *problems)
     parse_matcher(g, problems);
     check_health(g, problems);
     config_group_tls(g, problems);
+    check_algorithm(g, problems);
     check_stickiness(g, problems);
 }
 
@@ -115,5 +172,21 @@ void config_groups(struct config *config, struct problems *problems)
     for (size_t i = 0; i < config->group_count; i++) {
         config->groups[i].index = i;
         check_group(&config->groups[i], problems);
+    }
+}
+
+static void mark_used(struct action *action)
+{
+    for (size_t i = 0; i < action->group_count; i++)
+        action->groups[i].group->is_used = true;
+}
+
+void config_groups_used(struct config *config)
+{
+    for (size_t i = 0; i < config->listener_count; i++) {
+        struct listener_config *l = &config->listeners[i];
+        mark_used(&l->fallback.action);
+        for (size_t j = 0; j < l->rule_count; j++)
+            mark_used(&l->rules[j].action);
     }
 }

@@ -38,6 +38,10 @@ void config_targets(struct group_config *group, struct problems *problems);
 void config_group_tls(struct group_config *g, struct problems *problems);
 
 void config_groups(struct config *config, struct problems *problems);
+
+/* Which groups get requests: after the rules. */
+void config_groups_used(struct config *config);
+
 void config_listeners(struct config *config, struct problems *problems);
 void config_headers(struct listener_config *listener, struct problems *problems);
 void config_rules(struct config *config, struct rule_draft *drafts, size_t count,

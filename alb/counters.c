@@ -117,3 +117,25 @@ const struct metric target_metrics[] = {
 };
 
 #undef COUNTER
+#define COUNTER(field, name, labels, help)                                                         \
+    {                                                                                              \
+        name, METRIC_COUNTER, offsetof(struct group_counters, field), labels, help                 \
+    }
+
+const struct metric group_metrics[] = {
+    COUNTER(unhealthy_routing, "unhealthy_routing_requests_total", NULL,
+            "Requests routed while this group failed open (UnhealthyRoutingRequestCount)."),
+    COUNTER(non_sticky, "non_sticky_requests_total", NULL,
+            "Requests of a sticky group that went to a newly chosen target "
+            "(NonStickyRequestCount)."),
+    COUNTER(no_target, "requests_without_target_total", "reason=\"none\"",
+            "Requests answered with 503: this group has no target to choose, or all of them have "
+            "target.max_connections."),
+    COUNTER(all_full, "requests_without_target_total", "reason=\"full\"", NULL),
+    COUNTER(retries, "retries_total", "outcome=\"sent\"",
+            "Requests that a target did not answer at all and that were tried on another."),
+    COUNTER(retries_without_target, "retries_total", "outcome=\"no_target\"", NULL),
+    { .name = NULL },
+};
+
+#undef COUNTER

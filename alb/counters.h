@@ -1,5 +1,5 @@
 /*
- * counters.h -- what alb counts: one struct a worker, one for each target.
+ * counters.h -- what alb counts: one struct a worker, one for each target and group.
  *
  * The tables in counters.c say what each means; `/metrics` prints from them.
  */
@@ -52,5 +52,15 @@ struct target_counters {
 };
 
 extern const struct metric target_metrics[];
+
+/* One for each group; any loop adds to it. */
+struct group_counters {
+    metric_value unhealthy_routing; /* requests while the group failed open */
+    metric_value non_sticky;
+    metric_value no_target, all_full; /* requests answered with 503 */
+    metric_value retries, retries_without_target;
+};
+
+extern const struct metric group_metrics[];
 
 #endif

@@ -65,7 +65,6 @@ static bool is_idempotent(enum http_method method)
 static void hold_target(struct exchange *x, struct target *t)
 {
     x->target = target_ref(t);
-    atomic_fetch_add_explicit(&t->outstanding, 1, memory_order_relaxed);
     metric_add(&t->counters.requests, 1);
     metric_add(&x->worker->counters.requests, 1);
     if (x->entry != NULL)
@@ -181,11 +180,15 @@ struct exchange *exchange_start(struct worker *w, const struct exchange_client *
     init_request(x, m);
     exchange_touch(x);
 
-    struct choice choice =
-        balance_choose(members_of(w->members, route->group), balancer_seal_ring(w->balancer), m,
-                       clock_wall_ms() / 1000);
+    const struct balance_ask ask = {
+        .ring = balancer_seal_ring(w->balancer),
+        .request = m,
+        .wall_s = loop_wall_us(&w->loop) / 1000000,
+        .mono_ms = loop_mono_ms(&w->loop),
+    };
+    const struct choice choice = balance_choose(members_of(w->members, route->group), &ask);
     if (choice.target == NULL) {
-        exchange_fail(x, 503, "no target");
+        exchange_fail(x, 503, choice.why);
         return x;
     }
     hold_target(x, choice.target);
@@ -202,7 +205,7 @@ static void let_go_of_target(struct exchange *x)
 {
     if (x->target == NULL)
         return;
-    atomic_fetch_sub_explicit(&x->target->outstanding, 1, memory_order_relaxed);
+    target_release(x->target);
     target_unref(&x->target);
 }
 

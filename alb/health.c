@@ -13,12 +13,14 @@
 #include <stdio.h>
 
 #include "base/bug.h"
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/random.h"
 #include "http/message.h"
 
 #include "alb/config.h"
+#include "alb/group_health.h"
 #include "alb/health_check.h"
 #include "alb/members.h"
 #include "alb/target.h"
@@ -34,7 +36,8 @@ struct health {
 struct probe {
     struct health *health;
     struct target *target;             /* borrowed: forgotten before it goes */
-    const struct group_config *config; /* borrowed: of the newest snapshot */
+    const struct group *group;         /* borrowed: of the newest members */
+    const struct group_config *config; /* borrowed: its */
     struct list link;
     ev_timer tick;
     struct health_check check;
@@ -45,13 +48,12 @@ struct probe {
     char description[DESCRIPTION_MAX];
 };
 
-static void set_state(struct target *t, enum target_state state, const char *seen)
+static void set_state(const struct group *g, struct target *t, enum target_state state,
+                      const char *seen)
 {
-    if (target_state_of(t) == state)
-        return;
-    atomic_store(&t->state, state);
-    log_info("target %s group=%s target=%s check=\"%s\"", target_state_name(state), t->group,
-             t->text, seen);
+    if (group_set_state(g, t, state, clock_mono_ms()))
+        log_info("target %s group=%s target=%s check=\"%s\"", target_state_name(state), t->group,
+                 t->text, seen);
 }
 
 static void count_pass(struct probe *p, const char *seen)
@@ -62,7 +64,7 @@ static void count_pass(struct probe *p, const char *seen)
     p->passes++;
     if (state == TARGET_INITIAL ||
         (state == TARGET_UNHEALTHY && p->passes >= p->config->options.healthy_threshold))
-        set_state(p->target, TARGET_HEALTHY, seen);
+        set_state(p->group, p->target, TARGET_HEALTHY, seen);
 }
 
 static void count_failure(struct probe *p)
@@ -70,7 +72,7 @@ static void count_failure(struct probe *p)
     p->passes = 0;
     p->failures++;
     if (p->failures >= p->config->options.unhealthy_threshold)
-        set_state(p->target, TARGET_UNHEALTHY, p->description);
+        set_state(p->group, p->target, TARGET_UNHEALTHY, p->description);
 }
 
 static bool matches(const struct group_config *config, int status)
@@ -129,14 +131,17 @@ static void on_tick(struct ev_loop *loop, ev_timer *timer, int revents)
 {
     struct probe *p = timer->data;
     const struct group_config *config = p->config;
+    struct addr probed = p->target->addr;
     char name[IP_TEXT_MAX];
     (void)loop;
     (void)revents;
 
     if (p->check.is_running)
         return;
+    if (config->health_port != 0)
+        addr_set_port(&probed, config->health_port);
     const struct health_question q = {
-        .target = &p->target->addr,
+        .target = &probed,
         .path = config->options.health_path,
         .timeout_ms = config->options.health_timeout_ms,
         .tls = config->health_tls,
@@ -186,18 +191,30 @@ static void probe_free(struct probe *p)
     free(p);
 }
 
-static void follow_target(struct health *h, const struct group_config *config, struct target *t)
+/* The managed balancer lets no target start slowly that was registered while the group had
+ * nobody else: `had_warm` is about the time before. */
+static void follow_new(struct target *t, bool had_warm)
 {
-    if (!config->options.health_enabled) {
+    if (t->probe == NULL && target_state_of(t) == TARGET_INITIAL)
+        t->starts_warm = !had_warm;
+}
+
+static void follow_target(struct health *h, const struct group *g, struct target *t, bool had_warm)
+{
+    const struct group_options *options = &g->config->options;
+
+    follow_new(t, had_warm);
+    if (!g->config->is_used || !options->health_enabled) {
         health_forget(h, t);
-        set_state(t, TARGET_UNAVAILABLE, "off");
+        set_state(g, t, g->config->is_used ? TARGET_UNAVAILABLE : TARGET_UNUSED, "off");
         return;
     }
     struct probe *p = t->probe != NULL ? t->probe : probe_new(h, t);
-    p->config = config;
+    p->group = g;
+    p->config = g->config;
     p->is_followed = true;
-    if (p->interval_ms != config->options.health_interval_ms)
-        set_rhythm(p, config->options.health_interval_ms);
+    if (p->interval_ms != options->health_interval_ms)
+        set_rhythm(p, options->health_interval_ms);
 }
 
 void health_follow(struct health *h, const struct members *members)
@@ -206,8 +223,10 @@ void health_follow(struct health *h, const struct members *members)
         list_entry(at, struct probe, link)->is_followed = false;
     for (size_t i = 0; i < members->group_count; i++) {
         const struct group *g = &members->groups[i];
+        const bool had_warm = group_has_warm(g, clock_mono_ms());
         for (size_t j = 0; j < g->count; j++)
-            follow_target(h, g->config, g->targets[j]);
+            follow_target(h, g, g->targets[j], had_warm);
+        group_review(g);
     }
     list_each_safe (at, after, &h->probes) {
         struct probe *p = list_entry(at, struct probe, link);
@@ -255,6 +274,8 @@ const char *health_reason(const struct target *t)
         return "";
     case TARGET_UNHEALTHY:
         return t->probe == NULL ? "Target.FailedHealthChecks" : t->probe->reason;
+    case TARGET_UNUSED:
+        return "Target.NotInUse";
     case TARGET_DRAINING:
         return "Target.DeregistrationInProgress";
     case TARGET_UNAVAILABLE:
@@ -273,6 +294,8 @@ const char *health_description(const struct target *t)
         return "";
     case TARGET_UNHEALTHY:
         return t->probe == NULL ? "Health checks failed" : t->probe->description;
+    case TARGET_UNUSED:
+        return "Target group is not configured to receive traffic from the load balancer";
     case TARGET_DRAINING:
         return "Target deregistration is in progress";
     case TARGET_UNAVAILABLE:

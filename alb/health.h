@@ -22,7 +22,8 @@ void health_free(struct health **health);
 
 /* After new members were published: start, change and stop probes so that
  * they fit it. Probes that go on keep their counts and their rhythm. Targets of
- * a group with health_check.enabled = no become TARGET_UNAVAILABLE (usable). */
+ * a group with health_check.enabled = no become TARGET_UNAVAILABLE (usable), those of one that
+ * no action forwards to TARGET_UNUSED. */
 void health_follow(struct health *health, const struct members *members);
 
 /* The target is about to be forgotten: stop its probe, if any. */

@@ -25,6 +25,7 @@ struct arguments {
     const char *file;       /* the first of them; NULL when there is none */
     const char *ready_file; /* --ready-file F */
     const char *socket;     /* --socket PATH */
+    const char *profile;    /* --profile aws */
     int argc;               /* all of it, for `quick` and `explain` */
     char **argv;
 };
@@ -44,7 +45,13 @@ static int run(const struct arguments *a)
 
 static int check(const struct arguments *a)
 {
-    return a->file == NULL ? usage_error("check needs a FILE") : check_file(a->file);
+    if (a->file == NULL)
+        return usage_error("check needs a FILE");
+    if (a->profile == NULL)
+        return check_file(a->file);
+    if (strcmp(a->profile, "aws") != 0)
+        return usage_error("the profile to compare with is aws");
+    return check_file_as_aws(a->file);
 }
 
 static int quick(const struct arguments *a)
@@ -134,7 +141,9 @@ static const struct {
     { "run", run, 1, "FILE [--ready-file F]",
       "Serve. SIGHUP reloads the file and reopens the log, SIGUSR1 only reopens it, SIGTERM\n"
       "drains and ends, a second one cuts. --ready-file: JSON of what was bound, once it serves." },
-    { "check", check, 1, "FILE", "Print every error and warning of a file, with its line." },
+    { "check", check, 1, "[--profile aws] FILE",
+      "Print every error and warning of a file, with its line. --profile aws: also each setting\n"
+      "in which it differs from the managed balancer." },
     { "explain", explain, 0, "FILE METHOD URL ['Name: value' ...] [--from IP] [--listener NAME]",
       "Which rule answers such a request, why, and what comes of it. Sends nothing." },
     { "quick", quick, 0, "--target HOST:PORT [--listen [HOST]:PORT]",
@@ -171,13 +180,16 @@ static bool read_arguments(int argc, char **argv, struct arguments *a)
     const struct {
         const char *name;
         const char **value;
-    } options[] = { { "--ready-file", &a->ready_file }, { "--socket", &a->socket } };
+    } options[] = { { "--ready-file", &a->ready_file },
+                    { "--socket", &a->socket },
+                    { "--profile", &a->profile } };
 
     for (int i = 0; i < argc; i++) {
         bool known = argv[i][0] != '-' && a->count < WORDS_MAX;
         if (known)
             a->words[a->count++] = argv[i];
-        for (size_t o = 0; !known && o < 2 && i + 1 < argc; o++) {
+        for (size_t o = 0; !known && o < sizeof(options) / sizeof(options[0]) && i + 1 < argc;
+             o++) {
             if (strcmp(argv[i], options[o].name) == 0) {
                 *options[o].value = argv[++i];
                 known = true;

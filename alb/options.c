@@ -7,6 +7,9 @@ enum {
     HOUR = 60 * MINUTE,
 };
 
+static const char *const profiles[] = { "postern", "aws", NULL };
+const char *const algorithm_names[] = { "round_robin", "least_outstanding_requests",
+                                        "weighted_random", NULL };
 static const char *const desync_modes[] = { "monitor", "defensive", "strictest", NULL };
 static const char *const xff_modes[] = { "append", "preserve", "remove", NULL };
 static const char *const log_formats[] = { "alb", "json", NULL };
@@ -19,6 +22,10 @@ static const char *const stickiness_types[] = { "lb_cookie", NULL };
 const struct setting alb_settings[] = {
     { "name", SETTING_TEXT, FIELD(name), "app/postern/0000000000000000", 0, 0, NULL, APPLIES_RELOAD,
       "What the access log calls this balancer (its field 3)." },
+    { "profile", SETTING_CHOICE, FIELD(profile), "postern", 0, 0, profiles, APPLIES_RELOAD,
+      "Whose defaults hold for what the file does not say. aws: the managed balancer's, where ours "
+      "are others; `alb check --profile aws` lists them for a "
+      "file." },
     { "workers", SETTING_COUNT, FIELD(workers), "auto", 1, 256, NULL, APPLIES_RESTART,
       "Threads that carry traffic; auto is one for each processor." },
     { "max_connections", SETTING_COUNT, FIELD(max_connections), "auto", 1, 10000000, NULL,
@@ -215,6 +222,35 @@ const struct setting group_settings[] = {
     { "deregistration_delay.timeout_seconds", SETTING_DURATION, FIELD(deregistration_delay_ms),
       "300", 0, HOUR, NULL, APPLIES_RELOAD,
       "How long a target that is taken out may finish what it carries." },
+    { "load_balancing.algorithm.type", SETTING_CHOICE, FIELD(algorithm), "round_robin", 0, 0,
+      algorithm_names, APPLIES_RELOAD,
+      "How a target is chosen: in turn; the one with the fewest requests and WebSockets open (for "
+      "its weight); or by chance. Each goes by the targets' weights." },
+    { "load_balancing.algorithm.anomaly_mitigation", SETTING_BOOL, FIELD(anomaly_mitigation), "off",
+      0, 0, NULL, APPLIES_RELOAD,
+      "Send less to a target that fails more than its peers. Only with weighted_random; needs 3 "
+      "healthy targets." },
+    { "slow_start.duration_seconds", SETTING_DURATION, FIELD(slow_start_ms), "0", 0, 15 * MINUTE,
+      NULL, APPLIES_RELOAD,
+      "A target that becomes healthy beside others gets its full share only after this long, "
+      "growing evenly from nothing. 0 is off; else 30 to 900, and less than 30, which the managed "
+      "balancer does not have, suits tests: 500ms. Only with round_robin." },
+    { "target_group_health.unhealthy_state_routing.minimum_healthy_targets.count", SETTING_COUNT,
+      FIELD(fail_open_count), "1", 1, 1000, NULL, APPLIES_RELOAD,
+      "With fewer healthy targets than this, requests go to all targets, unhealthy ones too." },
+    { "target_group_health.unhealthy_state_routing.minimum_healthy_targets.percentage",
+      SETTING_COUNT, FIELD(fail_open_percent), "off", 1, 100, NULL, APPLIES_RELOAD,
+      "The same, with fewer than this part of the group's targets healthy." },
+    { "target.max_connections", SETTING_COUNT, FIELD(target_max_connections), "off", 1, 1000000,
+      NULL, APPLIES_RELOAD,
+      "Requests and WebSockets that one target may have at a time. A full target is passed over; "
+      "when all are full the answer is 503. max_connections in [alb] is about clients.",
+      .aws = "off" },
+    { "retry.max", SETTING_COUNT, FIELD(retry_max), "1", 0, RETRY_MOST, NULL, APPLIES_RELOAD,
+      "How often an idempotent request without a body is tried on another target when nothing of "
+      "it was answered; 0 is never, and then one on a kept connection that turns out to be closed "
+      "is not sent again either.",
+      .aws = "0" },
     { "health_check.enabled", SETTING_BOOL, FIELD(health_enabled), "true", 0, 0, NULL,
       APPLIES_RELOAD, "Probe the targets; without it each one counts as healthy." },
     { "health_check.protocol", SETTING_CHOICE, FIELD(health_protocol), "HTTP", 0, 0, protocols,
@@ -223,13 +259,16 @@ const struct setting group_settings[] = {
       "requests." },
     { "health_check.path", SETTING_TEXT, FIELD(health_path), "/", 0, 0, NULL, APPLIES_RELOAD,
       "Path, and query if any, of the GET that probes; at most 1024 characters." },
+    { "health_check.port", SETTING_TEXT, FIELD(health_port), "traffic-port", 0, 0, NULL,
+      APPLIES_RELOAD, "Port that is probed: a number, or traffic-port for the target's own." },
     { "health_check.interval_seconds", SETTING_DURATION, FIELD(health_interval_ms), "30", 100,
       5 * MINUTE, NULL, APPLIES_RELOAD,
       "Time from one probe of a target to the next. Less than 5 seconds, which the managed "
       "balancer does not have, suits tests: 500ms." },
     { "health_check.timeout_seconds", SETTING_DURATION, FIELD(health_timeout_ms), "5", 100,
       2 * MINUTE, NULL, APPLIES_RELOAD,
-      "A probe without an answer by then has failed. Less than 2 seconds suits tests: 200ms." },
+      "A probe without an answer by then has failed. Less than the interval; unless said, 5 "
+      "seconds or four fifths of a short interval. Less than 2 seconds suits tests: 200ms." },
     { "health_check.healthy_threshold_count", SETTING_COUNT, FIELD(healthy_threshold), "5", 2, 10,
       NULL, APPLIES_RELOAD,
       "Probes passed in a row that bring a target back; a new one needs only the first." },

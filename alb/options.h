@@ -15,8 +15,10 @@
 
 /* routing.http.xff_header_processing.mode */
 enum xff_mode { XFF_APPEND, XFF_PRESERVE, XFF_REMOVE };
+enum profile { PROFILE_POSTERN, PROFILE_AWS };
 
 struct alb_options {
+    int profile;              /* enum profile: whose defaults hold */
     char *name;               /* access log field 3 */
     uint32_t workers;         /* 0: one a core */
     uint32_t max_connections; /* client connections; 0: from RLIMIT_NOFILE */
@@ -92,6 +94,11 @@ struct listener_options {
 
 /* protocol_version: what targets speak. */
 enum protocol_version { VERSION_HTTP1, VERSION_HTTP2, VERSION_GRPC };
+enum algorithm { ROUND_ROBIN, LEAST_OUTSTANDING_REQUESTS, WEIGHTED_RANDOM };
+extern const char *const algorithm_names[]; /* as in a file; ends with NULL */
+
+/* Most tries after the first one. */
+enum { RETRY_MOST = 3 };
 
 struct group_options {
     struct setting_list target;
@@ -102,9 +109,17 @@ struct group_options {
     char *tls_ca_file;
     char *tls_server_name; /* "": the target's own */
     uint32_t deregistration_delay_ms;
+    int algorithm; /* enum algorithm */
+    bool anomaly_mitigation;
+    uint32_t slow_start_ms;          /* 0: none */
+    uint32_t fail_open_count;        /* fewer healthy targets than this: all are used */
+    uint32_t fail_open_percent;      /* the same, of the members; 0: off */
+    uint32_t target_max_connections; /* 0: no limit */
+    uint32_t retry_max;
     bool health_enabled;
     int health_protocol; /* enum protocol */
     char *health_path;
+    char *health_port; /* "traffic-port" or a number */
     uint32_t health_interval_ms, health_timeout_ms;
     uint32_t healthy_threshold, unhealthy_threshold;
     char *health_matcher;

@@ -10,6 +10,7 @@
 
 #include "alb/balancer.h"
 #include "alb/config.h"
+#include "alb/group_health.h"
 #include "alb/health.h"
 #include "alb/members.h"
 #include "alb/worker.h"
@@ -82,8 +83,9 @@ static json_t *group_json(const struct group *g, const struct registry *registry
     for (size_t i = 0; i < g->count; i++)
         json_array_append_new(targets, target_json(g->targets[i], g->weights[i]));
     append_draining(targets, registry, g->config->name);
-    return json_pack("{s:s,s:s,s:o}", "name", g->config->name, "algorithm", "round_robin",
-                     "targets", targets);
+    return json_pack("{s:s,s:s,s:b,s:o}", "name", g->config->name, "algorithm",
+                     algorithm_names[g->config->options.algorithm], "fails_open",
+                     atomic_load(&g->state->fails_open), "targets", targets);
 }
 
 static json_t *groups_json(const struct balancer *b)
@@ -148,6 +150,7 @@ static const struct metric target_gauges[] = {
 
 struct group_values {
     metric_value healthy, unhealthy;
+    metric_value routing_healthy, routing_unhealthy;
 };
 
 static const struct metric group_gauges[] = {
@@ -155,6 +158,11 @@ static const struct metric group_gauges[] = {
       "Targets of this group that get requests (HealthyHostCount)." },
     { "unhealthy_hosts", METRIC_GAUGE, offsetof(struct group_values, unhealthy), NULL,
       "Targets of this group that get none (UnHealthyHostCount); initial ones count here." },
+    { "routing_healthy", METRIC_GAUGE, offsetof(struct group_values, routing_healthy), NULL,
+      "1 while this group has enough healthy targets to route to them only "
+      "(HealthyStateRouting)." },
+    { "routing_unhealthy", METRIC_GAUGE, offsetof(struct group_values, routing_unhealthy), NULL,
+      "1 while it fails open: requests go to all of its targets (UnhealthyStateRouting)." },
     { .name = NULL },
 };
 
@@ -213,8 +221,13 @@ static bool print_counters(struct balancer *b, struct buf *to)
 
 static void fill_group(const struct group *g, struct group_values *v)
 {
-    for (size_t i = 0; i < g->count; i++)
-        metric_add(target_is_usable(g->targets[i]) ? &v->healthy : &v->unhealthy, 1);
+    const size_t healthy = group_healthy_count(g);
+    const bool fails_open = atomic_load(&g->state->fails_open);
+
+    metric_set(&v->healthy, healthy);
+    metric_set(&v->unhealthy, g->count - healthy);
+    metric_set(&v->routing_healthy, !fails_open);
+    metric_set(&v->routing_unhealthy, fails_open);
 }
 
 static bool print_groups(const struct members *members, struct buf *to)
@@ -226,10 +239,12 @@ static bool print_groups(const struct members *members, struct buf *to)
     for (size_t i = 0; i < count; i++) {
         fill_group(&members->groups[i], &values[i]);
         rows[i].values = &values[i];
+        rows[i].counters = &members->groups[i].state->counters;
         metrics_label("target_group", span_text(members->groups[i].config->name), rows[i].labels,
                       LABELS_MAX);
     }
-    const bool ok = print_rows(to, group_gauges, rows, count, false);
+    const bool ok = print_rows(to, group_gauges, rows, count, false) &&
+                    print_rows(to, group_metrics, rows, count, true);
     free(values);
     free(rows);
     return ok;
@@ -277,7 +292,7 @@ void balancer_metrics(struct balancer *b, struct buf *to)
 void report_describe_metrics(FILE *to)
 {
     const struct metric *const tables[] = { process_metrics, counter_metrics, group_gauges,
-                                            target_gauges, target_metrics };
+                                            group_metrics,   target_gauges,   target_metrics };
 
     fprintf(to, "# Metrics of alb\n\nPrinted by `alb metrics`; the admin port serves them at "
                 "/metrics.\n\n| Metric | Type | Labels | What it counts |\n|---|---|---|---|\n");

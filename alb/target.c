@@ -8,6 +8,7 @@
 #include "net/tls_client.h"
 #include "stickiness/stickiness.h"
 
+#include "alb/balance.h"
 #include "alb/config.h"
 
 /* The name of a group, a NUL, that of a target. */
@@ -22,6 +23,8 @@ const char *target_state_name(enum target_state state)
         return "healthy";
     case TARGET_UNHEALTHY:
         return "unhealthy";
+    case TARGET_UNUSED:
+        return "unused";
     case TARGET_DRAINING:
         return "draining";
     case TARGET_UNAVAILABLE:
@@ -67,8 +70,11 @@ const char *target_tls_name(const struct target *t, char out[IP_TEXT_MAX])
 
 bool target_is_usable(const struct target *t)
 {
-    const enum target_state state = target_state_of(t);
+    return target_state_is_usable(target_state_of(t));
+}
 
+bool target_state_is_usable(enum target_state state)
+{
     return state == TARGET_HEALTHY || state == TARGET_UNAVAILABLE;
 }
 
@@ -135,6 +141,7 @@ static struct target *make(struct registry *r, const char *group, const char *te
     t->id = stickiness_id(span_text(t->text));
     atomic_init(&t->refs, 1); /* the registry's */
     atomic_init(&t->state, TARGET_INITIAL);
+    atomic_init(&t->share, SHARE_WHOLE);
     list_append(&r->targets, &t->in_registry);
     return t;
 }

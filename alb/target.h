@@ -30,6 +30,7 @@ enum target_state {
     TARGET_INITIAL, /* no check has passed yet */
     TARGET_HEALTHY,
     TARGET_UNHEALTHY,
+    TARGET_UNUSED,      /* no action forwards to its group: it is not checked */
     TARGET_DRAINING,    /* no longer registered; what is open may finish */
     TARGET_UNAVAILABLE, /* health checks are off: taken for healthy */
 };
@@ -45,8 +46,11 @@ struct target {
     struct tls_resume *tls; /* owned: what its next handshake may begin with */
 
     atomic_uint refs;
-    atomic_int state;        /* enum target_state; written by the control thread */
-    atomic_uint outstanding; /* requests and tunnels now */
+    atomic_int state;               /* enum target_state; written by the control thread */
+    atomic_uint outstanding;        /* requests and tunnels now; over a limit for a moment only */
+    _Atomic uint64_t ramp_began_ms; /* slow start, by clock_mono_ms(); 0: none since */
+    atomic_uint ramp_saved;         /* parts of a turn that it has saved up (balance.c) */
+    atomic_uint share; /* of its weight, in 1/SHARE_WHOLE: less while a mitigation runs */
     struct target_counters counters;
 
     struct list in_registry;     /* control thread */
@@ -54,6 +58,7 @@ struct target {
     struct probe *probe;         /* control thread: health.h; NULL when not checked */
     char *origin;                /* control thread, owned: who names it; NULL at first */
     uint64_t round;              /* control thread: the last making of members that had it */
+    bool starts_warm;            /* control thread: no slow start when it first becomes healthy */
     bool is_registered;          /* control thread: a member of its group now */
     struct departure *departure; /* control thread: while its deregistration delay runs */
 };
@@ -76,15 +81,29 @@ static inline enum target_state target_state_of(const struct target *t)
  * or "" for a Unix socket. In `out`, which is also returned. */
 const char *target_tls_name(const struct target *t, char out[IP_TEXT_MAX]);
 
-/* May it get new requests? */
+/* Do targets in this state get new requests? When a group fails open, others do as well. */
+bool target_state_is_usable(enum target_state state);
 bool target_is_usable(const struct target *t);
+
+static inline uint32_t target_outstanding(const struct target *t)
+{
+    return atomic_load_explicit(&t->outstanding, memory_order_relaxed);
+}
+
+/* Give back a place in the outstanding count. */
+static inline void target_release(struct target *t)
+{
+    atomic_fetch_sub_explicit(&t->outstanding, 1, memory_order_relaxed);
+}
 
 /* What of a group outlives a change of its members: one for each group name. Loops
  * share it through atomics. */
 struct group_state {
     char *name; /* owned */
     atomic_uint refs;
-    atomic_uint turn; /* of round_robin: how many turns there were */
+    atomic_uint turn;       /* how many turns or draws there were */
+    atomic_bool fails_open; /* written by the control thread: group_health.h */
+    struct group_counters counters;
     struct list in_registry;
 };
 

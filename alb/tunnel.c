@@ -287,7 +287,7 @@ static void free_tunnel(struct tunnel *t)
     wheel_stop(&w->loop.wheel, &t->timer);
     free_leg(&t->client);
     free_leg(&t->target_leg);
-    atomic_fetch_sub_explicit(&t->target->outstanding, 1, memory_order_relaxed);
+    target_release(t->target);
     target_unref(&t->target);
     balancer_connection_closed(w->balancer, w);
     free(t);

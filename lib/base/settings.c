@@ -19,9 +19,12 @@ static bool counts_seconds(const struct setting *s)
     return s->type == SETTING_DURATION && n >= 7 && strcmp(s->key + n - 7, "seconds") == 0;
 }
 
-static bool may_be_auto(const struct setting *s)
+/* The word that stands for 0: the fallback, when that is one. NULL otherwise. */
+static const char *word_for_zero(const struct setting *s)
 {
-    return s->type == SETTING_COUNT && strcmp(s->fallback, "auto") == 0;
+    const bool is_number = s->fallback[0] >= '0' && s->fallback[0] <= '9';
+
+    return s->type == SETTING_COUNT && !is_number ? s->fallback : NULL;
 }
 
 /* A row without a range is bounded by what its field can hold. */
@@ -117,7 +120,9 @@ static const char *expected(const struct setting *s, char out[WORDS_MAX])
     case SETTING_BOOL:
         return "yes or no";
     case SETTING_COUNT:
-        return may_be_auto(s) ? "a whole number or auto" : "a whole number";
+        snprintf(out, WORDS_MAX, "a whole number%s%s", word_for_zero(s) != NULL ? " or " : "",
+                 word_for_zero(s) != NULL ? word_for_zero(s) : "");
+        return out;
     case SETTING_DURATION:
         return counts_seconds(s) ? "a number of seconds, nor a duration such as 250ms, 30s or 5m"
                                  : "a duration such as 250ms, 30s or 5m";
@@ -195,7 +200,7 @@ static bool set_number(const struct setting *s, void *into, struct span text, ch
     int shown = text.len > SHOWN_MAX ? SHOWN_MAX : (int)text.len;
     uint64_t number;
 
-    if (may_be_auto(s) && span_equal_nocase(text, SPAN("auto"))) {
+    if (word_for_zero(s) != NULL && span_equal_nocase(text, span_text(word_for_zero(s)))) {
         store_number(s, into, 0);
         return true;
     }
@@ -345,6 +350,68 @@ bool settings_set(const struct setting *table, void *into, uint64_t *seen, struc
     return true;
 }
 
+/* --- the managed balancer's defaults -------------------------------------------- */
+
+void settings_use_aws(const struct setting *table, void *into, uint64_t seen)
+{
+    for (const struct setting *s = table; s->key != NULL; s++) {
+        char why[512];
+
+        if (s->aws == NULL || (seen >> (s - table) & 1) != 0)
+            continue;
+        if (!set_value(s, into, span_text(s->aws), 0, why, sizeof(why)))
+            bug(why);
+    }
+}
+
+static uint64_t load_number(const struct setting *s, const void *from)
+{
+    const void *field = (const char *)from + s->offset;
+
+    if (s->type == SETTING_BOOL)
+        return *(const bool *)field;
+    if (s->type == SETTING_CHOICE)
+        return (uint64_t) * (const int *)field;
+    return *(const uint32_t *)field;
+}
+
+static const char *load_text(const struct setting *s, const void *from)
+{
+    return *(char *const *)(const void *)((const char *)from + s->offset);
+}
+
+bool settings_differs_from_aws(const struct setting *s, const void *from)
+{
+    uint64_t aws = 0;
+
+    if (s->aws == NULL)
+        return false;
+    if (s->type == SETTING_TEXT)
+        return strcmp(load_text(s, from), s->aws) != 0;
+    if (word_for_zero(s) == NULL || strcmp(s->aws, word_for_zero(s)) != 0)
+        read_number(s, span_text(s->aws), &aws);
+    return load_number(s, from) != aws;
+}
+
+const char *settings_show(const struct setting *s, const void *from, char out[SETTING_SHOWN_MAX])
+{
+    if (s->type == SETTING_TEXT) {
+        snprintf(out, SETTING_SHOWN_MAX, "%s", load_text(s, from));
+        return out;
+    }
+    const uint64_t number = load_number(s, from);
+    char digits[16];
+    if (s->type == SETTING_BOOL)
+        snprintf(out, SETTING_SHOWN_MAX, "%s", number != 0 ? "yes" : "no");
+    else if (s->type == SETTING_CHOICE)
+        snprintf(out, SETTING_SHOWN_MAX, "%s", s->choices[number]);
+    else if (number == 0 && word_for_zero(s) != NULL)
+        snprintf(out, SETTING_SHOWN_MAX, "%s", word_for_zero(s));
+    else
+        snprintf(out, SETTING_SHOWN_MAX, "%s", format_number(s, number, digits));
+    return out;
+}
+
 /* --- the reference page -------------------------------------------------------- */
 
 static const char *allowed(const struct setting *s, char out[WORDS_MAX])
@@ -380,8 +447,10 @@ void settings_describe(const struct setting *table, FILE *to)
         char words[WORDS_MAX];
         bool empty = s->fallback == NULL || s->fallback[0] == '\0';
 
-        fprintf(to, "| `%s` | %s%s%s | %s | %s | %s |\n", s->key, empty ? "" : "`",
-                empty ? "(none)" : s->fallback, empty ? "" : "`", allowed(s, words),
-                applies[s->applies], s->help);
+        fprintf(to, "| `%s` | %s%s%s", s->key, empty ? "" : "`", empty ? "(none)" : s->fallback,
+                empty ? "" : "`");
+        if (s->aws != NULL && strcmp(s->aws, s->fallback) != 0)
+            fprintf(to, " (profile aws: `%s`)", s->aws);
+        fprintf(to, " | %s | %s | %s |\n", allowed(s, words), applies[s->applies], s->help);
     }
 }

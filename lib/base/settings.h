@@ -18,7 +18,8 @@
 
 enum setting_type {
     SETTING_BOOL,     /* bool: true | false | yes | no | on | off */
-    SETTING_COUNT,    /* uint32_t: 512; "auto" is 0 when the fallback is auto */
+    SETTING_COUNT,    /* uint32_t: 512; a fallback that is a word (auto, off) is 0, and may be
+                         written */
     SETTING_DURATION, /* uint32_t, milliseconds: 250ms | 30s | 5m | 0; a key that ends in
                          "seconds" takes a bare number too */
     SETTING_BYTES,    /* uint32_t: 65536 | 64k | 1m | 2g */
@@ -49,6 +50,8 @@ struct setting {
     const char *const *choices; /* SETTING_CHOICE: NULL-terminated */
     enum setting_applies applies;
     const char *help; /* one sentence, for the reference page */
+    const char *aws;  /* the fallback when the program stands in for the managed balancer
+                         (profile = aws), as written in a file; NULL: the same. Not for a list */
 };
 
 /* Set every field to its fallback. A bad fallback is a bug, and says so. */
@@ -67,6 +70,16 @@ bool settings_set(const struct setting *table, void *into, uint64_t *seen, struc
 
 /* NULL when there is no such key. */
 const struct setting *settings_find(const struct setting *table, struct span key);
+
+/* Give every row that was not set its fallback in profile aws, where it has one. */
+void settings_use_aws(const struct setting *table, void *into, uint64_t seen);
+
+/* Is the field something else than that fallback? False for rows that have none. */
+bool settings_differs_from_aws(const struct setting *s, const void *from);
+
+/* A field's value as one would write it. Not for a list. */
+enum { SETTING_SHOWN_MAX = 64 };
+const char *settings_show(const struct setting *s, const void *from, char out[SETTING_SHOWN_MAX]);
 
 /* The row's index as set in `seen`. */
 bool settings_was_set(const struct setting *table, uint64_t seen, const char *key);

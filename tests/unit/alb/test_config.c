@@ -178,6 +178,30 @@ static const struct text_case group_cases[] = {
       EDGE LISTENER GROUP "health_check.interval_seconds = 100ms\n"
                           "health_check.timeout_seconds = 100ms\n",
       "" },
+    { "time-out not below the interval",
+      EDGE LISTENER GROUP "health_check.interval_seconds = 10\n"
+                          "health_check.timeout_seconds = 10\n",
+      "f:9: health_check.timeout_seconds: 10s is not less than the interval of 10s: probes would "
+      "overlap; set it lower, or health_check.interval_seconds higher\n" },
+    { "probed port", EDGE LISTENER GROUP "health_check.port = 65535\n", "" },
+    { "probed port of no number", EDGE LISTENER GROUP "health_check.port = traffic\n",
+      "f:8: health_check.port: \"traffic\" is neither traffic-port nor 1-65535\n" },
+    { "probed port 0", EDGE LISTENER GROUP "health_check.port = 0\n",
+      "f:8: health_check.port: \"0\" is neither traffic-port nor 1-65535\n" },
+    { "slow start", EDGE LISTENER GROUP "slow_start.duration_seconds = 900\n", "" },
+    { "slow start by another algorithm",
+      EDGE LISTENER GROUP "slow_start.duration_seconds = 30\n"
+                          "load_balancing.algorithm.type = weighted_random\n",
+      "f:8: slow_start.duration_seconds: is only for load_balancing.algorithm.type = round_robin; "
+      "set it to 0, or choose that one\n" },
+    { "mitigation by another algorithm",
+      EDGE LISTENER GROUP "load_balancing.algorithm.anomaly_mitigation = on\n",
+      "f:8: load_balancing.algorithm.anomaly_mitigation: is only for "
+      "load_balancing.algorithm.type = weighted_random; turn it off, or choose that one\n" },
+    { "mitigation",
+      EDGE LISTENER GROUP "load_balancing.algorithm.anomaly_mitigation = on\n"
+                          "load_balancing.algorithm.type = weighted_random\n",
+      "" },
     { "cookie name", EDGE LISTENER GROUP "stickiness.lb_cookie.cookie_name = a;b\n",
       "f:8: stickiness.lb_cookie.cookie_name: \"a;b\" is not a cookie name: 1 to 64 letters, "
       "digits and !#$%&'*+-.^_`|~\n" },

@@ -26,14 +26,13 @@ static const struct text_case advice_cases[] = {
       "f:3: warning: admin: 0.0.0.0:9100 is every address of this machine, and [edge] does not "
       "guard it; name a loopback or management address\n" },
     { "admin at home", ALB "admin = [::1]:9100\n" EDGE LISTENER GROUP, "" },
-    { "probes overlap", ALB EDGE LISTENER GROUP "health_check.interval_seconds = 5\n",
-      "f:8: warning: health_check.timeout_seconds: 5s is not less than the interval of 5s: probes "
-      "would overlap\n" },
-    { "probes overlap, by timeout",
+    { "the default time-out fits a short interval",
+      ALB EDGE LISTENER GROUP "health_check.interval_seconds = 5\n", "" },
+    { "probes overlap",
       ALB EDGE LISTENER GROUP "health_check.interval_seconds = 500ms\n"
                               "health_check.timeout_seconds = 1\n",
       "f:11: warning: health_check.timeout_seconds: 1s is not less than the interval of 500ms: "
-      "probes would overlap\n" },
+      "probes would overlap; set it lower, or health_check.interval_seconds higher\n" },
     { "plain probes of TLS targets", ALB EDGE LISTENER GROUP "protocol = HTTPS\n",
       "f:10: warning: health_check.protocol: is HTTP, as it does not follow protocol = HTTPS; say "
       "which of the two the targets answer probes in\n" },

@@ -19,6 +19,8 @@
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
+#define FAIL_OPEN "target_group_health.unhealthy_state_routing.minimum_healthy_targets."
+
 union any_options {
     struct alb_options alb;
     struct edge_options edge;
@@ -67,6 +69,14 @@ static void test_defaults_of_group(void **state)
     (void)state;
     settings_init(group_settings, &o);
     assert_int_equal(o.deregistration_delay_ms, 300000);
+    assert_int_equal(o.algorithm, ROUND_ROBIN);
+    assert_false(o.anomaly_mitigation);
+    assert_int_equal(o.slow_start_ms, 0);
+    assert_int_equal(o.fail_open_count, 1);
+    assert_int_equal(o.fail_open_percent, 0);
+    assert_int_equal(o.target_max_connections, 0);
+    assert_int_equal(o.retry_max, 1);
+    assert_string_equal(o.health_port, "traffic-port");
     assert_true(o.health_enabled);
     assert_string_equal(o.health_path, "/");
     assert_int_equal(o.health_interval_ms, 30000);
@@ -96,6 +106,15 @@ static const struct {
     { alb_settings, "routing.http.desync_mitigation_mode", "off", "monitor", "strictest", "max" },
     { listener_settings, "protocol", "TCP", "HTTP", "HTTPS", "TLS" },
     { group_settings, "deregistration_delay.timeout_seconds", "-1", "0", "3600", "3601" },
+    { group_settings, "load_balancing.algorithm.type", "", "round_robin", "weighted_random",
+      "random" },
+    { group_settings, "slow_start.duration_seconds", "-1", "0", "900", "901" },
+    { group_settings, FAIL_OPEN "count", "0", "1", "1000", "1001" },
+    { group_settings, FAIL_OPEN "percentage", "0", "1", "100", "101" },
+    { group_settings, FAIL_OPEN "percentage", "", "off", "100", "auto" },
+    { group_settings, "target.max_connections", "0", "1", "off", "1000001" },
+    { group_settings, "retry.max", "", "0", "3", "4" },
+    { alb_settings, "profile", "", "postern", "aws", "elb" },
     { group_settings, "health_check.interval_seconds", "99ms", "100ms", "300", "301" },
     { group_settings, "health_check.timeout_seconds", "99ms", "100ms", "120", "121" },
     { group_settings, "health_check.healthy_threshold_count", "1", "2", "10", "11" },

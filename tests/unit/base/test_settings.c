@@ -38,8 +38,8 @@ static const struct setting table[] = {
     { "max_bytes", SETTING_BYTES, FIELD(bytes), "64k", 1024, 1048576, NULL, APPLIES_RELOAD,
       "The largest message." },
     { "any", SETTING_COUNT, FIELD(any), "7", 0, 0, NULL, APPLIES_RELOAD, "Any number." },
-    { "mode", SETTING_CHOICE, FIELD(mode), "defensive", 0, 0, modes, APPLIES_RELOAD,
-      "How strict." },
+    { "mode", SETTING_CHOICE, FIELD(mode), "defensive", 0, 0, modes, APPLIES_RELOAD, "How strict.",
+      .aws = "monitor" },
     { "name", SETTING_TEXT, FIELD(name), "", 0, 0, NULL, APPLIES_RELOAD, "A name." },
     { "allow", SETTING_LIST, FIELD(allow), NULL, 0, 0, NULL, APPLIES_RELOAD, "Who may connect." },
     { "port", SETTING_LIST, FIELD(ports), "80", 0, 0, NULL, APPLIES_RELOAD, "Ports." },
@@ -224,13 +224,54 @@ static void test_reference_page(void **state)
         "ends a connection. |\n",
         "| `max_bytes` | `64k` | 1k..1m | reload | The largest message. |\n",
         "| `any` | `7` | any | reload | Any number. |\n",
-        "| `mode` | `defensive` | monitor, defensive, strictest | reload | How strict. |\n",
+        "| `mode` | `defensive` (profile aws: `monitor`) | monitor, defensive, strictest | reload "
+        "| How strict. |\n",
         "| `name` | (none) | text | reload | A name. |\n",
         "| `allow` | (none) | text, repeatable | reload | Who may connect. |\n",
     };
     for (size_t i = 0; i < COUNT(lines); i++)
         assert_non_null(strstr(text, lines[i]));
     free(text);
+}
+
+static void test_managed_defaults(void **state)
+{
+    char shown[SETTING_SHOWN_MAX];
+    const struct setting *mode = settings_find(table, SPAN("mode"));
+    (void)state;
+
+    assert_true(settings_differs_from_aws(mode, &o));
+    assert_string_equal(settings_show(mode, &o, shown), "defensive");
+    settings_use_aws(table, &o, 0);
+    assert_int_equal(o.mode, 0);
+    assert_int_equal(o.any, 7);
+    assert_false(settings_differs_from_aws(mode, &o));
+    assert_true(settings_set(table, &o, &seen, SPAN("mode"), SPAN("strictest"), 1, why, 256));
+    settings_use_aws(table, &o, seen);
+    assert_int_equal(o.mode, 2);
+    assert_false(settings_differs_from_aws(settings_find(table, SPAN("any")), &o));
+}
+
+static void test_values_are_shown_as_written(void **state)
+{
+    static const char *const rows[][2] = {
+        { "access_logs.enabled", "yes" },
+        { "workers", "auto" },
+        { "idle_timeout.timeout_seconds", "61" },
+        { "interval", "30s" },
+        { "max_bytes", "64k" },
+        { "mode", "strictest" },
+        { "name", "x y" },
+    };
+    char shown[SETTING_SHOWN_MAX];
+    (void)state;
+
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        assert_true(settings_set(table, &o, &seen, span_text(rows[i][0]), span_text(rows[i][1]), 1,
+                                 why, sizeof(why)));
+        assert_string_equal(settings_show(settings_find(table, span_text(rows[i][0])), &o, shown),
+                            rows[i][1]);
+    }
 }
 
 int main(void)
@@ -245,6 +286,8 @@ int main(void)
         CASE(test_set_twice),
         CASE(test_long_text_in_a_sentence),
         CASE(test_reference_page),
+        CASE(test_managed_defaults),
+        CASE(test_values_are_shown_as_written),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
