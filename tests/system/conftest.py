@@ -60,6 +60,28 @@ def start_target(started):
     return start
 
 
+def asks_for_grown_old(item):
+    return "grown_old" in item.function.__code__.co_varnames
+
+
+def pytest_collection_modifyitems(items):
+    """What waits for something to grow old comes last: it is old by then."""
+    items.sort(key=asks_for_grown_old)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def grown_old(request, tmp_path_factory):
+    """Connections that were opened before the first test: test_alb_client_age.Old, or None when
+    no test asks for them."""
+    users = [item for item in request.session.items if asks_for_grown_old(item)]
+    if not users:
+        yield None
+        return
+    old = users[0].module.Old(tmp_path_factory.mktemp("old"))
+    yield old
+    old.close()
+
+
 @pytest.fixture
 def start_wsserver(started, tmp_path):
     """start_wsserver(name="n1", wait=True, **settings) -> chat.Wsserver"""
