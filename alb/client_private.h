@@ -1,6 +1,6 @@
 /*
- * client_private.h -- the client's struct, for client.c (its life) and
- * client_request.c (what it asks).
+ * client_private.h -- the client's struct, for client.c (its life), client_request.c
+ * (what it asks) and client_answer.c (what it gets).
  */
 #ifndef ALB_CLIENT_PRIVATE_H
 #define ALB_CLIENT_PRIVATE_H
@@ -8,6 +8,7 @@
 #include <ev.h>
 
 #include "http/message.h"
+#include "http/reply.h"
 #include "net/stream.h"
 #include "net/wheel.h"
 
@@ -68,9 +69,23 @@ void client_lost(struct client *c);
 /* HEAD: it has waited too long. */
 void client_expire_head(struct client *c);
 
+/* --- client_answer.c -------------------------------------------------------- */
+
+/* The request goes to a target, or is answered. */
+void client_answer(struct client *c, struct http_message *m);
+
 /* Answer with an error page and close. `m` is NULL when no whole head came. */
 void client_refuse(struct client *c, const struct http_message *m, int status, const char *why);
+
+/* Put it into `out`, with what the listener does to headers, and count it. */
+void client_reply(struct client *c, struct http_reply *how);
+void client_reply_error(struct client *c, int status, bool head_only);
+
+/* The row of a request that got no further than its head. */
+void client_log_own(struct client *c, const struct http_message *m, int status, const char *why);
+
 void client_count_status(struct client *c, int status);
+void client_count_class(struct client *c, const struct http_message *m);
 
 /* It ended within a head: that is a request too, and has its row. */
 void client_log_torn_head(struct client *c);

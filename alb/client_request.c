@@ -1,27 +1,16 @@
 /*
- * client_request.c -- what a client asks: read a head, route it, see it answered.
+ * client_request.c -- what a client asks: read a head, have it answered, see it end.
  *
  * The steps of the states in client.c. A step uses input, queues output, and
  * may change `state`; it never touches a watcher and never frees the client.
  */
-#include <stdio.h>
-
 #include "base/bug.h"
-#include "base/clock.h"
 #include "base/log.h"
-#include "base/random.h"
 #include "http/parse.h"
-#include "http/reply.h"
-#include "ws/handshake.h"
 
 #include "alb/client_private.h"
 #include "alb/config.h"
-#include "alb/headers.h"
-#include "alb/redirect.h"
 #include "alb/refuse.h"
-#include "alb/regex.h"
-#include "alb/route.h"
-#include "alb/rules.h"
 #include "alb/target.h"
 #include "alb/tunnel.h"
 #include "alb/worker.h"
@@ -30,297 +19,7 @@ enum { LINGER_BYTES = 1024 * 1024 };
 
 enum step { STEP_AGAIN, STEP_NEED_INPUT };
 
-/* --- answers of our own ----------------------------------------------------- */
-
-void client_count_status(struct client *c, int status)
-{
-    struct counters *n = &c->worker->counters;
-
-    if (status >= 500)
-        metric_add(&n->elb_5xx, 1);
-    else if (status >= 400)
-        metric_add(&n->elb_4xx, 1);
-    else if (status >= 300)
-        metric_add(&n->elb_3xx, 1);
-}
-
-static void count_class(struct client *c, const struct http_message *m)
-{
-    if (m->class_ != HTTP_COMPLIANT)
-        metric_add(&c->worker->counters.desync_non_compliant, 1);
-}
-
-/* The row of a request that never became an exchange; `m` is NULL when it did
- * not come whole. */
-static void log_own(struct client *c, const struct http_message *m, const struct route *route,
-                    int status, const char *why, enum access_action action)
-{
-    struct access_entry *e = access_entry_new(c->worker, &c->facts, m, route, "");
-
-    if (e == NULL)
-        return;
-    e->elb_status = (uint16_t)status;
-    e->received = c->asked;
-    e->sent = buf_len(&c->out) - c->out_before;
-    e->end = why;
-    e->action = (uint8_t)action;
-    access_log_row(c->worker, &e);
-}
-
-/* `how` says what is answered; with what the listener does to headers. */
-static void reply(struct client *c, struct http_reply *how)
-{
-    const struct listener_headers *listener = worker_listener_headers(c->worker, c->listener);
-
-    how->server = listener->hides_server ? NULL : ALB_SERVER;
-    how->more_fields = listener->lines;
-    http_reply(&c->out, how);
-    client_count_status(c, how->status);
-}
-
-static void reply_error(struct client *c, int status, bool head_only)
-{
-    char page[HTTP_ERROR_PAGE_MAX];
-    struct http_reply how = { .status = status, .head_only = head_only, .close = true };
-
-    http_make_error_page(&how, page);
-    reply(c, &how);
-}
-
-/* `route` is NULL when it did not come so far as to the rules. */
-static void refuse(struct client *c, const struct http_message *m, const struct route *route,
-                   int status, const char *why)
-{
-    reply_error(c, status, m != NULL && m->method_id == HTTP_HEAD);
-    log_own(c, m, route, status, why, ACCESS_NONE);
-    client_change_state(c, LINGER);
-}
-
-void client_log_torn_head(struct client *c)
-{
-    const int status = c->is_cut ? 503 : 400;
-
-    c->out_before = (uint32_t)buf_len(&c->out);
-    client_count_status(c, status);
-    log_own(c, NULL, NULL, status, c->end_reason, ACCESS_NONE);
-}
-
-void client_refuse(struct client *c, const struct http_message *m, int status, const char *why)
-{
-    refuse(c, m, NULL, status, why);
-}
-
-static void refuse_upgrade(struct client *c, const struct http_message *m, enum ws_refusal refusal)
-{
-    struct refuse_text text;
-    struct http_reply how;
-
-    refuse_upgrade_reply(&how, &text, m, refusal);
-    reply(c, &how);
-    metric_add(&c->worker->counters.upgrades_failed, 1);
-    log_info("upgrade refused reason=%s path=\"%.*s\"", ws_refusal_name(refusal),
-             SPAN_ARGS(m->path));
-    log_own(c, m, NULL, ws_refusal_status(refusal), ws_refusal_name(refusal), ACCESS_NONE);
-    client_change_state(c, LINGER);
-}
-
 /* --- HEAD -------------------------------------------------------------------- */
-
-static bool may_keep_alive(const struct client *c, const struct http_message *m)
-{
-    const uint64_t age_ms = (clock_wall_us() - c->accepted_us) / 1000;
-
-    return m->keep_alive && !c->worker->is_draining && !m->must_close && age_ms < c->keep_alive_ms;
-}
-
-/* A body that came along is not read: the connection ends instead. */
-static bool may_answer_and_go_on(const struct client *c, const struct http_message *m)
-{
-    return may_keep_alive(c, m) && m->framing == HTTP_BODY_NONE;
-}
-
-static void answer_fixed(struct client *c, const struct http_message *m, const struct route *route)
-{
-    const bool keep = may_answer_and_go_on(c, m);
-    const struct action *a = &route->rule->action;
-    struct http_reply how = {
-        .status = a->status,
-        .content_type = span_text(a->content_type),
-        .body = span_text(a->body),
-        .head_only = m->method_id == HTTP_HEAD,
-        .close = !keep,
-    };
-
-    reply(c, &how);
-    metric_add(&c->worker->counters.fixed_responses, 1);
-    log_own(c, m, route, a->status, NULL, ACCESS_FIXED_RESPONSE);
-    client_change_state(c, keep ? HEAD : LINGER);
-}
-
-static void send_redirect(struct client *c, const struct http_message *m, struct route *route,
-                          struct span url)
-{
-    const bool keep = may_answer_and_go_on(c, m);
-    const int status = route->rule->action.redirect->status;
-    char page[HTTP_ERROR_PAGE_MAX], field[sizeof("Location: \r\n") + REDIRECT_LOCATION_MAX];
-
-    snprintf(field, sizeof(field), "Location: %.*s\r\n", SPAN_ARGS(url));
-    struct http_reply how = {
-        .status = status,
-        .fields = field,
-        .content_type = SPAN("text/html"),
-        .body = http_error_page(status, page),
-        .head_only = m->method_id == HTTP_HEAD,
-        .close = !keep,
-    };
-    reply(c, &how);
-    metric_add(&c->worker->counters.redirects, 1);
-    route->redirect_url = url;
-    log_own(c, m, route, status, NULL, ACCESS_REDIRECT);
-    client_change_state(c, keep ? HEAD : LINGER);
-}
-
-static void answer_redirect(struct client *c, const struct http_message *m, struct route *route)
-{
-    const struct redirect_request request = {
-        .is_https = c->facts.is_https,
-        .host = condition_host(m->host),
-        .port = c->facts.listener_port,
-        .path = m->path,
-        .query = m->query,
-    };
-    struct buf url;
-
-    buf_init(&url, REDIRECT_LOCATION_MAX);
-    switch (redirect_location(route->rule->action.redirect, &request, &url)) {
-    case REDIRECT_MADE:
-        send_redirect(c, m, route, buf_data(&url));
-        break;
-    case REDIRECT_TOO_LONG:
-        metric_add(&c->worker->counters.redirects_too_long, 1);
-        refuse(c, m, route, 414, "redirect URL too long");
-        break;
-    case REDIRECT_NO_HOST:
-        refuse(c, m, route, 400, "no Host to redirect to");
-        break;
-    }
-    buf_done(&url);
-}
-
-static void forward(struct client *c, const struct http_message *m, const struct route *route)
-{
-    const struct exchange_client lent = {
-        .stream = &c->stream,
-        .out = &c->out,
-        .facts = &c->facts,
-        .listener = c->listener,
-        .wake = client_on_wake,
-        .user = c,
-        .keep_alive = may_keep_alive(c, m),
-    };
-
-    if (m->expect_continue && m->framing != HTTP_BODY_NONE)
-        buf_put(&c->out, SPAN("HTTP/1.1 100 Continue\r\n\r\n"));
-    const size_t said = buf_len(&c->out) - c->out_before;
-    c->exchange = exchange_start(c->worker, &lent, m, route);
-    exchange_count_sent(c->exchange, said);
-    client_change_state(c, EXCHANGE);
-}
-
-/* What its rule changes, which group it is for, and there. */
-static void rewrite_and_forward(struct client *c, struct http_message *m, struct route *route)
-{
-    struct worker *w = c->worker;
-    enum ws_refusal refusal;
-
-    if (ws_request_wants(m) && (refusal = ws_request_check(m)) != WS_OK) {
-        refuse_upgrade(c, m, refusal);
-        return;
-    }
-    if (!transform_apply(route->rule, m, w->config->alb.desync_mode == HTTP_STRICTEST, w->regex,
-                         &w->rewritten, route)) {
-        metric_add(&w->counters.transforms_failed, 1);
-        refuse(c, m, route, 500, "transform failed");
-        return;
-    }
-    route->group = action_choose_group(&route->rule->action, random_jitter());
-    if (route->group == NULL)
-        refuse(c, m, route, 503, "no target group has a weight");
-    else if (route->group->options.protocol_version != VERSION_HTTP1)
-        refuse(c, m, route, 464, "target group does not speak HTTP/1.1");
-    else
-        forward(c, m, route);
-}
-
-static const struct rule *find_rule(struct client *c, const struct listener_config *listener,
-                                    const struct http_message *m)
-{
-    struct worker *w = c->worker;
-    struct condition_request request;
-
-    condition_request_init(&request, m, &c->facts.ip, w->regex);
-    const struct rule *rule = rules_match(listener, &request);
-    metric_add(&w->counters.rule_evaluations, rules_evaluated(listener, rule));
-    return rule;
-}
-
-/* Requests that no rule sees. True when it was one, and is answered. */
-static bool refuse_unrouted(struct client *c, const struct http_message *m)
-{
-    if (m->method_id == HTTP_TRACE || m->method_id == HTTP_CONNECT)
-        client_refuse(c, m, 405, "method not allowed");
-    else if (headers_has_too_many_addresses(m))
-        client_refuse(c, m, 463, "more than 30 addresses in X-Forwarded-For");
-    else
-        return false;
-    return true;
-}
-
-/* routing.http.drop_invalid_header_fields.enabled. */
-static void treat_invalid_names(struct client *c, struct http_message *m)
-{
-    struct worker *w = c->worker;
-
-    if (m->invalid_names == 0)
-        return;
-    if (w->config->alb.drop_invalid_header_fields) {
-        http_drop_invalid_names(m);
-        metric_add(&w->counters.dropped_invalid_header, 1);
-    } else {
-        metric_add(&w->counters.forwarded_invalid_header, 1);
-    }
-}
-
-/* The way of a request: rules, then its action. */
-static void answer(struct client *c, struct http_message *m)
-{
-    const struct listener_config *listener = worker_listener_config(c->worker, c->listener);
-
-    count_class(c, m);
-    treat_invalid_names(c, m);
-    if (listener == NULL) {
-        client_refuse(c, m, 503, "listener removed");
-        return;
-    }
-    if (refuse_unrouted(c, m))
-        return;
-    headers_choose_host(m, &c->worker->config->alb);
-    struct route route = { .rule = find_rule(c, listener, m) };
-    switch (route.rule->action.kind) {
-    case ACTION_FORWARD:
-        rewrite_and_forward(c, m, &route);
-        break;
-    case ACTION_REDIRECT:
-        answer_redirect(c, m, &route);
-        break;
-    case ACTION_FIXED_RESPONSE:
-        answer_fixed(c, m, &route);
-        break;
-    }
-    const uint64_t exceeded = regex_scratch_take_exceeded(c->worker->regex);
-    if (exceeded > 0)
-        metric_add(&c->worker->counters.regex_exceeded, exceeded);
-}
 
 /* There is no whole head. A client may close its sending half and read on, so
  * what was answered is still sent. */
@@ -331,7 +30,7 @@ static enum step need_input(struct client *c, struct span bytes)
     if (!c->in_eof)
         return STEP_NEED_INPUT;
     if (http_request_cut_off(bytes, m)) {
-        count_class(c, m);
+        client_count_class(c, m);
         client_refuse(c, m, 400, "client closed within the request head");
     } else {
         client_change_state(c, LINGER);
@@ -357,9 +56,9 @@ void client_lost(struct client *c)
         return;
     c->asked = (uint32_t)m->head_len;
     c->out_before = (uint32_t)buf_len(&c->out);
-    count_class(c, m);
+    client_count_class(c, m);
     client_count_status(c, 460);
-    log_own(c, m, NULL, 460, "client reset within the request head", ACCESS_NONE);
+    client_log_own(c, m, 460, "client reset within the request head");
 }
 
 void client_expire_head(struct client *c)
@@ -386,7 +85,7 @@ static enum step step_head(struct client *c, struct span *bytes)
     case HTTP_PARTIAL:
         return need_input(c, *bytes);
     case HTTP_REFUSED:
-        count_class(c, m);
+        client_count_class(c, m);
         client_refuse(c, m, m->refuse_status, m->refuse_why);
         return STEP_AGAIN;
     case HTTP_PARSED:
@@ -395,7 +94,7 @@ static enum step step_head(struct client *c, struct span *bytes)
     c->scanned = 0;
     *bytes = span_after(*bytes, m->head_len);
     c->asked = (uint32_t)(m->head_len + body_that_came(m, *bytes));
-    answer(c, m);
+    client_answer(c, m);
     return STEP_AGAIN;
 }
 
@@ -423,9 +122,9 @@ static void answer_for_target(struct client *c)
     if (exchange_is_upgrade(c->exchange)) {
         metric_add(&c->worker->counters.upgrades_failed, 1);
         refuse_upgrade_by_target_reply(&how, &text, status, exchange_why(c->exchange));
-        reply(c, &how);
+        client_reply(c, &how);
     } else {
-        reply_error(c, status, exchange_is_head(c->exchange));
+        client_reply_error(c, status, exchange_is_head(c->exchange));
     }
     exchange_count_sent(c->exchange, buf_len(&c->out) - before);
     exchange_free(&c->exchange);
