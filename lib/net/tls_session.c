@@ -208,17 +208,49 @@ bool tls_session_resumed(const struct tls_session *session)
     return tls_ssl_state(&session->ssl) == MBEDTLS_SSL_HANDSHAKE_OVER && !session->was_full;
 }
 
+/* TLS 1.3 brings session tickets behind its handshake. To mbedTLS that is one more step
+ * of it, which any read or write takes, with a result of its own. `before` is the state
+ * before the call; true when it is to be made again. */
+static bool took_ticket(struct tls_session *s, int rc, int before)
+{
+    const bool is_news = tls_code_is_ticket(rc);
+
+    if (is_news && s->side != NULL)
+        tls_client_keep(s->side, &s->ssl, s->was_full);
+    return is_news || (rc == MBEDTLS_ERR_SSL_WANT_READ && before == MBEDTLS_SSL_HANDSHAKE_OVER &&
+                       tls_ssl_state(&s->ssl) != MBEDTLS_SSL_HANDSHAKE_OVER);
+}
+
+static int ssl_read(struct tls_session *s, void *into, size_t size)
+{
+    int before, n;
+
+    do {
+        before = tls_ssl_state(&s->ssl);
+        n = mbedtls_ssl_read(&s->ssl, into, size);
+    } while (took_ticket(s, n, before));
+    return n;
+}
+
+/* With bytes that are inside: a write of nothing moves them, and no more. */
+static int ssl_write(struct tls_session *s, struct span bytes)
+{
+    int before, rc;
+
+    do {
+        before = tls_ssl_state(&s->ssl);
+        rc = mbedtls_ssl_write(&s->ssl, (const unsigned char *)bytes.ptr, bytes.len);
+    } while (took_ticket(s, rc, before) && (bytes.len > 0 || s->inside > 0));
+    return tls_code_is_ticket(rc) ? 0 : rc;
+}
+
 enum stream_io tls_session_read(struct tls_session *s, void *into, size_t size, size_t *moved)
 {
     *moved = 0;
     if (s->code != 0)
         return STREAM_FAILED;
 
-    int n;
-    while (tls_code_is_ticket(n = mbedtls_ssl_read(&s->ssl, into, size))) {
-        if (s->side != NULL)
-            tls_client_keep(s->side, &s->ssl, s->was_full);
-    }
+    int n = ssl_read(s, into, size);
     if (n > 0) {
         *moved = (size_t)n;
         return STREAM_MOVED;
@@ -232,11 +264,10 @@ enum stream_io tls_session_read(struct tls_session *s, void *into, size_t size, 
     return fail(s, n);
 }
 
-/* Move what is inside: a write of nothing does that, and no more. */
 static enum stream_io push(struct tls_session *s)
 {
-    int rc = s->inside == 0 ? 0 : mbedtls_ssl_write(&s->ssl, (const unsigned char *)"", 0);
-    if (rc < 0 && rc != MBEDTLS_ERR_SSL_WANT_WRITE)
+    int rc = s->inside == 0 ? 0 : ssl_write(s, SPAN(""));
+    if (rc < 0 && rc != MBEDTLS_ERR_SSL_WANT_WRITE && rc != MBEDTLS_ERR_SSL_WANT_READ)
         return fail(s, rc);
     return s->inside == 0 ? STREAM_MOVED : STREAM_BLOCKED;
 }
@@ -275,7 +306,9 @@ static enum stream_io write_record(struct tls_session *s, struct span bytes, siz
         return fail(s, most);
     size_t len = bytes.len < (size_t)most ? bytes.len : (size_t)most;
 
-    int rc = mbedtls_ssl_write(&s->ssl, (const unsigned char *)bytes.ptr, len);
+    int rc = ssl_write(s, span_of(bytes.ptr, len));
+    if (rc == MBEDTLS_ERR_SSL_WANT_READ) /* for the rest of a ticket */
+        return STREAM_BLOCKED;
     if (rc == MBEDTLS_ERR_SSL_WANT_WRITE && s->inside > 0)
         rc = (int)len; /* taken: it is a record already */
     if (rc < 0)

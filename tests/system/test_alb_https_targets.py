@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from harness import (answer, ask, echo_script, read_body, read_head, read_response, request, values,
+from harness import (PATIENCE, answer, ask, echo_script, read_body, read_head, read_response, request, values,
                      wait_until)
 from tls_targets import KINDS, groups_config
 from ws_peers import BINARY, BOTH, CLOSE, TEXT, Client
@@ -109,8 +109,9 @@ def test_a_verified_certificate_must_hold_for_requests_and_probes(start_alb, sta
     names = {"by_name": "app.internal", "by_wrong_name": "wrong.internal"}
     targets.update({group: [start_tls_target()] for group in names})
     alb = start_alb(groups_config(
-        targets, group="health_check.protocol = HTTPS\nhealth_check.interval_seconds = 200ms\n"
-        "health_check.timeout_seconds = 10s",
+        targets, group="health_check.protocol = HTTPS\n"
+        f"health_check.interval_seconds = {600 * PATIENCE:.0f}ms\n"
+        f"health_check.timeout_seconds = {500 * PATIENCE:.0f}ms",
         more={group: verify(certificates, names.get(group, "")) for group in targets}))
 
     def states():
