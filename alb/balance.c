@@ -114,6 +114,15 @@ static bool takes_its_turn(const struct search *s, struct target *t)
     return (saved + share) / SHARE_WHOLE != saved / SHARE_WHOLE;
 }
 
+/* A retry takes nobody's turn: else, of two targets, the one that does not answer would get
+ * every first try. */
+static uint64_t turn_for(const struct search *s, size_t tries)
+{
+    if (s->tried_count == 0)
+        return next_turn(s->group);
+    return draw(atomic_load_explicit(&s->group->state->turn, memory_order_relaxed)) + tries;
+}
+
 /* Each turn that a target does not take goes to no other, so that the others' shares stay
  * alike: another turn is drawn instead. */
 static struct target *in_turn(struct search *s)
@@ -121,11 +130,11 @@ static struct target *in_turn(struct search *s)
     const struct group *g = s->group;
 
     for (size_t tries = 0; tries < 2 * g->count; tries++) {
-        struct target *t = g->targets[g->order[next_turn(g) % g->turns]];
+        struct target *t = g->targets[g->order[turn_for(s, tries) % g->turns]];
         if (may_get(s, t) && !is_full(s, t) && takes_its_turn(s, t) && take_place(s, t))
             return t;
     }
-    return first_from(s, next_turn(g));
+    return first_from(s, turn_for(s, 0));
 }
 
 /* --- least_outstanding_requests --------------------------------------------------------- */
@@ -175,9 +184,8 @@ static struct target *by_chance(struct search *s)
 
     for (size_t tries = 0; tries < 2 * g->count; tries++) {
         const uint64_t chance = draw(next_turn(g));
-        struct target *t = g->targets[g->order[(chance >> 16) % g->turns]];
-        const uint32_t share = atomic_load_explicit(&t->share, memory_order_relaxed);
-        if (may_get(s, t) && chance % SHARE_WHOLE < share && !is_full(s, t) && take_place(s, t))
+        struct target *t = g->targets[g->order[chance % g->turns]];
+        if (may_get(s, t) && !is_full(s, t) && take_place(s, t))
             return t;
     }
     return first_from(s, draw(next_turn(g)));

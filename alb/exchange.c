@@ -1,4 +1,5 @@
-/* exchange.c -- see exchange.h. The response's side is in exchange_response.c. */
+/* exchange.c -- see exchange.h. The response's side is in exchange_response.c, another try
+ * in exchange_retry.c. */
 #include "alb/exchange.h"
 
 #include "base/clock.h"
@@ -56,44 +57,6 @@ void exchange_count_unsent(struct exchange *x, size_t n)
 
 /* --- starting ------------------------------------------------------------- */
 
-static bool is_idempotent(enum http_method method)
-{
-    return method == HTTP_GET || method == HTTP_HEAD || method == HTTP_OPTIONS ||
-           method == HTTP_PUT || method == HTTP_DELETE;
-}
-
-static void hold_target(struct exchange *x, struct target *t)
-{
-    x->target = target_ref(t);
-    metric_add(&t->counters.requests, 1);
-    metric_add(&x->worker->counters.requests, 1);
-    if (x->entry != NULL)
-        x->entry->target = target_ref(t);
-}
-
-static void note_dispatch(struct exchange *x)
-{
-    x->dispatched_us = loop_wall_us(&x->worker->loop);
-    if (x->entry != NULL)
-        x->entry->dispatched_us = x->dispatched_us;
-}
-
-static bool connect_target(struct exchange *x, bool fresh)
-{
-    const char *why = NULL;
-
-    x->conn = target_conn_take(x->worker, x->target, x->tls, fresh, exchange_on_target, x, &why);
-    if (x->conn == NULL) {
-        metric_add(&x->target->counters.connection_errors, 1);
-        exchange_fail(x, 502, "target connect failed");
-        return false;
-    }
-    if (!x->conn->is_connecting)
-        note_dispatch(x);
-    exchange_touch(x);
-    return true;
-}
-
 /* What the 101 will be compared with: the request itself is gone by then. */
 static void keep_offer(struct exchange *x, const struct http_message *m)
 {
@@ -119,7 +82,7 @@ static void keep_offer(struct exchange *x, const struct http_message *m)
 }
 
 /* Write the head, let the second parser read what came from the client, and keep
- * a copy if a reused connection may turn out to be dead. */
+ * a copy while it may have to be sent again. */
 static void send_head(struct exchange *x, const struct http_message *m, const struct route *route,
                       const char *trace)
 {
@@ -144,7 +107,7 @@ static void send_head(struct exchange *x, const struct http_message *m, const st
         exchange_fail(x, 400, why);
         return;
     }
-    if (x->conn->was_used && m->framing == HTTP_BODY_NONE && is_idempotent(m->method_id))
+    if (x->may_retry)
         buf_put(&x->replay, buf_data(out));
 }
 
@@ -191,23 +154,20 @@ struct exchange *exchange_start(struct worker *w, const struct exchange_client *
         exchange_fail(x, 503, choice.why);
         return x;
     }
-    hold_target(x, choice.target);
+    metric_add(&w->counters.requests, 1);
+    exchange_hold(x, choice.target);
     if (route->group->tls != NULL)
         x->tls = tls_client_ref(route->group->tls);
-    if (connect_target(x, x->is_upgrade))
+    x->may_retry = exchange_may_retry(x, m, &route->group->options);
+    x->tries_left = x->may_retry ? (uint8_t)route->group->options.retry_max : 0;
+    if (exchange_connect(x, x->is_upgrade) || exchange_take_other(x))
         send_head(x, m, route, trace);
+    else
+        exchange_fail(x, 502, "target connect failed");
     return x;
 }
 
 /* --- ending --------------------------------------------------------------- */
-
-static void let_go_of_target(struct exchange *x)
-{
-    if (x->target == NULL)
-        return;
-    target_release(x->target);
-    target_unref(&x->target);
-}
 
 void exchange_free(struct exchange **exchange)
 {
@@ -218,7 +178,7 @@ void exchange_free(struct exchange **exchange)
         return;
     target_conn_close(&x->conn);
     tls_client_unref(&x->tls);
-    let_go_of_target(x);
+    exchange_let_go(x);
     if (x->entry != NULL) {
         x->entry->end = x->why;
         access_log_row(x->worker, &x->entry);
@@ -341,7 +301,7 @@ void exchange_expire(struct exchange *x)
 
     if (x->conn != NULL && x->conn->is_connecting) {
         const int status = target_conn_connect_late(x->conn, &why);
-        exchange_fail(x, status, why);
+        exchange_not_answered(x, status, why);
     } else if (!x->request_done && x->conn != NULL && target_conn_is_flushed(x->conn)) {
         exchange_fail(x, 408, "client sent no body within the idle timeout");
     } else if (!x->response_begun) {
@@ -403,39 +363,15 @@ bool exchange_must_reset(const struct exchange *x)
 
 /* --- the target's events ---------------------------------------------------- */
 
-/* A reused connection that died without a word was closed by the target while
- * it was idle: the request has not been looked at, and goes out once more. */
-static bool send_again(struct exchange *x)
-{
-    if (buf_len(&x->replay) == 0 || x->response_begun)
-        return false;
-    target_conn_close(&x->conn);
-    if (!connect_target(x, true))
-        return false;
-    x->scanned = 0;
-    x->request_cut = false;
-    buf_put(&x->conn->out, buf_data(&x->replay));
-    buf_done(&x->replay);
-    return true;
-}
-
-void exchange_target_lost(struct exchange *x, const char *why)
-{
-    if (x->state == EXCHANGE_RUNNING && !send_again(x))
-        exchange_fail(x, 502, why);
-}
-
 static void connected(struct exchange *x)
 {
     const char *why;
     const int status = target_conn_finish_connect(x->conn, &why);
 
-    if (status != 0) {
-        exchange_fail(x, status, why);
-        return;
-    }
-    note_dispatch(x);
-    exchange_touch(x);
+    if (status == 0)
+        exchange_dispatched(x);
+    else
+        exchange_not_answered(x, status, why);
 }
 
 void exchange_on_target(struct target_conn *conn, int revents)
@@ -444,7 +380,7 @@ void exchange_on_target(struct target_conn *conn, int revents)
 
     if (conn->is_connecting)
         connected(x);
-    if (x->state == EXCHANGE_RUNNING && (revents & EV_READ))
+    if (x->state == EXCHANGE_RUNNING && (revents & EV_READ) && !x->conn->is_connecting)
         exchange_read_response(x);
     flush_request(x);
     x->client.wake(x->client.user);

@@ -8,6 +8,7 @@
 #include "ws/handshake.h"
 
 #include "alb/exchange.h"
+#include "alb/options.h"
 #include "alb/target_conn.h"
 
 /* The target is read only while the client's `out` can take what comes of it: a
@@ -42,6 +43,10 @@ struct exchange {
     size_t scanned; /* of the response's head */
 
     struct buf replay; /* the request's head, while it may have to be sent again */
+    bool may_retry;
+    uint8_t tries_left;         /* on other targets */
+    uint8_t tried_count;        /* those that did not answer */
+    uint64_t tried[RETRY_MOST]; /* their ids */
     struct {
         char accept[WS_ACCEPT_SIZE];
         char *protocols, *extensions; /* owned */
@@ -59,8 +64,27 @@ void exchange_touch(struct exchange *x);
 /* End it; the first reason stays. */
 void exchange_fail(struct exchange *x, int status, const char *why);
 
-/* The target's connection ended before its response did. */
-void exchange_target_lost(struct exchange *x, const char *why);
+/* The target could not be reached, or its connection ended before its response did: another
+ * try, or the end with this status and reason. */
+void exchange_not_answered(struct exchange *x, int status, const char *why);
+
+/* Is it a request that may be sent twice? */
+bool exchange_may_retry(const struct exchange *x, const struct http_message *m,
+                        const struct group_options *options);
+
+/* Hold a target whose place is taken (balance.h), and let it go with its place. */
+void exchange_hold(struct exchange *x, struct target *t);
+void exchange_let_go(struct exchange *x);
+
+/* A connection to the target that it holds. False when the kernel refuses at once. */
+bool exchange_connect(struct exchange *x, bool fresh);
+
+/* Hold another target, as long as there are tries, and connect there. False when there is
+ * none. */
+bool exchange_take_other(struct exchange *x);
+
+/* The request goes out now. */
+void exchange_dispatched(struct exchange *x);
 
 void exchange_on_target(struct target_conn *conn, int revents);
 void exchange_read_response(struct exchange *x);

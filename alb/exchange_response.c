@@ -279,12 +279,12 @@ static void on_eof(struct exchange *x, const char *why)
     const bool ends_here = x->response_begun && http_body_ends_at_eof(&x->response_body);
 
     if (ends_here && stream_is_truncated(&x->conn->stream)) {
-        exchange_target_lost(x, "target ended the body without a TLS close_notify");
+        exchange_not_answered(x, 502, "target ended the body without a TLS close_notify");
     } else if (ends_here) {
         x->target_keeps_alive = false;
         finish(x, false);
     } else {
-        exchange_target_lost(x, why);
+        exchange_not_answered(x, 502, why);
     }
 }
 
@@ -306,7 +306,7 @@ void exchange_read_response(struct exchange *x)
                                     : "target closed without an answer");
         break;
     case STREAM_FAILED:
-        exchange_target_lost(x, "target reset the connection");
+        exchange_not_answered(x, 502, "target reset the connection");
         break;
     }
 }

@@ -110,7 +110,6 @@ struct group_options {
     char *tls_server_name; /* "": the target's own */
     uint32_t deregistration_delay_ms;
     int algorithm; /* enum algorithm */
-    bool anomaly_mitigation;
     uint32_t slow_start_ms;          /* 0: none */
     uint32_t fail_open_count;        /* fewer healthy targets than this: all are used */
     uint32_t fail_open_percent;      /* the same, of the members; 0: off */

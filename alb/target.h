@@ -50,7 +50,6 @@ struct target {
     atomic_uint outstanding;        /* requests and tunnels now; over a limit for a moment only */
     _Atomic uint64_t ramp_began_ms; /* slow start, by clock_mono_ms(); 0: none since */
     atomic_uint ramp_saved;         /* parts of a turn that it has saved up (balance.c) */
-    atomic_uint share; /* of its weight, in 1/SHARE_WHOLE: less while a mitigation runs */
     struct target_counters counters;
 
     struct list in_registry;     /* control thread */

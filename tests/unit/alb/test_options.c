@@ -70,7 +70,6 @@ static void test_defaults_of_group(void **state)
     settings_init(group_settings, &o);
     assert_int_equal(o.deregistration_delay_ms, 300000);
     assert_int_equal(o.algorithm, ROUND_ROBIN);
-    assert_false(o.anomaly_mitigation);
     assert_int_equal(o.slow_start_ms, 0);
     assert_int_equal(o.fail_open_count, 1);
     assert_int_equal(o.fail_open_percent, 0);

@@ -1,0 +1,132 @@
+/*
+ * exchange_retry.c -- holding a target, and another one when it did not answer at all.
+ *
+ * Sent again is only what cannot do harm: an idempotent request without a body (RFC 9110
+ * 9.2.2), of whose answer not one byte came. A kept connection that turns out to be closed
+ * says nothing about the target, which gets the request once more over a fresh one; then
+ * other targets, as many as retry.max says, none of them twice.
+ */
+#include "alb/exchange_private.h"
+
+#include "alb/access_log.h"
+#include "alb/balance.h"
+#include "alb/config.h"
+#include "alb/members.h"
+#include "alb/target.h"
+#include "alb/worker.h"
+
+static bool is_idempotent(enum http_method method)
+{
+    return method == HTTP_GET || method == HTTP_HEAD || method == HTTP_OPTIONS ||
+           method == HTTP_PUT || method == HTTP_DELETE;
+}
+
+/* Without a Host it is sent on with the target's address there. */
+bool exchange_may_retry(const struct exchange *x, const struct http_message *m,
+                        const struct group_options *options)
+{
+    return options->retry_max > 0 && !x->is_upgrade && m->framing == HTTP_BODY_NONE &&
+           is_idempotent(m->method_id) && m->host.len > 0;
+}
+
+void exchange_hold(struct exchange *x, struct target *t)
+{
+    x->target = target_ref(t);
+    metric_add(&t->counters.requests, 1);
+    if (x->entry == NULL)
+        return;
+    target_unref(&x->entry->target);
+    x->entry->target = target_ref(t);
+    x->entry->dispatched_us = 0;
+}
+
+void exchange_let_go(struct exchange *x)
+{
+    if (x->target == NULL)
+        return;
+    target_release(x->target);
+    target_unref(&x->target);
+}
+
+void exchange_dispatched(struct exchange *x)
+{
+    x->dispatched_us = loop_wall_us(&x->worker->loop);
+    if (x->entry != NULL)
+        x->entry->dispatched_us = x->dispatched_us;
+    exchange_touch(x);
+}
+
+bool exchange_connect(struct exchange *x, bool fresh)
+{
+    const char *why = NULL;
+
+    x->conn = target_conn_take(x->worker, x->target, x->tls, fresh, exchange_on_target, x, &why);
+    if (x->conn == NULL) {
+        metric_add(&x->target->counters.connection_errors, 1);
+        return false;
+    }
+    if (!x->conn->is_connecting)
+        exchange_dispatched(x);
+    exchange_touch(x);
+    return true;
+}
+
+/* --- another target ------------------------------------------------------------------ */
+
+/* One of those that the group has now; NULL when none is left. */
+static struct target *choose_other(const struct exchange *x)
+{
+    const struct worker *w = x->worker;
+    const struct group_config *config = config_group(w->config, span_text(x->target->group));
+
+    if (config == NULL)
+        return NULL;
+    const struct group *g = members_of(w->members, config);
+    const struct choice choice =
+        balance_choose_other(g, loop_mono_ms(&w->loop), x->tried, x->tried_count);
+    struct group_counters *n = &g->state->counters;
+    metric_add(choice.target != NULL ? &n->retries : &n->retries_without_target, 1);
+    return choice.target;
+}
+
+bool exchange_take_other(struct exchange *x)
+{
+    while (x->tries_left > 0) {
+        x->tries_left--;
+        x->tried[x->tried_count++] = x->target->id;
+        struct target *other = choose_other(x);
+        if (other == NULL)
+            return false;
+        target_conn_close(&x->conn);
+        exchange_let_go(x);
+        exchange_hold(x, other);
+        if (exchange_connect(x, true))
+            return true;
+    }
+    return false;
+}
+
+/* The same target again, if only a kept connection was dead. */
+static bool take_same(struct exchange *x)
+{
+    if (x->conn == NULL || !x->conn->was_used || x->conn->is_connecting)
+        return false;
+    target_conn_close(&x->conn);
+    return exchange_connect(x, true);
+}
+
+static bool try_again(struct exchange *x)
+{
+    if (buf_len(&x->replay) == 0 || x->response_begun || !(take_same(x) || exchange_take_other(x)))
+        return false;
+    x->scanned = 0;
+    x->request_cut = false;
+    buf_put(&x->conn->out, buf_data(&x->replay));
+    return true;
+}
+
+void exchange_not_answered(struct exchange *x, int status, const char *why)
+{
+    if (x->state == EXCHANGE_RUNNING && !try_again(x))
+        exchange_fail(x, status, why);
+}
