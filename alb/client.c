@@ -129,7 +129,6 @@ static void read_input(struct client *c)
         work(c, SPAN(""));
         break;
     case STREAM_FAILED:
-        client_lost(c);
         client_end(c, stream_was_reset(&c->stream) ? "client reset" : stream_error(&c->stream));
         break;
     }

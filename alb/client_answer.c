@@ -59,6 +59,7 @@ static void log_own(struct client *c, const struct http_message *m, const struct
 
 void client_log_own(struct client *c, const struct http_message *m, int status, const char *why)
 {
+    client_count_status(c, status);
     log_own(c, m, NULL, status, why, ACCESS_NONE);
 }
 
@@ -88,15 +89,6 @@ static void refuse(struct client *c, const struct http_message *m, const struct 
     client_reply_error(c, status, m != NULL && m->method_id == HTTP_HEAD);
     log_own(c, m, route, status, why, ACCESS_NONE);
     client_change_state(c, LINGER);
-}
-
-void client_log_torn_head(struct client *c)
-{
-    const int status = c->is_cut ? 503 : 400;
-
-    c->out_before = (uint32_t)buf_len(&c->out);
-    client_count_status(c, status);
-    log_own(c, NULL, NULL, status, c->end_reason, ACCESS_NONE);
 }
 
 void client_refuse(struct client *c, const struct http_message *m, int status, const char *why)

@@ -63,8 +63,8 @@ void client_on_wake(void *user);
 void client_run(struct client *c, struct span *bytes);
 const char *client_state_name(const struct client *c);
 
-/* The connection is gone: a request of which only a part had come gets its row. */
-void client_lost(struct client *c);
+/* It ended in HEAD with bytes in `in`: a request too, which has its row. */
+void client_log_torn_head(struct client *c);
 
 /* HEAD: it has waited too long. */
 void client_expire_head(struct client *c);
@@ -81,13 +81,10 @@ void client_refuse(struct client *c, const struct http_message *m, int status, c
 void client_reply(struct client *c, struct http_reply *how);
 void client_reply_error(struct client *c, int status, bool head_only);
 
-/* The row of a request that got no further than its head. */
+/* Count, and write the row of, a request that got no further than its head and no answer. */
 void client_log_own(struct client *c, const struct http_message *m, int status, const char *why);
 
 void client_count_status(struct client *c, int status);
 void client_count_class(struct client *c, const struct http_message *m);
-
-/* It ended within a head: that is a request too, and has its row. */
-void client_log_torn_head(struct client *c);
 
 #endif

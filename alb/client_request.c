@@ -48,17 +48,17 @@ static size_t body_that_came(const struct http_message *m, struct span bytes)
                : bytes.len;
 }
 
-void client_lost(struct client *c)
+void client_log_torn_head(struct client *c)
 {
-    struct http_message *m = &c->worker->request;
+    struct http_message *m = c->waits_for_room ? NULL : &c->worker->request;
 
-    if (c->state != HEAD || c->waits_for_room || !http_request_cut_off(buf_data(&c->in), m))
-        return;
-    c->asked = (uint32_t)m->head_len;
+    if (m != NULL && !http_request_cut_off(buf_data(&c->in), m))
+        return; /* nothing but empty lines */
     c->out_before = (uint32_t)buf_len(&c->out);
-    client_count_class(c, m);
-    client_count_status(c, 460);
-    client_log_own(c, m, 460, "client reset within the request head");
+    if (m != NULL)
+        client_count_class(c, m);
+    client_log_own(c, m, c->is_cut ? 503 : 460,
+                   c->is_cut ? c->end_reason : "client reset within the request head");
 }
 
 void client_expire_head(struct client *c)

@@ -68,3 +68,20 @@ def test_a_client_that_vanishes_cuts_its_target_and_is_logged_as_460(start_alb, 
     wait_until(lambda: "cut" in ends, "the target to be cut off")
     assert 'end="client reset"' in alb.access_row(" 460 - ")
     assert alb.metric('alb_elb_responses_total{code="4xx"}') == 1
+
+
+def test_a_client_that_vanishes_within_a_head_has_one_row(start_alb, start_target):
+    alb = start_alb(forward_config(start_target()))
+
+    sent = 0
+    for data in (b"GET / HT", b"GET / HTTP/1.1\r\nHost: a\r\n", b"\r\n", b""):
+        sock = alb.connect()
+        sock.sendall(data)
+        sent += len(data)
+        wait_until(lambda: alb.metric("alb_client_received_bytes_total") == sent, "it to be read")
+        reset(sock)
+    assert alb.get()[0] == 200
+    assert alb.stop() == 0
+    rows = [row for row in alb.access_rows() if " 460 - " in row]
+    assert len(rows) == 2 and len(alb.access_rows()) == 3, rows
+    assert all('end="client reset within the request head"' in row for row in rows)
