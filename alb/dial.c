@@ -105,7 +105,6 @@ static void take(struct loop *loop, void *arg)
     struct greeter *g = loop->user;
     struct dial_desk *desk = &g->dials;
     struct dial *d = arg;
-    char name[IP_TEXT_MAX];
 
     if (atomic_load_explicit(&d->is_orphan, memory_order_relaxed)) {
         close(d->fd);
@@ -113,8 +112,7 @@ static void take(struct loop *loop, void *arg)
         send_off(&desk->home, loop->ev, d);
         return;
     }
-    struct tls_session *tls =
-        tls_client_session(d->client, d->target->tls, target_tls_name(d->target, name), d->fd);
+    struct tls_session *tls = tls_client_session(d->client, d->target->tls, d->fd);
     handshaker_connect(&desk->handshaker, d->fd, tls, &d->is_connected, d);
 }
 

@@ -132,7 +132,6 @@ static void on_tick(struct ev_loop *loop, ev_timer *timer, int revents)
     struct probe *p = timer->data;
     const struct group_config *config = p->config;
     struct addr probed = p->target->addr;
-    char name[IP_TEXT_MAX];
     (void)loop;
     (void)revents;
 
@@ -146,7 +145,6 @@ static void on_tick(struct ev_loop *loop, ev_timer *timer, int revents)
         .timeout_ms = config->options.health_timeout_ms,
         .tls = config->health_tls,
         .resume = p->target->tls,
-        .tls_name = target_tls_name(p->target, name),
     };
     health_check_start(&p->check, &q);
 }

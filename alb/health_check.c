@@ -191,8 +191,7 @@ static void write_head(struct buf *out, const struct addr *target, const char *p
 
 static void open_stream(struct health_check *c, const struct health_question *q, int fd)
 {
-    struct tls_session *tls =
-        q->tls == NULL ? NULL : tls_client_session(q->tls, q->resume, q->tls_name, fd);
+    struct tls_session *tls = q->tls == NULL ? NULL : tls_client_session(q->tls, q->resume, fd);
 
     c->is_shaking = tls != NULL;
     stream_init(&c->stream, fd, tls);

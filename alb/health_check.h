@@ -64,7 +64,6 @@ struct health_question {
     uint32_t timeout_ms;
     struct tls_client *tls; /* NULL: in plain text */
     struct tls_resume *resume;
-    const char *tls_name; /* as for tls_client_session() */
 };
 
 /* GET over a new connection. Not while one is running. */

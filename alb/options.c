@@ -218,7 +218,7 @@ const struct setting group_settings[] = {
       APPLIES_NEW_CONNECTIONS,
       "With HTTPS: the name that the targets are asked for (SNI) and that their certificates are "
       "verified for; empty is the target's own: its address, which is never asked for, or its DNS "
-      "name." },
+      "name; a Unix socket has none, and passes no verification without one." },
     { "deregistration_delay.timeout_seconds", SETTING_DURATION, FIELD(deregistration_delay_ms),
       "300", 0, HOUR, NULL, APPLIES_RELOAD,
       "How long a target that is taken out may finish what it carries." },

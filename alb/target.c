@@ -32,12 +32,33 @@ const char *target_state_name(enum target_state state)
     bug("unknown target state");
 }
 
+/* What its certificate is to be for, when the group does not say: the DNS name that gave
+ * its address, else the address. A Unix socket has none. */
+static void set_tls_name(struct target *t, const char *origin)
+{
+    struct span rest = span_text(origin), host;
+    char name[TLS_NAME_MAX + 1] = "", text[IP_TEXT_MAX];
+    struct ip ip;
+
+    if (span_starts_with(rest, SPAN("dns:"))) {
+        rest = span_after(rest, 4);
+        span_next(&rest, ':', &host);
+        if (host.len > 0 && host.ptr[host.len - 1] == '.') /* SNI has none (RFC 6066 3) */
+            host.len--;
+        snprintf(name, sizeof(name), "%.*s", SPAN_ARGS(host));
+    } else if (addr_ip(&t->addr, &ip)) {
+        snprintf(name, sizeof(name), "%s", ip_format(&ip, text));
+    }
+    tls_resume_set_name(t->tls, name);
+}
+
 void target_set_origin(struct target *t, const char *origin)
 {
     if (t->origin != NULL && strcmp(t->origin, origin) == 0)
         return;
     free(t->origin);
     t->origin = mem_text(origin);
+    set_tls_name(t, origin);
 }
 
 struct target *target_ref(struct target *t)
@@ -57,14 +78,6 @@ void target_unref(struct target **t)
     free(gone->origin);
     tls_resume_unref(&gone->tls);
     free(gone);
-}
-
-const char *target_tls_name(const struct target *t, char out[IP_TEXT_MAX])
-{
-    struct ip ip;
-
-    out[0] = '\0';
-    return addr_ip(&t->addr, &ip) ? ip_format(&ip, out) : out;
 }
 
 bool target_is_usable(const struct target *t)

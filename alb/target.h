@@ -43,7 +43,7 @@ struct target {
     const char *text;  /* in the key: its own (target_name.h) */
     struct addr addr;
     uint64_t id;            /* stickiness_id(text) */
-    struct tls_resume *tls; /* owned: what its next handshake may begin with */
+    struct tls_resume *tls; /* owned: its name, and what its next handshake may begin with */
 
     atomic_uint refs;
     atomic_int state;               /* enum target_state; written by the control thread */
@@ -75,10 +75,6 @@ static inline enum target_state target_state_of(const struct target *t)
 {
     return (enum target_state)atomic_load_explicit(&t->state, memory_order_relaxed);
 }
-
-/* The name that its certificate is to be for, when the group sets none: its IP address,
- * or "" for a Unix socket. In `out`, which is also returned. */
-const char *target_tls_name(const struct target *t, char out[IP_TEXT_MAX]);
 
 /* Do targets in this state get new requests? When a group fails open, others do as well. */
 bool target_state_is_usable(enum target_state state);

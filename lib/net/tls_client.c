@@ -42,6 +42,8 @@ struct tls_client {
 
 struct tls_resume {
     pthread_mutex_t mutex;
+    char name[TLS_NAME_MAX + 1];
+    unsigned names;            /* how many it has had */
     struct tls_client *client; /* a reference: whose session it is; NULL when there is none */
     mbedtls_ssl_session session;
     uint64_t kept_ms;
@@ -51,6 +53,8 @@ struct tls_resume {
 struct tls_client_side {
     struct tls_client *client; /* references */
     struct tls_resume *resume;
+    unsigned names; /* the name that it was made under */
+    bool is_host;
     struct ip ip; /* the name when it is an address; family 0 when it is not */
 };
 
@@ -200,11 +204,40 @@ void tls_resume_unref(struct tls_resume **resume)
     free(p);
 }
 
-/* Offer what is remembered; a server that does not know it does a full handshake. */
-static void offer(struct tls_resume *p, const struct tls_client *client, mbedtls_ssl_context *ssl)
+void tls_resume_set_name(struct tls_resume *p, const char *name)
 {
     pthread_mutex_lock(&p->mutex);
-    if (p->client == client && clock_mono_ms() - p->kept_ms < REMEMBER_MS)
+    if (strcmp(p->name, name) != 0) {
+        snprintf(p->name, sizeof(p->name), "%s", name);
+        p->names++;
+        forget(p);
+    }
+    pthread_mutex_unlock(&p->mutex);
+}
+
+/* Its name as it is now. */
+static void learn_name(struct tls_client_side *side, char name[TLS_NAME_MAX + 1])
+{
+    struct tls_resume *p = side->resume;
+
+    pthread_mutex_lock(&p->mutex);
+    side->names = p->names;
+    snprintf(name, TLS_NAME_MAX + 1, "%s",
+             side->client->server_name[0] != '\0' ? side->client->server_name : p->name);
+    pthread_mutex_unlock(&p->mutex);
+    if (!ip_parse(span_text(name), &side->ip))
+        side->ip.family = 0;
+    side->is_host = side->ip.family == 0 && name[0] != '\0';
+}
+
+/* Offer what is remembered; a server that does not know it does a full handshake. */
+static void offer(const struct tls_client_side *side, mbedtls_ssl_context *ssl)
+{
+    struct tls_resume *p = side->resume;
+
+    pthread_mutex_lock(&p->mutex);
+    if (p->client == side->client && p->names == side->names &&
+        clock_mono_ms() - p->kept_ms < REMEMBER_MS)
         mbedtls_ssl_set_session(ssl, &p->session);
     pthread_mutex_unlock(&p->mutex);
 }
@@ -220,7 +253,7 @@ void tls_client_keep(struct tls_client_side *side, const mbedtls_ssl_context *ss
         return;
     }
     pthread_mutex_lock(&p->mutex);
-    if (was_full || p->client == side->client) {
+    if (p->names == side->names && (was_full || p->client == side->client)) {
         forget(p);
         p->session = session;
         p->client = tls_client_ref(side->client);
@@ -237,7 +270,7 @@ void tls_client_drop(struct tls_client_side *side)
     struct tls_resume *p = side->resume;
 
     pthread_mutex_lock(&p->mutex);
-    if (p->client == side->client)
+    if (p->client == side->client && p->names == side->names)
         forget(p);
     pthread_mutex_unlock(&p->mutex);
 }
@@ -248,6 +281,8 @@ static bool certifies(const mbedtls_x509_crt *crt, const struct ip *ip)
 {
     const size_t len = ip->family == 4 ? 4 : 16;
 
+    if (ip->family == 0)
+        return false;
     for (const mbedtls_x509_sequence *at = &crt->subject_alt_names; at != NULL; at = at->next) {
         if (at->buf.tag == SAN_IP && at->buf.len == len && memcmp(at->buf.p, ip->bytes, len) == 0)
             return true;
@@ -259,30 +294,25 @@ static int on_certificate(void *user, mbedtls_x509_crt *crt, int depth, uint32_t
 {
     const struct tls_client_side *side = user;
 
-    if (depth == 0 && side->ip.family != 0 && !certifies(crt, &side->ip))
+    if (depth == 0 && !side->is_host && !certifies(crt, &side->ip)) /* no name: nothing does */
         *flags |= MBEDTLS_X509_BADCERT_CN_MISMATCH;
     return 0;
 }
 
-struct tls_session *tls_client_session(struct tls_client *client, struct tls_resume *resume,
-                                       const char *name, int fd)
+struct tls_session *tls_client_session(struct tls_client *client, struct tls_resume *resume, int fd)
 {
     struct tls_client_side *side = mem_new(struct tls_client_side);
+    char name[TLS_NAME_MAX + 1];
 
-    if (client->server_name[0] != '\0')
-        name = client->server_name;
     side->client = tls_client_ref(client);
     side->resume = tls_resume_ref(resume);
-    const bool is_host = !ip_parse(span_text(name), &side->ip) && name[0] != '\0';
-    if (is_host)
-        side->ip.family = 0;
-
+    learn_name(side, name);
     struct tls_session *s = tls_session_make(&client->conf, side, fd);
     mbedtls_ssl_context *ssl = tls_session_ssl(s);
-    if (mbedtls_ssl_set_hostname(ssl, is_host ? name : NULL) != 0)
+    if (mbedtls_ssl_set_hostname(ssl, side->is_host ? name : NULL) != 0)
         mem_check(NULL);
     mbedtls_ssl_set_verify(ssl, on_certificate, side);
-    offer(resume, client, ssl);
+    offer(side, ssl);
     return s;
 }
 

@@ -3,7 +3,7 @@
  *
  * A tls_client is what is demanded of a server: settings, made once, shared by
  * all threads, counted by reference because connections outlive a reload. A
- * tls_resume is one server as it is remembered: its last session, so that the
+ * tls_resume is one server as it is known: its name, and its last session, so that the
  * next handshake is a short one (RFC 5077; RFC 8446 2.2). Any thread.
  *
  * A session made here is a tls_session like the server side's (tls.h): the same
@@ -29,7 +29,7 @@ struct tls_client_options {
     bool verify;             /* check chain, dates and name; else any certificate will do */
     const char *ca_file;     /* PEM; read only to verify */
     const char *server_name; /* "" or what is asked for (SNI) and verified instead of the
-                                name that tls_client_session() is given */
+                                server's own name */
 };
 
 /* NULL with a sentence that names the file and the cure. */
@@ -46,16 +46,19 @@ bool tls_client_is_same(const struct tls_client *a, const struct tls_client *b);
 /* A host name, or an IP address, that may be asked for and verified. */
 bool tls_client_is_name(struct span text);
 
-/* It knows nothing yet. */
+/* A server without a name; nothing is remembered of it. */
 struct tls_resume *tls_resume_new(void);
+
+/* Its own name: a host name, an IP address, or "" for none. Another one than before
+ * forgets the session. */
+void tls_resume_set_name(struct tls_resume *resume, const char *name);
 struct tls_resume *tls_resume_ref(struct tls_resume *resume);
 void tls_resume_unref(struct tls_resume **resume); /* NULL is fine */
 
-/* A connection to the server that `resume` remembers and whose name is `name` ("" when
- * it has none): a host name is sent as SNI, an IP address never is (RFC 6066 3). Takes references;
- * the descriptor stays the caller's. Next: tls_handshake(). */
+/* A connection to that server: a host name is sent as SNI, an IP address never is (RFC
+ * 6066 3). Takes references; the descriptor stays the caller's. Next: tls_handshake(). */
 struct tls_session *tls_client_session(struct tls_client *client, struct tls_resume *resume,
-                                       const char *name, int fd);
+                                       int fd);
 
 /* Why its handshake failed, in a sentence about "the target" or the system's words; lives
  * as long as the process. */

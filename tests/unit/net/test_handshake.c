@@ -335,7 +335,8 @@ static void connect_to(const struct addr *addr, atomic_bool *connected, void *ta
 
     atomic_init(connected, false);
     connect(fd, &addr->sa, addr->len);
-    handshaker_connect(&h, fd, tls_client_session(client, resume, "localhost", fd), connected, tag);
+    tls_resume_set_name(resume, "localhost");
+    handshaker_connect(&h, fd, tls_client_session(client, resume, fd), connected, tag);
     tls_client_unref(&client);
     tls_resume_unref(&resume);
 }

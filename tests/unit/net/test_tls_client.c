@@ -59,7 +59,8 @@ static void pair_open(struct pair *p, struct tls_server *server, struct tls_clie
 {
     assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, p->fds), 0);
     p->server = tls_session_new(server, p->fds[0]);
-    p->client = tls_client_session(client, resume, name, p->fds[1]);
+    tls_resume_set_name(resume, name);
+    p->client = tls_client_session(client, resume, p->fds[1]);
 }
 
 static bool is_waiting(enum tls_step step)
@@ -127,6 +128,7 @@ static const struct {
     { "another name set", "good.pem", "a.example", "localhost", "good.pem", "is for another name",
       "a.example" },
     { "another address", "good.pem", "", "127.0.0.2", "good.pem", "is for another name", "" },
+    { "no name", "good.pem", "", "", "good.pem", "is for another name", "" },
     { "an IPv6 address", "good.pem", "", "::1", "good.pem", "is for another name", "" },
     { "expired", "old.pem", "", "localhost", "old.pem", "has expired", "localhost" },
     { "not valid yet", "early.pem", "", "localhost", "early.pem", "not valid yet", "localhost" },
@@ -259,6 +261,10 @@ static void test_resumption(void **state)
     assert_false(meet_and_resume(server, strict, one, "localhost"));
     assert_true(meet_and_resume(server, strict, one, "localhost"));
     assert_false(meet_and_resume(server, loose, one, "localhost"));
+    /* Under another name it is another server. */
+    assert_true(meet_and_resume(server, loose, one, "localhost"));
+    assert_false(meet_and_resume(server, loose, one, "a.example"));
+    assert_false(meet_and_resume(server, loose, one, "localhost"));
     /* Its ticket keys have changed. */
     assert_false(meet_and_resume(stranger, loose, one, "localhost"));
     assert_true(meet_and_resume(stranger, loose, one, "localhost"));
@@ -296,7 +302,7 @@ static void test_odd_servers(void **state)
     for (size_t i = 0; i < sizeof(odd_servers) / sizeof(odd_servers[0]); i++) {
         int fds[2];
         assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, fds), 0);
-        struct tls_session *s = tls_client_session(client, resume, "localhost", fds[1]);
+        struct tls_session *s = tls_client_session(client, resume, fds[1]);
         assert_int_equal(tls_handshake(s), TLS_WANT_READ);
         if (odd_servers[i].bytes.len > 0)
             assert_int_equal(send(fds[0], odd_servers[i].bytes.ptr, odd_servers[i].bytes.len, 0),
