@@ -46,6 +46,7 @@ static void enter_slow_start(const struct group *g, struct target *t, uint64_t m
     const bool starts_warm = t->starts_warm;
 
     t->starts_warm = false;
+    atomic_store(&t->ramp_began_ms, 0);
     if (duration_ms == 0 || starts_warm || !group_has_warm(g, mono_ms))
         return;
     atomic_store(&t->ramp_saved, 0);

@@ -189,3 +189,27 @@ def test_check_says_what_the_managed_balancer_does_otherwise(tmp_path):
     code, out, _ = run("alb", "check", "--profile", "aws", file)
     assert code == 0 and "no setting differs from the managed balancer" in out
     assert run("alb", "check", "--profile", "none", file)[0] == 2
+
+
+def test_a_draining_target_gets_nothing_even_when_the_others_are_sick(start_alb, start_target):
+    """Neither by failing open nor by its cookie; what it carries is cut at the delay's end."""
+    group = CHECKED + ("stickiness.enabled = true\n"
+                       "deregistration_delay.timeout_seconds = 2\n")
+    alb, a, b = start(start_alb, start_target, group, (b"a", b"b"))
+    wait_until(lambda: states(alb) == ["healthy"] * 2, "both to be healthy")
+    answers = (alb.get() for _ in range(20))
+    cookie = next(h["Set-Cookie"].split(";")[0] for _, h, body in answers if body == b"b")
+    b.holds = True
+    with alb.connect() as s:
+        s.sendall(request(path="/held", fields=b"Cookie: " + cookie.encode() + b"\r\n"))
+        wait_until(lambda: outstanding(alb)[1] == 1, "the request to be held")
+        b.holds = a.healthy = False
+        alb.configure(forward_config(a, group=group))
+        alb.reload()
+        wait_until(lambda: states(alb)[0] == "unhealthy", "the other to be sick")
+        assert states(alb)[1] == "draining"
+        assert {alb.get(headers={"Cookie": cookie})[2] for _ in range(6)} == {b"a"}
+        assert b" 502 " in read_head(s)[0]
+    b.release.set()
+    assert 'end="deregistration delay over"' in alb.access_row("/held")
+    assert len(alb.status()["target_groups"][0]["targets"]) == 1
