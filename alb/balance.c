@@ -184,8 +184,9 @@ static struct target *by_chance(struct search *s)
 
     for (size_t tries = 0; tries < 2 * g->count; tries++) {
         const uint64_t chance = draw(next_turn(g));
-        struct target *t = g->targets[g->order[chance % g->turns]];
-        if (may_get(s, t) && !is_full(s, t) && take_place(s, t))
+        struct target *t = g->targets[g->order[(chance >> 16) % g->turns]];
+        const uint32_t share = atomic_load_explicit(&t->share, memory_order_relaxed);
+        if (may_get(s, t) && chance % SHARE_WHOLE < share && !is_full(s, t) && take_place(s, t))
             return t;
     }
     return first_from(s, draw(next_turn(g)));

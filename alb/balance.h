@@ -9,7 +9,7 @@
  *                               evenly with time
  *   least_outstanding_requests  what its count of open requests and WebSockets is divided by;
  *                               between equals a draw decides
- *   weighted_random             its chance
+ *   weighted_random             its chance; less while anomaly mitigation holds it back
  *
  * The draws are a function of how many were made before: the same order of requests gives the
  * same choices.

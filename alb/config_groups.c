@@ -119,6 +119,11 @@ static void check_algorithm(const struct group_config *g, struct problems *probl
         problems_error(problems, line_in(g, "slow_start.duration_seconds"),
                        "slow_start.duration_seconds: is only for load_balancing.algorithm.type = "
                        "round_robin; set it to 0, or choose that one");
+    if (o->anomaly_mitigation && o->algorithm != WEIGHTED_RANDOM)
+        problems_error(problems, line_in(g, "load_balancing.algorithm.anomaly_mitigation"),
+                       "load_balancing.algorithm.anomaly_mitigation: is only for "
+                       "load_balancing.algorithm.type = weighted_random; turn it off, or choose "
+                       "that one");
 }
 
 /* --- stickiness --------------------------------------------------------------------- */

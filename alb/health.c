@@ -19,6 +19,7 @@
 #include "base/random.h"
 #include "http/message.h"
 
+#include "alb/anomaly_watch.h"
 #include "alb/config.h"
 #include "alb/group_health.h"
 #include "alb/health_check.h"
@@ -29,6 +30,8 @@ enum { FIRST_CHECK_WITHIN_MS = 1000, DESCRIPTION_MAX = 160 };
 
 struct health {
     struct ev_loop *loop;
+    const struct members *members; /* borrowed: the newest; NULL at first */
+    ev_timer look;                 /* for anomalies */
     struct list probes;
     struct http_message answer; /* scratch of one parse */
 };
@@ -217,6 +220,7 @@ static void follow_target(struct health *h, const struct group *g, struct target
 
 void health_follow(struct health *h, const struct members *members)
 {
+    h->members = members;
     list_each (at, &h->probes)
         list_entry(at, struct probe, link)->is_followed = false;
     for (size_t i = 0; i < members->group_count; i++) {
@@ -240,12 +244,25 @@ void health_forget(struct health *h, struct target *target)
         probe_free(target->probe);
 }
 
+static void on_look(struct ev_loop *loop, ev_timer *timer, int revents)
+{
+    const struct health *h = timer->data;
+    (void)loop;
+    (void)revents;
+
+    if (h->members != NULL)
+        anomaly_watch_look(h->members);
+}
+
 struct health *health_new(struct ev_loop *loop)
 {
     struct health *h = mem_new(struct health);
 
     h->loop = loop;
     list_init(&h->probes);
+    ev_timer_init(&h->look, on_look, ANOMALY_LOOK_MS / 1000.0, ANOMALY_LOOK_MS / 1000.0);
+    h->look.data = h;
+    ev_timer_start(loop, &h->look);
     return h;
 }
 
@@ -256,6 +273,7 @@ void health_free(struct health **health)
     *health = NULL;
     if (h == NULL)
         return;
+    ev_timer_stop(h->loop, &h->look);
     list_each_safe (at, after, &h->probes)
         probe_free(list_entry(at, struct probe, link));
     free(h);

@@ -104,12 +104,13 @@ struct group_options {
     struct setting_list target;
     uint32_t port;        /* of targets that name none; 0: there is none */
     int protocol_version; /* enum protocol_version */
-    int protocol;  /* enum protocol */
+    int protocol;         /* enum protocol */
     bool tls_verify;
     char *tls_ca_file;
     char *tls_server_name; /* "": the target's own */
     uint32_t deregistration_delay_ms;
     int algorithm; /* enum algorithm */
+    bool anomaly_mitigation;
     uint32_t slow_start_ms;          /* 0: none */
     uint32_t fail_open_count;        /* fewer healthy targets than this: all are used */
     uint32_t fail_open_percent;      /* the same, of the members; 0: off */

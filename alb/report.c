@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 
+#include "alb/balance.h"
 #include "alb/balancer.h"
 #include "alb/config.h"
 #include "alb/group_health.h"
@@ -57,13 +58,19 @@ static json_t *listeners_json(const struct balancer *b)
     return list;
 }
 
+static bool is_mitigated(const struct target *t)
+{
+    return atomic_load_explicit(&t->share, memory_order_relaxed) < SHARE_WHOLE;
+}
+
 static json_t *target_json(const struct target *t, uint32_t weight)
 {
-    return json_pack("{s:s,s:s,s:s,s:s,s:s,s:i,s:I}", "target", t->text, "state",
+    return json_pack("{s:s,s:s,s:s,s:s,s:s,s:i,s:I,s:{s:s,s:s}}", "target", t->text, "state",
                      target_state_name(target_state_of(t)), "reason", health_reason(t),
                      "description", health_description(t), "origin", t->origin, "weight",
-                     (int)weight, "outstanding",
-                     (json_int_t)atomic_load_explicit(&t->outstanding, memory_order_relaxed));
+                     (int)weight, "outstanding", (json_int_t)target_outstanding(t),
+                     "AnomalyDetection", "Result", t->is_anomalous ? "anomalous" : "normal",
+                     "MitigationInEffect", is_mitigated(t) ? "yes" : "no");
 }
 
 /* Those that have been taken out are shown until their delay is over. */
@@ -151,6 +158,7 @@ static const struct metric target_gauges[] = {
 struct group_values {
     metric_value healthy, unhealthy;
     metric_value routing_healthy, routing_unhealthy;
+    metric_value anomalous, mitigated;
 };
 
 static const struct metric group_gauges[] = {
@@ -163,6 +171,10 @@ static const struct metric group_gauges[] = {
       "(HealthyStateRouting)." },
     { "routing_unhealthy", METRIC_GAUGE, offsetof(struct group_values, routing_unhealthy), NULL,
       "1 while it fails open: requests go to all of its targets (UnhealthyStateRouting)." },
+    { "anomalous_hosts", METRIC_GAUGE, offsetof(struct group_values, anomalous), NULL,
+      "Targets of this group that fail more than their peers (AnomalousHostCount)." },
+    { "mitigated_hosts", METRIC_GAUGE, offsetof(struct group_values, mitigated), NULL,
+      "Targets that get less than their share for it (MitigatedHostCount)." },
     { .name = NULL },
 };
 
@@ -226,6 +238,10 @@ static void fill_group(const struct group *g, struct group_values *v)
 
     metric_set(&v->healthy, healthy);
     metric_set(&v->unhealthy, g->count - healthy);
+    for (size_t i = 0; i < g->count; i++) {
+        metric_add(&v->anomalous, g->targets[i]->is_anomalous);
+        metric_add(&v->mitigated, is_mitigated(g->targets[i]));
+    }
     metric_set(&v->routing_healthy, !fails_open);
     metric_set(&v->routing_unhealthy, fails_open);
 }

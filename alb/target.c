@@ -8,6 +8,7 @@
 #include "net/tls_client.h"
 #include "stickiness/stickiness.h"
 
+#include "alb/balance.h"
 #include "alb/config.h"
 
 /* The name of a group, a NUL, that of a target. */
@@ -153,6 +154,7 @@ static struct target *make(struct registry *r, const char *group, const char *te
     t->id = stickiness_id(span_text(t->text));
     atomic_init(&t->refs, 1); /* the registry's */
     atomic_init(&t->state, TARGET_INITIAL);
+    atomic_init(&t->share, SHARE_WHOLE);
     list_append(&r->targets, &t->in_registry);
     return t;
 }

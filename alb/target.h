@@ -20,6 +20,7 @@
 #include "base/list.h"
 #include "net/addr.h"
 
+#include "alb/anomaly.h"
 #include "alb/counters.h"
 
 struct config;
@@ -50,16 +51,19 @@ struct target {
     atomic_uint outstanding;        /* requests and tunnels now; over a limit for a moment only */
     _Atomic uint64_t ramp_began_ms; /* slow start, by clock_mono_ms(); 0: none since */
     atomic_uint ramp_saved;         /* parts of a turn that it has saved up (balance.c) */
+    atomic_uint share; /* of its weight, in 1/SHARE_WHOLE: less while a mitigation runs */
     struct target_counters counters;
 
-    struct list in_registry;     /* control thread */
-    UT_hash_handle hh;           /* control thread */
-    struct probe *probe;         /* control thread: health.h; NULL when not checked */
-    char *origin;                /* control thread, owned: who names it; NULL at first */
-    uint64_t round;              /* control thread: the last making of members that had it */
-    bool starts_warm;            /* control thread: no slow start when it first becomes healthy */
-    bool is_registered;          /* control thread: a member of its group now */
-    struct departure *departure; /* control thread: while its deregistration delay runs */
+    struct list in_registry;      /* control thread */
+    UT_hash_handle hh;            /* control thread */
+    struct probe *probe;          /* control thread: health.h; NULL when not checked */
+    char *origin;                 /* control thread, owned: who names it; NULL at first */
+    uint64_t round;               /* control thread: the last making of members that had it */
+    struct anomaly_window window; /* control thread */
+    bool is_anomalous;            /* control thread: it fails more than its peers */
+    bool starts_warm;             /* control thread: no slow start when it first becomes healthy */
+    bool is_registered;           /* control thread: a member of its group now */
+    struct departure *departure;  /* control thread: while its deregistration delay runs */
 };
 
 /* Origins, besides "dns:NAME:PORT". */

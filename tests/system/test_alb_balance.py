@@ -213,3 +213,20 @@ def test_a_draining_target_gets_nothing_even_when_the_others_are_sick(start_alb,
     b.release.set()
     assert 'end="deregistration delay over"' in alb.access_row("/held")
     assert len(alb.status()["target_groups"][0]["targets"]) == 1
+
+
+def test_a_target_that_fails_more_than_its_peers_gets_less(start_alb, start_target):
+    c = start_target(answer(b"s", "500 Sick"))
+    alb = start_alb(forward_config(
+        start_target(answer(b"a")), start_target(answer(b"b")), c,
+        group=ALGORITHM + "weighted_random\nload_balancing.algorithm.anomaly_mitigation = on\n"))
+
+    def detection():
+        alb.get()
+        return group_of(alb)["targets"][2]["AnomalyDetection"]
+    assert detection() == {"Result": "normal", "MitigationInEffect": "no"}
+    bodies(alb, 150)
+    wait_until(lambda: detection() == {"Result": "anomalous", "MitigationInEffect": "yes"},
+               "it to be anomalous")
+    assert alb.metric("alb_anomalous_hosts") == alb.metric("alb_mitigated_hosts") == 1
+    wait_until(lambda: bodies(alb, 100).count(b"s") < 18, "its share to fall")

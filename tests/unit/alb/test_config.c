@@ -194,6 +194,10 @@ static const struct text_case group_cases[] = {
                           "load_balancing.algorithm.type = weighted_random\n",
       "f:8: slow_start.duration_seconds: is only for load_balancing.algorithm.type = round_robin; "
       "set it to 0, or choose that one\n" },
+    { "mitigation by another algorithm",
+      EDGE LISTENER GROUP "load_balancing.algorithm.anomaly_mitigation = on\n",
+      "f:8: load_balancing.algorithm.anomaly_mitigation: is only for "
+      "load_balancing.algorithm.type = weighted_random; turn it off, or choose that one\n" },
     { "cookie name", EDGE LISTENER GROUP "stickiness.lb_cookie.cookie_name = a;b\n",
       "f:8: stickiness.lb_cookie.cookie_name: \"a;b\" is not a cookie name: 1 to 64 letters, "
       "digits and !#$%&'*+-.^_`|~\n" },
