@@ -9,7 +9,8 @@ def test_they_add_up(start_alb, start_target):
     def script(sock, head, rest):
         return answer(b"hello", answers[head.split(b" ")[1]])(sock, head, rest)
     good = start_target(script)
-    alb = start_alb(forward_config(good, f"127.0.0.1:{free_port()}").replace(
+    group = "health_check.enabled = false\nretry.max = 0"
+    alb = start_alb(forward_config(good, f"127.0.0.1:{free_port()}", group=group).replace(
         "workers = 1", "workers = 2"))
     sent = received = answered = refused = 0
 

@@ -44,7 +44,7 @@ def test_requests_upgrades_checks_and_the_log(start_alb, started, tmp_path):
     seen = next(head for head in target.seen if b"GET /page " in head)
     assert values(seen, "Host") == ["{}:{}".format(*alb.address())]
     assert values(seen, "X-Forwarded-For") == ["127.0.0.1"]
-    assert f" unix:{path} " in alb.access_row("/page ")
+    assert f" unix:{path}:0 " in alb.access_row("/page ")
     with alb.connect() as sock:
         sock.sendall(upgrade_request())
         head, _ = read_head(sock)
