@@ -105,8 +105,6 @@ static void put_rest(struct log_json *j, const struct access_entry *e, const str
                           e->client.resumed ? SPAN("session-reused") : SPAN(""));
     if (e->rule_priority >= 0)
         log_json_number(j, "matched_rule_priority", (uint64_t)e->rule_priority);
-    else if (e->rule_priority == ACCESS_PRIORITY_ERROR)
-        log_json_raw(j, "matched_rule_priority", SPAN("-1"));
     else
         log_json_null(j, "matched_rule_priority");
     log_json_text(j, "request_creation_time", span_text(clock_iso_us(e->created_us, when)));

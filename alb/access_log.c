@@ -98,7 +98,7 @@ struct access_entry *access_entry_new(struct worker *w, const struct access_clie
     copy_texts(e, texts);
     e->client = *client;
     e->created_us = loop_wall_us(&w->loop);
-    e->rule_priority = route == NULL ? ACCESS_PRIORITY_NONE : (int32_t)route->rule->priority;
+    e->rule_priority = route == NULL ? -1 : (int32_t)route->rule->priority;
     e->transform = route == NULL ? NULL : route->transform_status;
     if (m != NULL) {
         e->class_ = (uint8_t)m->class_;

@@ -53,8 +53,6 @@ enum access_text {
     ACCESS_TEXTS
 };
 
-enum { ACCESS_PRIORITY_NONE = -2, ACCESS_PRIORITY_ERROR = -1 };
-
 struct access_entry {
     struct access_client client;
     uint64_t created_us;    /* the head was complete */
@@ -63,7 +61,7 @@ struct access_entry {
     uint64_t begun_us;      /* the response began to go to the client; 0: when it was answered */
     uint64_t received, sent;
     uint16_t elb_status, target_status; /* 0: none */
-    int32_t rule_priority;              /* 0: the default; or ACCESS_PRIORITY_... */
+    int32_t rule_priority;              /* 0: the default; -1: none */
     uint8_t action;                     /* enum access_action */
     uint8_t class_;                     /* enum http_class */
     uint8_t reason;                     /* enum http_reason */

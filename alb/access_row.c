@@ -46,20 +46,15 @@ static char *put_status(char *at, uint16_t status)
     return status == 0 ? LOG_PUT(at, "-") : log_put_number(at, status);
 }
 
-/* A target on a Unix socket gets a port, which the readers of this field expect; a
- * blank in its path would be the end of the field. */
+/* A target on a Unix socket gets a port, which the readers of this field expect. Its
+ * path has no blanks. */
 static char *put_target(char *at, const struct target *t)
 {
     if (t == NULL)
         return LOG_PUT(at, "-");
     if (t->addr.sa.sa_family != AF_UNIX)
         return log_put_text(at, span_text(t->text));
-    struct span rest = span_text(t->text), piece;
-    while (span_next(&rest, ' ', &piece)) {
-        at = log_put_safe(at, piece);
-        at = rest.ptr == NULL ? LOG_PUT(at, ":0") : LOG_PUT(at, "\\x20");
-    }
-    return at;
+    return LOG_PUT(log_put_safe(at, span_text(t->text)), ":0");
 }
 
 static char *put_times(char *at, const struct access_entry *e)
@@ -133,10 +128,7 @@ static char *put_numbers(char *at, struct log_buffer *b, const struct access_ent
 
 static char *put_priority(char *at, const struct access_entry *e)
 {
-    if (e->rule_priority >= 0)
-        at = log_put_number(at, (uint64_t)e->rule_priority);
-    else
-        at = e->rule_priority == ACCESS_PRIORITY_ERROR ? LOG_PUT(at, "-1") : LOG_PUT(at, "-");
+    at = e->rule_priority < 0 ? LOG_PUT(at, "-") : log_put_number(at, (uint64_t)e->rule_priority);
     *at++ = ' ';
     return at;
 }

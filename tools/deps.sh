@@ -18,7 +18,8 @@ packages_for() {
         ;;
     test)
         echo libcmocka-dev python3 python3-pytest python3-pytest-timeout python3-websockets \
-            python3-fastapi python3-uvicorn python3-multipart curl chromium
+            python3-fastapi python3-uvicorn python3-multipart curl chromium \
+            goaccess prometheus
         # Many machines have their own Node.js, and Debian's npm is hundreds of packages.
         command -v node >/dev/null || echo nodejs
         command -v npm >/dev/null || echo npm
