@@ -70,12 +70,16 @@ static void emit(struct exchange *x, struct span payload)
 {
     struct buf *out = x->client.out;
 
-    exchange_count_sent(x, payload.len);
     if (x->response_chunked) {
+        const size_t before = buf_len(out);
         http_chunk_begin(out, payload.len);
         buf_put(out, payload);
         http_chunk_end(out);
-    } else if (payload.len >= DIRECT_MIN) {
+        exchange_count_sent(x, buf_len(out) - before);
+        return;
+    }
+    exchange_count_sent(x, payload.len);
+    if (payload.len >= DIRECT_MIN) {
         send_through(x, payload);
     } else {
         buf_put(out, payload);
@@ -85,8 +89,11 @@ static void emit(struct exchange *x, struct span payload)
 /* The response is whole: keep the target's connection if nothing is in doubt. */
 static void finish(struct exchange *x, bool leftover)
 {
-    if (x->response_chunked)
+    if (x->response_chunked) {
+        const size_t before = buf_len(x->client.out);
         http_chunk_last(x->client.out);
+        exchange_count_sent(x, buf_len(x->client.out) - before);
+    }
     x->state = EXCHANGE_DONE;
     if (leftover)
         metric_add(&x->worker->counters.desync_suspects, 1);
