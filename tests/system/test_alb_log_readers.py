@@ -279,7 +279,7 @@ EXPECTED = [
     ({"request": "/nobody"}, {"elb_status": "503", "target": "-", "actions": "forward",
                               "group": "none"}),
     ({"request": "GET .*/garbage", "extra": "malformed|status|HTTP"}, {"elb_status": "502"}),
-    ({"request": "/cut"}, {"elb_status": "200", "extra": "end=.*within the response.*"}),
+    ({"request": "/cut"}, {"elb_status": "502", "target_status": "200", "extra": "end=.*within the response.*"}),
     ({"request": "/rewritten"}, {"host": "inside.example", "uri": r"/new\?q=/rewritten",
                                  "transform": "TransformSuccess", "priority": "50"}),
     ({"request": r"GET http://absolute.example/x\?y HTTP/1.1"}, {"elb_status": "200"}),
