@@ -106,6 +106,12 @@ static void work(struct client *c, struct span fresh)
     buf_release(&c->in);
 }
 
+static void count_ipv6(struct client *c, size_t n)
+{
+    if (c->facts.ip.family == 6)
+        metric_add(&c->worker->counters.ipv6_bytes, n);
+}
+
 static void read_input(struct client *c)
 {
     struct loop *loop = &c->worker->loop;
@@ -115,6 +121,7 @@ static void read_input(struct client *c)
     switch (stream_read(&c->stream, loop->scratch,
                         room < LOOP_SCRATCH_BYTES ? room : LOOP_SCRATCH_BYTES, &n)) {
     case STREAM_MOVED:
+        count_ipv6(c, n);
         metric_add(&c->worker->counters.client_bytes_in, n);
         if (c->state != LINGER) /* what is thrown away buys no time */
             touch(c);
@@ -143,6 +150,7 @@ static void write_output(struct client *c)
             client_end(c, "client reset");
         if (io != STREAM_MOVED)
             return;
+        count_ipv6(c, moved);
         metric_add(&c->worker->counters.client_bytes_out, moved);
         buf_drop(&c->out, moved);
         touch(c);

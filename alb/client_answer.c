@@ -26,6 +26,17 @@ void client_count_status(struct client *c, int status)
 {
     struct counters *n = &c->worker->counters;
 
+    const struct {
+        int status;
+        metric_value *count;
+    } errors[] = {
+        { 500, &n->elb_500 }, { 502, &n->elb_502 }, { 503, &n->elb_503 }, { 504, &n->elb_504 }
+    };
+
+    for (size_t i = 0; status >= 500 && i < sizeof(errors) / sizeof(errors[0]); i++) {
+        if (errors[i].status == status)
+            metric_add(errors[i].count, 1);
+    }
     if (status >= 500)
         metric_add(&n->elb_5xx, 1);
     else if (status >= 400)
@@ -36,6 +47,8 @@ void client_count_status(struct client *c, int status)
 
 void client_count_class(struct client *c, const struct http_message *m)
 {
+    if (c->facts.ip.family == 6)
+        metric_add(&c->worker->counters.ipv6_requests, 1);
     if (m->class_ != HTTP_COMPLIANT)
         metric_add(&c->worker->counters.desync_non_compliant, 1);
 }

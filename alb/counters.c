@@ -30,6 +30,15 @@ const struct metric counter_metrics[] = {
             "Responses that alb made itself (HTTPCode_ELB_xXX_Count); 4xx includes 460."),
     COUNTER(elb_4xx, "elb_responses_total", "code=\"4xx\"", NULL),
     COUNTER(elb_5xx, "elb_responses_total", "code=\"5xx\"", NULL),
+    COUNTER(elb_500, "elb_errors_total", "code=\"500\"",
+            "Of those, by status (HTTPCode_ELB_500_Count, _502_, _503_, _504_)."),
+    COUNTER(elb_502, "elb_errors_total", "code=\"502\"", NULL),
+    COUNTER(elb_503, "elb_errors_total", "code=\"503\"", NULL),
+    COUNTER(elb_504, "elb_errors_total", "code=\"504\"", NULL),
+    COUNTER(ipv6_requests, "ipv6_requests_total", NULL,
+            "Requests that came over IPv6 (IPv6RequestCount)."),
+    COUNTER(ipv6_bytes, "ipv6_bytes_total", NULL,
+            "Bytes from and to clients over IPv6 (IPv6ProcessedBytes)."),
     COUNTER(fixed_responses, "fixed_responses_total", NULL,
             "Requests answered by a fixed-response action (HTTP_Fixed_Response_Count)."),
     COUNTER(redirects, "redirects_total", NULL,
@@ -98,6 +107,10 @@ const struct metric target_metrics[] = {
             "Connections that could not be made (TargetConnectionErrorCount)."),
     COUNTER(connections, "target_connections_total", NULL,
             "Connections made to this target (NewConnectionCount, target side)."),
+    { "target_connections_open", METRIC_GAUGE, offsetof(struct target_counters, connections_open),
+      NULL,
+      "Connections to this target open now, idle ones and tunnels included "
+      "(ActiveConnectionCount, target side)." },
     COUNTER(tls_full, "target_tls_handshakes_total", "resumed=\"no\"",
             "TLS handshakes with this target that succeeded."),
     COUNTER(tls_resumed, "target_tls_handshakes_total", "resumed=\"yes\"", NULL),
@@ -113,6 +126,25 @@ const struct metric target_metrics[] = {
     { "target_response_time_seconds", METRIC_HISTOGRAM,
       offsetof(struct target_counters, response_time), NULL,
       "From the request sent to the first byte of the response head (TargetResponseTime)." },
+    { .name = NULL },
+};
+
+const struct metric group_sum_metrics[] = {
+    COUNTER(requests, "group_requests_total", NULL,
+            "Requests sent to the targets of this group (RequestCount; its rate divided by "
+            "alb_healthy_hosts is RequestCountPerTarget)."),
+    COUNTER(code_1xx, "group_responses_total", "code=\"1xx\"",
+            "Responses of the targets of this group (HTTPCode_Target_xXX_Count)."),
+    COUNTER(code_2xx, "group_responses_total", "code=\"2xx\"", NULL),
+    COUNTER(code_3xx, "group_responses_total", "code=\"3xx\"", NULL),
+    COUNTER(code_4xx, "group_responses_total", "code=\"4xx\"", NULL),
+    COUNTER(code_5xx, "group_responses_total", "code=\"5xx\"", NULL),
+    COUNTER(connection_errors, "group_connection_errors_total", NULL,
+            "Connections to the targets of this group that could not be made "
+            "(TargetConnectionErrorCount)."),
+    { "group_response_time_seconds", METRIC_HISTOGRAM,
+      offsetof(struct target_counters, response_time), NULL,
+      "The same as for a target, over the whole group (TargetResponseTime)." },
     { .name = NULL },
 };
 
@@ -139,3 +171,14 @@ const struct metric group_metrics[] = {
 };
 
 #undef COUNTER
+
+/* A struct of metric values and nothing else. */
+void target_counters_add(struct target_counters *to, const struct target_counters *from)
+{
+    metric_value *sums = (metric_value *)to;
+    const metric_value *values = (const metric_value *)from;
+
+    _Static_assert(sizeof(*to) % sizeof(metric_value) == 0, "all of it is metric values");
+    for (size_t i = 0; i < sizeof(*to) / sizeof(metric_value); i++)
+        metric_add(&sums[i], metric_get(&values[i]));
+}

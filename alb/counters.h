@@ -16,6 +16,8 @@ struct counters {
     metric_value tls_handshakes, tls_handshakes_failed;
     metric_value requests;
     metric_value elb_3xx, elb_4xx, elb_5xx;
+    metric_value elb_500, elb_502, elb_503, elb_504;
+    metric_value ipv6_requests, ipv6_bytes;
     metric_value fixed_responses;
     metric_value redirects, redirects_too_long;
     metric_value rule_evaluations;
@@ -44,6 +46,7 @@ struct target_counters {
     metric_value code_1xx, code_2xx, code_3xx, code_4xx, code_5xx;
     metric_value connection_errors;
     metric_value connections;
+    metric_value connections_open;                  /* gauge */
     metric_value tls_full, tls_resumed, tls_errors; /* handshakes */
     metric_value tunnels;                           /* opened */
     metric_value frames_from_client, frames_from_target;
@@ -52,6 +55,13 @@ struct target_counters {
 };
 
 extern const struct metric target_metrics[];
+
+/* Add what the second has counted to the first. */
+void target_counters_add(struct target_counters *to, const struct target_counters *from);
+
+/* What of these is shown for a whole group: the sum over its targets, those that have
+ * left it included. */
+extern const struct metric group_sum_metrics[];
 
 /* One for each group; any loop adds to it. */
 struct group_counters {

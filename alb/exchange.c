@@ -192,7 +192,9 @@ void exchange_free(struct exchange **exchange)
 void exchange_take_tunnel(struct exchange *x, struct exchange_tunnel *out)
 {
     access_entry_shrink(x->worker, &x->entry);
-    *out = (struct exchange_tunnel){ .target = x->target, .entry = x->entry };
+    *out = (struct exchange_tunnel){ .target = x->target,
+                                     .entry = x->entry,
+                                     .is_ipv6 = x->client.facts->ip.family == 6 };
     out->from_target = x->conn->in;
     buf_init(&x->conn->in, 0);
     target_conn_release_stream(&x->conn, &out->stream);

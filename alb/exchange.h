@@ -114,6 +114,7 @@ struct exchange_tunnel {
     struct buf from_target;
     struct target *target;
     struct access_entry *entry;
+    bool is_ipv6; /* on the client's side */
 };
 void exchange_take_tunnel(struct exchange *x, struct exchange_tunnel *out);
 

@@ -61,6 +61,8 @@ static void send_through(struct exchange *x, struct span payload)
         return;
     }
     metric_add(&x->worker->counters.client_bytes_out, moved);
+    if (x->client.facts->ip.family == 6)
+        metric_add(&x->worker->counters.ipv6_bytes, moved);
     const size_t from_waiting = moved < waiting.len ? moved : waiting.len;
     buf_drop(out, from_waiting);
     buf_put(out, span_after(payload, moved - from_waiting));

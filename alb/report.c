@@ -246,8 +246,45 @@ static void fill_group(const struct group *g, struct group_values *v)
     metric_set(&v->routing_unhealthy, fails_open);
 }
 
-static bool print_groups(const struct members *members, struct buf *to)
+/* Those of a group's targets that are known, and of those that are not any more. */
+static size_t list_counters(const struct registry *registry, const struct group_state *s,
+                            const void **out)
 {
+    size_t n = 0;
+
+    out[n++] = &s->departed;
+    list_each (at, &registry->targets) {
+        const struct target *t = list_entry(at, struct target, in_registry);
+        if (strcmp(t->group, s->name) == 0)
+            out[n++] = &t->counters;
+    }
+    return n;
+}
+
+static bool print_group_sums(const struct balancer *b, const struct row *rows, struct buf *to)
+{
+    const struct members *members = b->members;
+    const size_t count = members->group_count;
+    struct metric_instance *instances = mem_array(struct metric_instance, count);
+    size_t targets = 0, used = 0;
+
+    list_each (at, &b->registry.targets)
+        targets++;
+    const void **structs = mem_array(const void *, targets + count);
+    for (size_t i = 0; i < count; i++) {
+        const size_t n = list_counters(&b->registry, members->groups[i].state, structs + used);
+        instances[i] = (struct metric_instance){ rows[i].labels, structs + used, n };
+        used += n;
+    }
+    const bool ok = metrics_print(to, "alb_", group_sum_metrics, instances, count);
+    free(structs);
+    free(instances);
+    return ok;
+}
+
+static bool print_groups(const struct balancer *b, struct buf *to)
+{
+    const struct members *members = b->members;
     const size_t count = members->group_count;
     struct row *rows = mem_array(struct row, count);
     struct group_values *values = mem_array(struct group_values, count);
@@ -260,7 +297,8 @@ static bool print_groups(const struct members *members, struct buf *to)
                       LABELS_MAX);
     }
     const bool ok = print_rows(to, group_gauges, rows, count, false) &&
-                    print_rows(to, group_metrics, rows, count, true);
+                    print_rows(to, group_metrics, rows, count, true) &&
+                    print_group_sums(b, rows, to);
     free(values);
     free(rows);
     return ok;
@@ -300,15 +338,16 @@ static bool print_targets(const struct registry *registry, struct buf *to)
 
 void balancer_metrics(struct balancer *b, struct buf *to)
 {
-    if (!print_process(b, to) || !print_counters(b, to) || !print_groups(b->members, to) ||
+    if (!print_process(b, to) || !print_counters(b, to) || !print_groups(b, to) ||
         !print_targets(&b->registry, to))
         buf_drop(to, buf_len(to)); /* a part would be taken for the whole */
 }
 
 void report_describe_metrics(FILE *to)
 {
-    const struct metric *const tables[] = { process_metrics, counter_metrics, group_gauges,
-                                            group_metrics,   target_gauges,   target_metrics };
+    const struct metric *const tables[] = { process_metrics, counter_metrics,   group_gauges,
+                                            group_metrics,   group_sum_metrics, target_gauges,
+                                            target_metrics };
 
     fprintf(to, "# Metrics of alb\n\nPrinted by `alb metrics`; the admin port serves them at "
                 "/metrics.\n\n| Metric | Type | Labels | What it counts |\n|---|---|---|---|\n");

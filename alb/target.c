@@ -117,8 +117,19 @@ void registry_init(struct registry *r)
     list_init(&r->groups);
 }
 
+/* Its group's sums must not shrink: a counter that goes back looks like a restart. */
+static void keep_counters(struct registry *r, const struct target *t)
+{
+    list_each (at, &r->groups) {
+        struct group_state *s = list_entry(at, struct group_state, in_registry);
+        if (strcmp(s->name, t->group) == 0)
+            target_counters_add(&s->departed, &t->counters);
+    }
+}
+
 void registry_forget(struct registry *r, struct target *t)
 {
+    keep_counters(r, t);
     HASH_DEL(r->by_key, t);
     list_remove(&t->in_registry);
     target_unref(&t);

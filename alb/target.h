@@ -103,6 +103,7 @@ struct group_state {
     atomic_uint turn;       /* how many turns or draws there were */
     atomic_bool fails_open; /* written by the control thread: group_health.h */
     struct group_counters counters;
+    struct target_counters departed; /* of its targets that are forgotten. Control thread */
     struct list in_registry;
 };
 

@@ -192,6 +192,7 @@ static struct target_conn *connect_new(struct worker *w, struct target *target,
         conn->dial = dial_start(w, target, tls, fd, on_dialed, conn);
     }
     metric_add(&target->counters.connections, 1);
+    metric_add(&target->counters.connections_open, 1);
     return conn;
 }
 
@@ -270,6 +271,7 @@ void target_conn_close(struct target_conn **conn)
         return;
     ev_io_stop(c->worker->loop.ev, &c->io);
     stream_close(&c->stream);
+    metric_sub(&c->target->counters.connections_open, 1);
     free_conn(c);
 }
 

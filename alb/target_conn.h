@@ -82,6 +82,7 @@ void target_conn_close(struct target_conn **conn);
 
 /* Take the descriptor out (for a tunnel): the connection is freed without
  * closing it. */
+/* It still counts as open: whoever closes the stream counts it out. */
 void target_conn_release_stream(struct target_conn **conn, struct stream *stream);
 
 /* An event came while connecting: did it connect? 0, or the status to answer with the

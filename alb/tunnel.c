@@ -233,6 +233,7 @@ static void count_end(struct tunnel *t)
     struct target_counters *tc = &t->target->counters;
 
     metric_sub(&n->tunnels_open, 1);
+    metric_sub(&tc->connections_open, 1);
     metric_add(&n->tunnels_ended, 1);
     if (t->end == TUNNEL_IDLE_CLIENT || t->end == TUNNEL_IDLE_TARGET)
         metric_add(&n->tunnels_idle, 1);
@@ -240,6 +241,8 @@ static void count_end(struct tunnel *t)
         metric_add(&n->tunnels_opaque, 1);
     metric_add(&n->client_bytes_in, t->client.bytes);
     metric_add(&n->client_bytes_out, t->target_leg.bytes);
+    if (t->is_ipv6)
+        metric_add(&n->ipv6_bytes, t->client.bytes + t->target_leg.bytes);
     metric_add(&tc->bytes_from_client, t->client.bytes);
     metric_add(&tc->bytes_from_target, t->target_leg.bytes);
     metric_add(&tc->frames_from_client, tunnel_frames(&t->client));
@@ -407,6 +410,7 @@ void tunnel_start(struct worker *w, const struct stream *client, struct buf *to_
 
     t->target = parts->target;
     t->entry = parts->entry;
+    t->is_ipv6 = parts->is_ipv6;
     t->idle_ms = w->config->alb.idle_timeout_ms;
     init_leg(&t->client, client, on_client);
     init_leg(&t->target_leg, &parts->stream, on_target);

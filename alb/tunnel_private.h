@@ -60,6 +60,7 @@ struct tunnel {
     uint8_t close;     /* enum tunnel_close */
     uint8_t end;       /* enum tunnel_end: what began its end */
     bool is_over;      /* freed at the end of settle() */
+    bool is_ipv6;      /* on the client's side */
 };
 
 _Static_assert(sizeof(struct tunnel) <= 352, "an idle tunnel is this and nothing else");

@@ -17,6 +17,7 @@ packages_for() {
             libsqlite3-dev uthash-dev libpcre2-dev openssl
         ;;
     test)
+        # prometheus is there for promtool; where there is systemd its service may be disabled.
         echo libcmocka-dev python3 python3-pytest python3-pytest-timeout python3-websockets \
             python3-fastapi python3-uvicorn python3-multipart curl chromium \
             goaccess prometheus

@@ -1,0 +1,169 @@
+"""Every counter counts: what provokes it, and by how much it goes up. And Prometheus' own checker
+has nothing to say of the page."""
+
+import http.client
+import shutil
+import subprocess
+
+import pytest
+
+from harness import (answer, ask, echo_script, forward_config, frame, free_port, is_closed,
+                     read_head, request, split_address, trusting_context, upgrade_request, values,
+                     wait_until)
+
+MORE = """
+[target_group gone]
+target = 127.0.0.1:{gone}
+health_check.enabled = false
+[target_group none]
+target = 127.0.0.1:1 weight=0
+health_check.enabled = false
+[target_group sticky]
+target = {app}
+health_check.enabled = false
+stickiness.enabled = true
+[listener tls]
+bind = 127.0.0.1:0
+protocol = HTTPS
+certificate = {{cert}}
+default_action = forward app
+[listener six]
+bind = [::1]:0
+default_action = forward app
+[listener long]
+bind = 127.0.0.1:0
+default_action = redirect 301 https://#{{host}}:443/#{{path}}?a=#{{path}}
+"""
+RULES = {"/fixed": "fixed-response 200", "/moved": "redirect 302 https://#{host}:443/#{path}",
+         "/refused": "forward gone", "/nobody": "forward none", "/sticky": "forward sticky",
+         "/five": "fixed-response 500"}
+
+
+def script(sock, head, rest):
+    path = head.split(b" ")[1]
+    if values(head, "Upgrade"):
+        return echo_script(sock, head, rest)
+    if path == b"/silent":
+        return sock.recv(1) and False
+    status = {b"/2": "201 Made", b"/3": "304 Same", b"/4": "404 No", b"/5": "599 Odd"}
+    return answer(b"" if path == b"/3" else b"ok", status.get(path, "200 OK"))(sock, head, rest)
+
+
+def upgrade(alb, end=frame(8, b"\x03\xe8")):
+    with alb.connect() as sock:
+        sock.sendall(upgrade_request("/ws") + end)
+        while sock.recv(65536):
+            pass
+
+
+def get(path, **kw):
+    return lambda alb: alb.get(path, **kw)
+
+
+def raw(data, listener=None):
+    return lambda alb: ask(alb, data, listener)
+
+
+def bad_tls(alb):
+    with alb.connect("tls") as sock:
+        sock.sendall(b"\x00" * 64)
+        is_closed(sock)
+
+
+APP = 'target_group="app",target="{app}"'
+# what is done, and the sample (a name without labels: their sum) with how much it goes up; None: it
+# goes up somehow
+CASES = [
+    (get("/"), {"alb_connections_total": 1, "alb_requests_total": 1, "alb_client_sent_bytes_total": None,
+                "alb_client_received_bytes_total": None, f"alb_target_requests_total{{{APP}}}": 1,
+                'alb_group_requests_total{target_group="app"}': 1,
+                f"alb_target_response_time_seconds_count{{{APP}}}": 1,
+                'alb_group_response_time_seconds_count{target_group="app"}': 1}),
+    (get("/2"), {f'alb_target_responses_total{{{APP},code="2xx"}}': 1,
+                 'alb_group_responses_total{target_group="app",code="2xx"}': 1}),
+    (get("/3"), {f'alb_target_responses_total{{{APP},code="3xx"}}': 1}),
+    (get("/4"), {f'alb_target_responses_total{{{APP},code="4xx"}}': 1}),
+    (get("/5"), {f'alb_target_responses_total{{{APP},code="5xx"}}': 1}),
+    (get("/fixed"), {"alb_fixed_responses_total": 1, "alb_rule_evaluations_total": None}),
+    (get("/five"), {'alb_elb_errors_total{code="500"}': 1, 'alb_elb_responses_total{code="5xx"}': 1}),
+    (raw(request(path="/moved")), {"alb_redirects_total": 1, 'alb_elb_responses_total{code="3xx"}': 1}),
+    (raw(request(path="/" + "x" * 9000), "long"), {"alb_redirect_url_limit_exceeded_total": 1}),
+    (get("/refused"), {'alb_elb_errors_total{code="502"}': 1, "alb_target_connection_errors_total": 1,
+                       'alb_group_connection_errors_total{target_group="gone"}': 1}),
+    (get("/nobody"), {'alb_elb_errors_total{code="503"}': 1, "alb_requests_without_target_total": 1}),
+    (get("/silent"), {'alb_elb_errors_total{code="504"}': 1}),
+    (get("/sticky"), {"alb_non_sticky_requests_total": 1}),
+    (raw(b"nonsense\r\n\r\n"), {'alb_elb_responses_total{code="4xx"}': 1}),
+    (raw(b"GET /a b HTTP/1.1\r\nHost: a\r\n\r\n"), {"alb_desync_non_compliant_requests_total": 1}),
+    (raw(request(fields=b"X_y: 1\r\n")), {"alb_forwarded_invalid_header_requests_total": 1}),
+    (get("/", listener="six"), {"alb_ipv6_requests_total": 1, "alb_ipv6_bytes_total": None}),
+    (get("/", listener="tls", tls=True), {"alb_tls_handshakes_total": 1}),
+    (bad_tls, {"alb_tls_handshake_errors_total": 1}),
+    (upgrade, {'alb_websocket_upgrades_total{outcome="opened"}': 1, "alb_websocket_tunnels_ended_total": 1,
+               f'alb_target_responses_total{{{APP},code="1xx"}}': 1, "alb_target_connections_total": 1,
+               f"alb_target_tunnels_total{{{APP}}}": 1, f'alb_target_frames_total{{{APP},from="client"}}': 1,
+               f'alb_target_frames_total{{{APP},from="target"}}': 1,
+               f'alb_target_tunnel_bytes_total{{{APP},from="client"}}': 8,
+               f'alb_target_tunnel_bytes_total{{{APP},from="target"}}': 4}),
+    (lambda alb: upgrade(alb, b""), {"alb_websocket_tunnels_idle_total": 1}),
+    (lambda alb: upgrade(alb, b"\xff\xff\xff" + frame(8)), {"alb_websocket_tunnels_opaque_total": 1}),
+    (raw(upgrade_request().replace(b"Version: 13", b"Version: 7")),
+     {'alb_websocket_upgrades_total{outcome="failed"}': 1}),
+    (lambda alb: alb.reload(), {'alb_reloads_total{outcome="accepted"}': 1}),
+]
+
+
+def value(samples, name):
+    if name in samples:
+        return samples[name]
+    return sum(v for k, v in samples.items() if k.split("{")[0] == name)
+
+
+def test_each(start_alb, start_target):
+    app = start_target(script)
+    rules = "\n".join(f"[rule r{i}]\nlistener = http\npriority = {i + 1}\npath-pattern = {p}\naction = {a}"
+                      for i, (p, a) in enumerate(RULES.items()))
+    alb = start_alb(forward_config(
+        app, edge="allow = 127.0.0.0/8 ::1/128", alb="idle_timeout.timeout_seconds = 1",
+        more=MORE.format(gone=free_port(), app=app.address) + rules))
+    wrong = []
+    for number, (provoke, deltas) in enumerate(CASES):
+        before = alb.metrics()
+        try:
+            provoke(alb)
+        except (EOFError, ConnectionError):
+            pass
+        for name, delta in deltas.items():
+            name = name.replace("{app}", app.address)
+
+            def grown():
+                return value(alb.metrics(), name) - value(before, name)
+            try:
+                wait_until(lambda: grown() == delta if delta is not None else grown() > 0, name, 2)
+            except AssertionError:
+                wrong.append((number, name, delta, grown()))
+    assert not wrong
+    assert alb.metric("alb_connections_open") == 0
+    assert alb.metric("alb_target_connections_open") <= app.connections
+
+
+def page(alb):
+    conn = http.client.HTTPConnection(*split_address(alb.ready["admin"]), timeout=20)
+    conn.request("GET", "/metrics")
+    return conn.getresponse().read()
+
+
+@pytest.mark.skipif(shutil.which("promtool") is None, reason="promtool is missing: make deps")
+def test_promtool_has_no_warning(start_alb, start_target, tmp_path):
+    odd = f"unix:{tmp_path}/b\\c.sock"
+    alb = start_alb(forward_config(start_target(script), odd))
+    alb.get("/")
+    done = subprocess.run(["promtool", "check", "metrics"], input=page(alb), capture_output=True)
+    assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
+
+
+def test_a_page_of_1000_targets_is_whole(start_alb, start_target):
+    many = [f"127.{i // 250}.{i % 250}.1:{9000 + i}" for i in range(1000)]
+    alb = start_alb(forward_config(*many, alb="idle_timeout.timeout_seconds = 1"))
+    text = page(alb).decode()
+    assert text.endswith("\n") and text.count("alb_target_response_time_seconds_count{") == 1000
