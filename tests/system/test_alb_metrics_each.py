@@ -155,7 +155,7 @@ def page(alb):
 
 @pytest.mark.skipif(shutil.which("promtool") is None, reason="promtool is missing: make deps")
 def test_promtool_has_no_warning(start_alb, start_target, tmp_path):
-    odd = f"unix:{tmp_path}/b\\c.sock"
+    odd = f"unix:{tmp_path}/{{a=1}},#b.sock"  # escapes: unit/base/test_metrics.c
     alb = start_alb(forward_config(start_target(script), odd))
     alb.get("/")
     done = subprocess.run(["promtool", "check", "metrics"], input=page(alb), capture_output=True)
