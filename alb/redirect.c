@@ -134,7 +134,7 @@ static bool check(const struct parts *p, bool is_https, char *why, size_t size)
         return refuse(why, size, "the host is missing; write #{host} to keep it");
     if (p->path.len == 0)
         return refuse(why, size, "the path is missing; write /#{path} to keep it, or /");
-    if (!check_part("host", p->host, "-.", HOST, HOST, why, size) ||
+    if (!check_part("host", p->host, "-._", HOST, HOST, why, size) ||
         !check_part("path", p->path, path_others, HOST, PATH, why, size) ||
         !check_part("query", p->query, path_others, PROTOCOL, QUERY, why, size))
         return false;

@@ -45,7 +45,6 @@ struct regex_scratch {
 /* Walks over a pattern; each step returns what is wrong, or NULL. */
 struct walk {
     struct span rest;
-    bool after_quantifier;
 };
 
 static bool next_is(const struct walk *w, const char *text)
@@ -155,6 +154,17 @@ static size_t repeat_len(struct span text, unsigned *most)
     return n < text.len && has_digit ? n + 1 : 0;
 }
 
+/* "{,2}" and "{ 2 }" are plain text to some engines and to others, newer ones of PCRE2 among
+ * them, a repetition. */
+static bool is_odd_repeat(struct span text)
+{
+    size_t n = 1;
+
+    while (n < text.len && strchr("0123456789, ", text.ptr[n]) != NULL)
+        n++;
+    return n > 1 && n < text.len && text.ptr[n] == '}';
+}
+
 static const char *step_quantifier(struct walk *w, bool *is_one)
 {
     unsigned most = 0;
@@ -164,7 +174,9 @@ static const char *step_quantifier(struct walk *w, bool *is_one)
 
     *is_one = n > 0;
     if (n == 0)
-        return NULL;
+        return w->rest.ptr[0] == '{' && is_odd_repeat(w->rest)
+                   ? "has a repetition that not all engines take for one; write {0,2}, {2} or {2,}"
+                   : NULL;
     if (most > REPEAT_MAX)
         return "repeats more than 1000 times";
     w->rest = span_after(w->rest, n);

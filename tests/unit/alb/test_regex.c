@@ -69,6 +69,8 @@ static void test_refused(void **state)
         { "\\K", "has an escape that the managed balancer does not take" },
         { "\\R", "has an escape that the managed balancer does not take" },
         { "a{1001}", "repeats more than 1000 times" },
+        { "a{,2}", "has a repetition that not all engines take for one; write {0,2}, {2} or {2,}" },
+        { "a{ 2}", "has a repetition that not all engines take for one; write {0,2}, {2} or {2,}" },
         { "a\\", "ends in a backslash" },
         { "a\xc3\xa4", "may hold visible ASCII characters only" },
         { "(a", "is no regular expression: *parenthesis* (at character *)" },
@@ -104,7 +106,8 @@ static void test_matches(void **state)
         { "[]a]", "]", false, true },
         { "[^\\d+(?=]", "(", false, false }, /* all of it is a class */
         { "\\(\\?=\\)", "(?=)", false, true },
-        { "a{,2}", "a{,2}", false, true },
+        { "a{b,2}", "a{b,2}", false, true },
+        { "^a{}$", "a{}", false, true },
         { "\\.png$", "/x.png", false, true },
         { "\\x41", "A", false, true },
         { "(?P<name>x)y", "xy", false, true },
