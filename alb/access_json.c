@@ -6,7 +6,6 @@
  */
 #include "alb/access_row.h"
 
-#include <inttypes.h>
 #include <stdio.h>
 
 #include "base/clock.h"
@@ -25,14 +24,6 @@ static void put_status(struct log_json *j, const char *name, uint16_t status)
         log_json_null(j, name);
     else
         log_json_number(j, name, status);
-}
-
-static void put_address(struct log_json *j, const char *name, const struct ip *ip, uint16_t port)
-{
-    char text[IP_TEXT_MAX], both[IP_TEXT_MAX + 10];
-
-    snprintf(both, sizeof(both), ip->family == 6 ? "[%s]:%u" : "%s:%u", ip_format(ip, text), port);
-    log_json_text(j, name, span_text(both));
 }
 
 static void put_times(struct log_json *j, const struct access_entry *e)
@@ -55,12 +46,12 @@ static void put_request(struct log_json *j, const struct access_entry *e, const 
 {
     char *line = mem_check(malloc(size)), ip[IP_TEXT_MAX], port[8] = "";
     const struct span host = text[ACCESS_HOST];
-    const char *const scheme = e->client.is_https ? "https" : "http";
+    const char *const scheme = e->client->is_https ? "https" : "http";
     int n;
 
     if (!access_host_has_port(host))
-        snprintf(port, sizeof(port), ":%u", e->client.listener_port);
-    ip_format(&e->client.local, ip);
+        snprintf(port, sizeof(port), ":%u", e->client->listener_port);
+    ip_format(&e->client->local, ip);
     const struct span name = host.len > 0 ? host : span_text(ip);
     if (text[ACCESS_METHOD].len == 0)
         n = snprintf(line, size, "- %s://%.*s%s- -", scheme, SPAN_ARGS(name), port);
@@ -82,7 +73,7 @@ static void put_first(struct log_json *j, const struct access_entry *e, struct s
     log_json_text(j, "type", span_text(access_type(e)));
     log_json_text(j, "time", span_text(clock_iso_us(now_us, when)));
     log_json_text(j, "elb", elb);
-    put_address(j, "client:port", &e->client.ip, e->client.port);
+    log_json_text(j, "client:port", span_of(e->client->peer, e->client->peer_len));
     log_json_text_or_null(j, "target:port", span_text(e->target == NULL ? "" : e->target->text));
     put_times(j, e);
     put_status(j, "elb_status_code", e->elb_status);
@@ -96,13 +87,13 @@ static void put_rest(struct log_json *j, const struct access_entry *e, const str
     char when[CLOCK_TEXT_MAX];
 
     log_json_text_or_null(j, "user_agent", text[ACCESS_AGENT]);
-    log_json_text_or_null(j, "ssl_cipher", span_text(e->client.cipher));
-    log_json_text_or_null(j, "ssl_protocol", span_text(e->client.protocol));
+    log_json_text_or_null(j, "ssl_cipher", span_text(e->client->cipher));
+    log_json_text_or_null(j, "ssl_protocol", span_text(e->client->protocol));
     log_json_text_or_null(j, "target_group_arn", text[ACCESS_GROUP]);
     log_json_text_or_null(j, "trace_id", text[ACCESS_TRACE]);
-    log_json_text_or_null(j, "domain_name", span_text(e->client.sni));
+    log_json_text_or_null(j, "domain_name", span_text(e->client->sni));
     log_json_text_or_null(j, "chosen_cert_arn",
-                          e->client.resumed ? SPAN("session-reused") : SPAN(""));
+                          e->client->resumed ? SPAN("session-reused") : SPAN(""));
     if (e->rule_priority >= 0)
         log_json_number(j, "matched_rule_priority", (uint64_t)e->rule_priority);
     else
@@ -116,7 +107,6 @@ static void put_rest(struct log_json *j, const struct access_entry *e, const str
 
 static void put_last(struct log_json *j, const struct access_entry *e, const struct span *text)
 {
-    char id[sizeof("TID_") + 32], ip[IP_TEXT_MAX];
     const bool odd = e->class_ != HTTP_COMPLIANT;
 
     log_json_text_or_null(j, "target:port_list",
@@ -127,13 +117,11 @@ static void put_last(struct log_json *j, const struct access_entry *e, const str
     log_json_text_or_null(j, "classification_reason",
                           odd ? span_text(http_reason_name((enum http_reason)e->reason))
                               : SPAN(""));
-    snprintf(id, sizeof(id), "TID_%016" PRIx64 "%016" PRIx64, e->client.conn_id[0],
-             e->client.conn_id[1]);
-    log_json_text(j, "conn_trace_id", span_text(id));
+    log_json_text(j, "conn_trace_id", span_of(e->client->id, e->client->id_len));
     log_json_text_or_null(j, "transformed_host", text[ACCESS_TRANSFORMED_HOST]);
     log_json_text_or_null(j, "transformed_uri", text[ACCESS_TRANSFORMED_URI]);
     log_json_text_or_null(j, "request_transform_status", span_text(e->transform));
-    log_json_text(j, "ip_address", span_text(ip_format(&e->client.local, ip)));
+    log_json_text(j, "ip_address", span_of(e->client->node, e->client->node_len));
 }
 
 static void put_ours(struct log_json *j, const struct access_entry *e)
@@ -154,8 +142,8 @@ void access_row_json(struct log_buffer *b, const struct access_entry *e, struct 
     struct log_json j;
     size_t texts = access_texts_size(e) + elb.len;
 
-    if (e->client.sni != NULL)
-        texts += strlen(e->client.sni);
+    if (e->client->sni != NULL)
+        texts += strlen(e->client->sni);
     if (e->target != NULL)
         texts += 2 * strlen(e->target->text);
     access_texts(e, text);

@@ -6,6 +6,7 @@
 
 #include "alb/access_row.h"
 #include "alb/config.h"
+#include "alb/log_put.h"
 #include "alb/route.h"
 #include "alb/target.h"
 #include "alb/worker.h"
@@ -22,6 +23,12 @@ static struct access_entry *take_block(struct worker *w, size_t size)
     memset(e, 0, sizeof(*e));
     e->is_spare = is_spare;
     return e;
+}
+
+static void free_client(struct access_entry *e)
+{
+    if (e->owns_client)
+        free((void *)(uintptr_t)e->client);
 }
 
 static void give_block(struct worker *w, struct access_entry *e)
@@ -79,7 +86,19 @@ static size_t size_of(struct span texts[ACCESS_TEXTS])
     return size;
 }
 
-struct access_entry *access_entry_new(struct worker *w, const struct access_client *client,
+static void write_client(struct access_client *c)
+{
+    char *at = log_put_ip(c->peer, &c->ip, true);
+
+    *at++ = ':';
+    at = log_put_number(at, c->port);
+    c->peer_len = (uint8_t)(at - c->peer);
+    at = log_put_hex(log_put_hex(LOG_PUT(c->id, "TID_"), c->conn_id[0]), c->conn_id[1]);
+    c->id_len = (uint8_t)(at - c->id);
+    c->node_len = (uint8_t)(log_put_ip(c->node, &c->local, false) - c->node);
+}
+
+struct access_entry *access_entry_new(struct worker *w, struct access_client *client,
                                       const struct http_message *m, const struct route *route,
                                       const char *trace)
 {
@@ -96,7 +115,9 @@ struct access_entry *access_entry_new(struct worker *w, const struct access_clie
 
     struct access_entry *e = take_block(w, size_of(texts));
     copy_texts(e, texts);
-    e->client = *client;
+    if (client->peer_len == 0)
+        write_client(client);
+    e->client = client;
     e->created_us = loop_wall_us(&w->loop);
     e->rule_priority = route == NULL ? -1 : (int32_t)route->rule->priority;
     e->transform = route == NULL ? NULL : route->transform_status;
@@ -129,8 +150,12 @@ void access_entry_shrink(struct worker *w, struct access_entry **entry)
     access_texts(old, all);
     cut_texts(all, cut);
     struct access_entry *e = mem_check(malloc(size_of(cut)));
+    struct access_client *client = mem_new(struct access_client);
+    *client = *old->client;
     *e = *old;
     e->is_spare = false;
+    e->owns_client = true;
+    e->client = client;
     copy_texts(e, cut);
     char *at = e->texts;
     for (int i = 0; i < ACCESS_TEXTS; i++) {
@@ -155,6 +180,7 @@ void access_log_row(struct worker *w, struct access_entry **entry)
     else
         access_row_alb(&w->access_log, e, span_text(o->name), loop_wall_us(&w->loop));
     target_unref(&e->target);
+    free_client(e);
     give_block(w, e);
 }
 
@@ -182,8 +208,8 @@ size_t access_texts_size(const struct access_entry *e)
 const char *access_type(const struct access_entry *e)
 {
     if (e->is_websocket)
-        return e->client.is_https ? "wss" : "ws";
-    return e->client.is_https ? "https" : "http";
+        return e->client->is_https ? "wss" : "ws";
+    return e->client->is_https ? "https" : "http";
 }
 
 const char *access_actions(const struct access_entry *e)

@@ -35,6 +35,11 @@ struct access_client {
     bool resumed;
     const struct client_cert_text *certificate; /* NULL without one; lives as long (headers.h) */
     uint64_t conn_id[2];                        /* conn_trace_id */
+
+    /* What every row of the connection has, written for the first: the peer with its
+     * port, conn_trace_id, the address of ours. Empty before. */
+    uint8_t peer_len, id_len, node_len;
+    char peer[IP_TEXT_MAX + 8], id[40], node[IP_TEXT_MAX];
 };
 
 enum access_action { ACCESS_NONE, ACCESS_FORWARD, ACCESS_REDIRECT, ACCESS_FIXED_RESPONSE };
@@ -54,11 +59,11 @@ enum access_text {
 };
 
 struct access_entry {
-    struct access_client client;
-    uint64_t created_us;    /* the head was complete */
-    uint64_t dispatched_us; /* the request went to the target; 0: never */
-    uint64_t answered_us;   /* the target's head came; 0: never */
-    uint64_t begun_us;      /* the response began to go to the client; 0: when it was answered */
+    const struct access_client *client; /* borrowed; owned by the entry of a tunnel */
+    uint64_t created_us;                /* the head was complete */
+    uint64_t dispatched_us;             /* the request went to the target; 0: never */
+    uint64_t answered_us;               /* the target's head came; 0: never */
+    uint64_t begun_us; /* the response began to go to the client; 0: when it was answered */
     uint64_t received, sent;
     uint16_t elb_status, target_status; /* 0: none */
     int32_t rule_priority;              /* 0: the default; -1: none */
@@ -67,7 +72,7 @@ struct access_entry {
     uint8_t reason;                     /* enum http_reason */
     uint8_t minor;                      /* of the HTTP version */
     bool is_absolute;                   /* ACCESS_TARGET has the host */
-    bool is_websocket, is_spare;
+    bool is_websocket, is_spare, owns_client;
     struct target *target;  /* a reference, or NULL */
     const char *transform;  /* request_transform_status, a literal or NULL */
     const char *error;      /* error_reason, a literal or NULL */
@@ -78,10 +83,11 @@ struct access_entry {
     char texts[];
 };
 
-/* NULL when the log is off. `m` is the request; of one that was refused only the class is
+/* NULL when the log is off. The client must stay, unless access_entry_shrink() is
+ * called. `m` is the request; of one that was refused only the class is
  * told, and of NULL nothing. `route` is NULL when it did not come so far as to the
  * rules. `trace` is the X-Amzn-Trace-Id that went to the target, or "". */
-struct access_entry *access_entry_new(struct worker *w, const struct access_client *client,
+struct access_entry *access_entry_new(struct worker *w, struct access_client *client,
                                       const struct http_message *m, const struct route *route,
                                       const char *trace);
 

@@ -41,9 +41,10 @@ static char *put_quoted_literal(char *at, const char *text)
     return LOG_PUT(at, "\" ");
 }
 
+/* Three digits, which every status has. */
 static char *put_status(char *at, uint16_t status)
 {
-    return status == 0 ? LOG_PUT(at, "-") : log_put_number(at, status);
+    return status == 0 ? LOG_PUT(at, "-") : log_put_digits(at, status);
 }
 
 /* A target on a Unix socket gets a port, which the readers of this field expect. Its
@@ -64,7 +65,7 @@ static char *put_times(char *at, const struct access_entry *e)
     if (!access_times(e, us))
         return LOG_PUT(at, "-1 -1 -1 ");
     for (int i = 0; i < 3; i++) {
-        at = log_put_seconds(at, us[i]);
+        at = us[i] < 1000 ? LOG_PUT(at, "0.000") : log_put_seconds(at, us[i]);
         *at++ = ' ';
     }
     return at;
@@ -73,12 +74,12 @@ static char *put_times(char *at, const struct access_entry *e)
 /* scheme://host:port */
 static char *put_origin(char *at, const struct access_entry *e, struct span host)
 {
-    at = e->client.is_https ? LOG_PUT(at, "https://") : LOG_PUT(at, "http://");
-    at = host.len > 0 ? log_put_safe(at, host) : log_put_ip(at, &e->client.local, true);
+    at = e->client->is_https ? LOG_PUT(at, "https://") : LOG_PUT(at, "http://");
+    at = host.len > 0 ? log_put_safe(at, host) : log_put_ip(at, &e->client->local, true);
     if (access_host_has_port(host))
         return at;
     *at++ = ':';
-    return log_put_number(at, e->client.listener_port);
+    return log_put_number(at, e->client->listener_port);
 }
 
 /* METHOD scheme://host:port/uri HTTP/x.y */
@@ -89,7 +90,7 @@ static char *put_request(char *at, const struct access_entry *e, const struct sp
         at = put_origin(LOG_PUT(at, "- "), e, text[ACCESS_HOST]);
         return LOG_PUT(at, "- -\" ");
     }
-    at = log_put_safe(at, text[ACCESS_METHOD]);
+    at = log_put_text(at, text[ACCESS_METHOD]); /* a token */
     *at++ = ' ';
     if (!e->is_absolute)
         at = put_origin(at, e, text[ACCESS_HOST]);
@@ -108,9 +109,7 @@ static char *put_numbers(char *at, struct log_buffer *b, const struct access_ent
     *at++ = ' ';
     at = log_put_text(at, elb);
     *at++ = ' ';
-    at = log_put_ip(at, &e->client.ip, true);
-    *at++ = ':';
-    at = log_put_number(at, e->client.port);
+    at = log_put_text(at, span_of(e->client->peer, e->client->peer_len));
     *at++ = ' ';
     at = put_target(at, e->target);
     *at++ = ' ';
@@ -144,13 +143,13 @@ static char *put_texts(char *at, struct log_buffer *b, const struct access_entry
 {
     at = put_request(at, e, text);
     at = put_quoted(at, text[ACCESS_AGENT]);
-    at = put_literal(at, or_null(e->client.cipher));
-    at = put_literal(at, or_null(e->client.protocol));
+    at = put_literal(at, or_null(e->client->cipher));
+    at = put_literal(at, or_null(e->client->protocol));
     at = put_or_dash(at, text[ACCESS_GROUP]);
     *at++ = ' ';
     at = put_quoted(at, text[ACCESS_TRACE]);
-    at = put_quoted(at, span_text(e->client.sni));
-    at = put_quoted_literal(at, e->client.resumed ? "session-reused" : NULL);
+    at = put_quoted(at, span_text(e->client->sni));
+    at = put_quoted_literal(at, e->client->resumed ? "session-reused" : NULL);
     at = put_priority(at, e);
     at = log_buffer_time(b, at, e->created_us);
     *at++ = ' ';
@@ -167,16 +166,18 @@ static char *put_lists(char *at, const struct access_entry *e, const struct span
     at = LOG_PUT(at, "\" \"");
     at = put_status(at, e->target_status);
     at = LOG_PUT(at, "\" ");
-    at = put_quoted_literal(at, http_class_name((enum http_class)e->class_));
-    at = put_quoted_literal(at, http_reason_name((enum http_reason)e->reason));
-    at = LOG_PUT(at, "TID_");
-    at = log_put_hex(at, e->client.conn_id[0]);
-    at = log_put_hex(at, e->client.conn_id[1]);
+    if (e->class_ == HTTP_COMPLIANT) {
+        at = LOG_PUT(at, "\"-\" \"-\" ");
+    } else {
+        at = put_quoted_literal(at, http_class_name((enum http_class)e->class_));
+        at = put_quoted_literal(at, http_reason_name((enum http_reason)e->reason));
+    }
+    at = log_put_text(at, span_of(e->client->id, e->client->id_len));
     *at++ = ' ';
     at = put_quoted(at, text[ACCESS_TRANSFORMED_HOST]);
     at = put_quoted(at, text[ACCESS_TRANSFORMED_URI]);
     at = put_quoted_literal(at, e->transform);
-    return log_put_ip(at, &e->client.local, false);
+    return log_put_text(at, span_of(e->client->node, e->client->node_len));
 }
 
 /* Ours, as key=value. */
@@ -207,8 +208,8 @@ static size_t bound_of(const struct access_entry *e, struct span elb)
 {
     size_t texts = access_texts_size(e);
 
-    if (e->client.sni != NULL)
-        texts += strlen(e->client.sni);
+    if (e->client->sni != NULL)
+        texts += strlen(e->client->sni);
     if (e->target != NULL)
         texts += 2 * strlen(e->target->text);
     return FIXED_BOUND + LOG_SAFE_FACTOR * texts + elb.len;

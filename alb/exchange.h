@@ -46,7 +46,7 @@ enum exchange_state {
 struct exchange_client {
     struct stream *stream;
     struct buf *out;
-    const struct access_client *facts;
+    struct access_client *facts;
     const struct listener *listener;
     void (*wake)(void *user);
     void *user;

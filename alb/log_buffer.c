@@ -5,6 +5,7 @@
 #include "base/mem.h"
 
 #include "alb/log_file.h"
+#include "alb/log_put.h"
 
 static void on_timer(struct wheel_timer *timer)
 {
@@ -58,7 +59,7 @@ void log_buffer_end(struct log_buffer *b, size_t len)
 char *log_buffer_time(struct log_buffer *b, char *at, uint64_t wall_us)
 {
     const uint64_t second = wall_us / 1000000;
-    uint32_t micros = (uint32_t)(wall_us % 1000000);
+    const uint32_t micros = (uint32_t)(wall_us % 1000000);
 
     if (b->second != second) {
         char text[CLOCK_TEXT_MAX];
@@ -67,10 +68,7 @@ char *log_buffer_time(struct log_buffer *b, char *at, uint64_t wall_us)
     }
     memcpy(at, b->second_text, sizeof(b->second_text)); /* the point as well */
     at += sizeof(b->second_text);
-    for (int i = 5; i >= 0; i--) {
-        at[i] = (char)('0' + micros % 10);
-        micros /= 10;
-    }
-    at[6] = 'Z';
-    return at + 7;
+    at = log_put_digits(log_put_digits(at, micros / 1000), micros % 1000);
+    *at = 'Z';
+    return at + 1;
 }

@@ -26,6 +26,10 @@ static inline char *log_put_number(char *at, uint64_t n)
     char digits[20];
     int i = 20;
 
+    if (n < 10) {
+        *at = (char)('0' + n);
+        return at + 1;
+    }
     do {
         digits[--i] = (char)('0' + n % 10);
         n /= 10;
@@ -33,17 +37,21 @@ static inline char *log_put_number(char *at, uint64_t n)
     return log_put_text(at, span_of(digits + i, (size_t)(20 - i)));
 }
 
+/* Three digits, of a number below 1000. */
+static inline char *log_put_digits(char *at, uint32_t n)
+{
+    at[0] = (char)('0' + n / 100);
+    at[1] = (char)('0' + n / 10 % 10);
+    at[2] = (char)('0' + n % 10);
+    return at + 3;
+}
+
 /* Seconds with three decimals. */
 static inline char *log_put_seconds(char *at, uint64_t us)
 {
-    const uint32_t ms = (uint32_t)(us / 1000 % 1000);
-
     at = log_put_number(at, us / 1000000);
-    at[0] = '.';
-    at[1] = (char)('0' + ms / 100);
-    at[2] = (char)('0' + ms / 10 % 10);
-    at[3] = (char)('0' + ms % 10);
-    return at + 4;
+    *at = '.';
+    return log_put_digits(at + 1, (uint32_t)(us / 1000 % 1000));
 }
 
 /* The 16 digits of a number: each of its nibbles in a byte of its own, then all

@@ -1,0 +1,143 @@
+/* What rows are written with: each writer against what printf() says. */
+#include <inttypes.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <cmocka.h>
+
+#include "base/clock.h"
+#include "base/random.h"
+#include "net/loop.h"
+
+#include "alb/log_buffer.h"
+#include "alb/log_file.h"
+#include "alb/log_put.h"
+
+static char out[4096];
+
+static void check(const char *end, const char *want)
+{
+    assert_int_equal(end - out, strlen(want));
+    assert_memory_equal(out, want, strlen(want));
+}
+
+static void test_numbers(void **state)
+{
+    static const uint64_t numbers[] = { 0, 1, 9, 10, 99, 100, 65535, 1000000, UINT64_MAX };
+    char want[64];
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
+        snprintf(want, sizeof(want), "%" PRIu64, numbers[i]);
+        check(log_put_number(out, numbers[i]), want);
+        snprintf(want, sizeof(want), "%" PRIu64 ".%03" PRIu64, numbers[i] / 1000000,
+                 numbers[i] / 1000 % 1000);
+        check(log_put_seconds(out, numbers[i]), want);
+        snprintf(want, sizeof(want), "%016" PRIx64, numbers[i]);
+        check(log_put_hex(out, numbers[i]), want);
+    }
+    for (int i = 0; i < 1000; i++) {
+        const uint64_t n = random_jitter();
+        snprintf(want, sizeof(want), "%016" PRIx64, n);
+        check(log_put_hex(out, n), want);
+    }
+}
+
+static void test_addresses(void **state)
+{
+    struct ip ip;
+
+    (void)state;
+    assert_true(ip_parse(SPAN("10.0.0.1"), &ip));
+    check(log_put_ip(out, &ip, true), "10.0.0.1");
+    assert_true(ip_parse(SPAN("2001:db8::1"), &ip));
+    check(log_put_ip(out, &ip, true), "[2001:db8::1]");
+    check(log_put_ip(out, &ip, false), "2001:db8::1");
+}
+
+/* Byte for byte, whatever stands beside it. */
+static void test_safe_agrees_with_a_simple_model(void **state)
+{
+    (void)state;
+    for (int round = 0; round < 20000; round++) {
+        char text[40], want[4 * 40 + 1];
+        const size_t len = random_jitter() % sizeof(text);
+        size_t n = 0;
+        for (size_t i = 0; i < len; i++) {
+            const uint64_t r = random_jitter();
+            text[i] = r % 4 == 0 ? (char)(r >> 8) : (char)('a' + r % 26);
+            const unsigned char c = (unsigned char)text[i];
+            if (c < 0x20 || c >= 0x7f || c == '"' || c == '\\')
+                n += (size_t)snprintf(want + n, sizeof(want) - n, "\\x%02X", c);
+            else
+                want[n++] = text[i];
+        }
+        want[n] = '\0';
+        check(log_put_safe(out, span_of(text, len)), want);
+    }
+}
+
+static void test_time_and_chunks(void **state)
+{
+    static metric_value written, dropped;
+    static struct log_file file;
+    struct loop loop;
+    struct log_buffer b;
+    char want[CLOCK_TEXT_MAX], why[256];
+
+    (void)state;
+    log_file_init(&file, "access_logs.file", &written, &dropped);
+    assert_false(log_file_open(&file, "/nowhere/log", why, sizeof(why)));
+    assert_true(log_file_open(&file, "test_log_put.log", why, sizeof(why)));
+    loop_init(&loop, 0, 8, NULL);
+    log_buffer_init(&b, &loop, &file);
+    for (int i = 0; i < 2000; i++) {
+        const uint64_t us = 1700000000000000 + random_jitter() % 100000000;
+        char *row = log_buffer_begin(&b, 64);
+        char *at = log_buffer_time(&b, row, us);
+        assert_int_equal(at - row, 27);
+        assert_memory_equal(row, clock_iso_us(us, want), 27);
+        *at++ = '\n';
+        log_buffer_end(&b, (size_t)(at - row));
+    }
+    log_buffer_done(&b);
+    log_file_done(&file);
+    loop_done(&loop);
+    assert_int_equal(metric_get(&written), 2000);
+    assert_int_equal(metric_get(&dropped), 0);
+    remove("test_log_put.log");
+}
+
+static void test_a_full_device_drops_and_counts(void **state)
+{
+    static metric_value written, dropped;
+    static struct log_file file;
+    struct log_chunk *chunk = calloc(1, sizeof(*chunk));
+    char why[256];
+
+    (void)state;
+    log_file_init(&file, "access_logs.file", &written, &dropped);
+    assert_true(log_file_open(&file, "/dev/full", why, sizeof(why)));
+    buf_init(&chunk->rows, 64);
+    buf_put(&chunk->rows, SPAN("one\ntwo\n"));
+    chunk->count = 2;
+    log_file_take(&file, chunk);
+    log_file_done(&file);
+    assert_int_equal(metric_get(&written), 0);
+    assert_int_equal(metric_get(&dropped), 2);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_numbers),
+        cmocka_unit_test(test_addresses),
+        cmocka_unit_test(test_safe_agrees_with_a_simple_model),
+        cmocka_unit_test(test_time_and_chunks),
+        cmocka_unit_test(test_a_full_device_drops_and_counts),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
