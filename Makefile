@@ -39,11 +39,11 @@ STICKY := $B/libstickiness.a
 
 # Who may use whom, as link lines: a wrong include fails to link.
 LIBS.base := -linih -ljansson -lmbedcrypto
-LIBS.net := -lev -lmbedtls -lmbedx509 -lmbedcrypto
+LIBS.net := -lev -lcares -lmbedtls -lmbedx509 -lmbedcrypto
 LIBS.http := -lhttp_parser
 LIBS.ws := -lmbedcrypto
 LIBS.alb := $(LIBS.net) $(LIBS.http) -ljansson -linih -lpcre2-8
-LIBS.wsserver := $(LIBS.net) $(LIBS.http) -ljansson -linih -lsqlite3
+LIBS.wsserver := $(filter-out -lcares,$(LIBS.net)) $(LIBS.http) -ljansson -linih -lsqlite3
 NEEDS.base := $(call lib,base)
 NEEDS.net := $(call lib,net base)
 NEEDS.http := $(call lib,http base)
@@ -69,7 +69,7 @@ $(STICKY): $(call objs,stickiness)
 	@echo "  AR  $@"; rm -f $@; $(AR) rcs $@ $^
 
 # A missing compiler or library is one sentence, not a page of errors.
-HEADERS := ev.h mbedtls/ssl.h http_parser.h ini.h jansson.h sqlite3.h uthash.h pcre2posix.h
+HEADERS := ev.h ares.h mbedtls/ssl.h http_parser.h ini.h jansson.h sqlite3.h uthash.h pcre2posix.h
 have = command -v $(firstword $(CC)) >/dev/null || { \
          echo "make: the compiler $(CC) is missing: install it, or choose another: make CC=clang" >&2; exit 1; }; \
        for h in $(1); do \

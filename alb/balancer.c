@@ -18,10 +18,12 @@
 #include "alb/greeter.h"
 #include "alb/health.h"
 #include "alb/members.h"
+#include "alb/names.h"
 #include "alb/worker.h"
 
 enum {
     CONTROL_INBOX = 4096,
+    NAMES_WAIT_MS = 1000,
     RESERVED_FDS = 128, /* for listeners, logs, probes, the admin port */
 };
 
@@ -270,14 +272,63 @@ static bool read_config(struct balancer *b, struct problems *problems)
     return b->config != NULL;
 }
 
+/* --- names of targets -------------------------------------------------------------------- */
+
+static void on_names_changed(void *user)
+{
+    struct balancer *b = user;
+
+    if (b->members != NULL) /* not while the start waits */
+        balancer_change_members(b);
+}
+
+static void on_patience(struct ev_loop *loop, ev_timer *timer, int revents)
+{
+    (void)loop;
+    (void)timer;
+    (void)revents; /* it ends the turn */
+}
+
+/* A start with addresses is better than one without, but DNS that does not answer must
+ * not prevent it. */
+static void wait_for_names(struct balancer *b)
+{
+    const uint64_t end_ms = clock_mono_ms() + NAMES_WAIT_MS;
+    ev_timer patience;
+
+    ev_timer_init(&patience, on_patience, NAMES_WAIT_MS / 1000.0, 0);
+    ev_timer_start(b->control.ev, &patience);
+    while (!names_are_known(b->names) && clock_mono_ms() < end_ms)
+        ev_run(b->control.ev, EVRUN_ONCE);
+    ev_timer_stop(b->control.ev, &patience);
+    if (!names_are_known(b->names))
+        log_warn("dns has not answered yet: its targets come when it does");
+}
+
+static bool start_names(struct balancer *b, struct problems *problems)
+{
+    char why[256];
+
+    b->names = names_new(b->control.ev, &b->counters, on_names_changed, b);
+    if (!names_follow(b->names, b->config, why, sizeof(why))) {
+        problems_error(problems, 0, "%s", why);
+        return false;
+    }
+    wait_for_names(b);
+    return true;
+}
+
 static bool start(struct balancer *b, const char *ready_file, struct problems *problems)
 {
     if (!read_config(b, problems) || !balancer_read_state(b) || !make_ring(b, problems) ||
         !balancer_open_logs(b, b->config, problems))
         return false;
     b->connection_limit = balancer_connection_limit(b->config);
+    if (!start_names(b, problems))
+        return false;
     balancer_follow_config(b, b->config);
-    b->members = members_new(&b->registry, b->config, &b->said);
+    const struct members_sources sources = balancer_sources(b);
+    b->members = members_new(&b->registry, b->config, &sources);
     make_threads(b);
     if (!has_https(b->config))
         log_debug("no HTTPS listener");
@@ -333,12 +384,14 @@ static void end_threads(struct balancer *b)
         worker_done(&b->workers[i]);
     /* The control loop turns once more, and may be told to cut, to report... */
     b->worker_count = 0;
+    b->members_changed = false;
     mem_free(b->workers);
     mem_free(b->greeters);
 }
 
 static void done(struct balancer *b)
 {
+    names_free(&b->names); /* nobody will be told */
     end_threads(b);
     balancer_end_logs(b);
     ev_run(b->control.ev, EVRUN_NOWAIT);

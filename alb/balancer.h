@@ -37,6 +37,7 @@ struct greeter;
 struct health;
 struct listener_config;
 struct members;
+struct names;
 struct seal_ring;
 struct worker;
 
@@ -92,6 +93,7 @@ struct balancer {
     int greeter_count;
     struct list listeners;
     struct registry registry;
+    struct names *names;            /* the addresses that DNS gives targets */
     char *state_path;               /* owned: where `said` is kept; "": nowhere */
     struct registrations said;      /* by register and deregister; in the state file too */
     struct config *config;          /* the newest; loops may still be on the one before */

@@ -3,6 +3,7 @@
 #define ALB_BALANCER_PRIVATE_H
 
 #include "alb/balancer.h"
+#include "alb/members.h"
 
 struct listener_config;
 
@@ -40,6 +41,9 @@ void balancer_stop(struct balancer *b);
 
 /* Wait no more for the deregistration delays that still run. */
 void balancer_end_departures(struct balancer *b);
+
+/* What members are made of now. */
+struct members_sources balancer_sources(const struct balancer *b);
 
 /* Post this configuration (the one of now, or a new one) to all loops, with members
  * that are made now. Nothing else is under way. */

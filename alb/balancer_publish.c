@@ -12,7 +12,6 @@
 #include "alb/balancer_private.h"
 #include "alb/config.h"
 #include "alb/greeter.h"
-#include "alb/members.h"
 #include "alb/worker.h"
 
 /* --- those who wait ------------------------------------------------------------------ */
@@ -97,17 +96,23 @@ static void post(struct balancer *b, struct publication *p)
         balancer_tell_greeters(b, greeter_adopt, p);
 }
 
+struct members_sources balancer_sources(const struct balancer *b)
+{
+    return (struct members_sources){ .said = &b->said, .names = b->names, .before = b->members };
+}
+
 void balancer_publish(struct balancer *b, struct config *config)
 {
     struct publication *p = mem_new(struct publication);
     struct config *before = b->config;
+    const struct members_sources sources = balancer_sources(b);
 
     p->balancer = b;
     p->number = ++b->published;
     p->config = b->config = config;
     p->old_config = before == config ? NULL : before;
     p->old_members = b->members;
-    p->members = b->members = members_new(&b->registry, config, &b->said);
+    p->members = b->members = members_new(&b->registry, config, &sources);
     b->members_changed = false;
     post(b, p);
     balancer_follow_members(b, before);

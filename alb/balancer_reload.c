@@ -14,6 +14,7 @@
 
 #include "alb/balancer_private.h"
 #include "alb/config.h"
+#include "alb/names.h"
 
 /* --- certificates that stay ---------------------------------------------------------- */
 
@@ -83,6 +84,17 @@ static void warn_restart_only(const struct config *now, const struct config *nex
     }
 }
 
+/* The last that can be refused: nothing undoes it. */
+static bool take_names(struct balancer *b, const struct config *next, struct problems *problems)
+{
+    char why[256];
+
+    if (names_follow(b->names, next, why, sizeof(why)))
+        return true;
+    problems_error(problems, 0, "%s", why);
+    return false;
+}
+
 static bool refused(struct balancer *b, struct config **next)
 {
     b->reloads_failed++;
@@ -108,7 +120,7 @@ bool balancer_reload(struct balancer *b, struct problems *problems)
     }
     next = config_read_file(b->path, problems);
     if (next == NULL || !balancer_open_listeners(b, next, problems) ||
-        !balancer_open_logs(b, next, problems))
+        !balancer_open_logs(b, next, problems) || !take_names(b, next, problems))
         return refused(b, &next);
     warn_restart_only(b->config, next, problems);
     next->admin = b->config->admin; /* as it is bound */

@@ -12,6 +12,7 @@
 #include "base/bug.h"
 #include "base/ini_file.h"
 #include "base/mem.h"
+#include "net/resolver.h"
 #include "net/tls_client.h"
 
 #include "alb/config_parts.h"
@@ -253,6 +254,12 @@ static void check_alb(struct config *c, struct problems *problems)
         !addr_parse(span_text(c->alb.admin), true, &c->admin, why, sizeof(why)))
         problems_error(problems, config_line(&c->alb_lines, alb_settings, "admin"), "admin: %s",
                        why);
+    if (!resolver_check_servers(c->alb.dns_servers, why, sizeof(why)))
+        problems_error(problems, config_line(&c->alb_lines, alb_settings, "dns.servers"),
+                       "dns.servers: %s", why);
+    if (c->alb.dns_min_interval_ms > c->alb.dns_max_interval_ms)
+        problems_error(problems, config_line(&c->alb_lines, alb_settings, "dns.min_interval"),
+                       "dns.min_interval: is more than dns.max_interval");
     if (strlen(c->alb.control) >= sizeof(c->admin.un.sun_path))
         problems_error(problems, config_line(&c->alb_lines, alb_settings, "control"),
                        "control: the path is longer than the %zu characters that a socket takes",

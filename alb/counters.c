@@ -85,6 +85,11 @@ const struct metric counter_metrics[] = {
     COUNTER(connection_log_rows_dropped, "connection_log_rows_total", "outcome=\"dropped\"", NULL),
     COUNTER(handed_over, "connections_handed_over_total", NULL,
             "Connections passed to a loop that had fewer."),
+    COUNTER(dns_found, "dns_lookups_total", "outcome=\"found\"",
+            "Questions to DNS for the addresses of targets, by outcome; empty is an answer without "
+            "an address."),
+    COUNTER(dns_empty, "dns_lookups_total", "outcome=\"empty\"", NULL),
+    COUNTER(dns_failed, "dns_lookups_total", "outcome=\"failed\"", NULL),
     { .name = NULL },
 };
 

@@ -36,6 +36,7 @@ struct counters {
     metric_value log_rows, log_rows_dropped;
     metric_value connection_log_rows, connection_log_rows_dropped;
     metric_value handed_over;
+    metric_value dns_found, dns_empty, dns_failed;
 };
 
 extern const struct metric counter_metrics[];

@@ -4,6 +4,7 @@
 #include "base/mem.h"
 
 #include "alb/config.h"
+#include "alb/names.h"
 #include "alb/registrations.h"
 #include "alb/target.h"
 
@@ -55,20 +56,18 @@ static void order_turns(struct group *g)
 /* --- made and freed --------------------------------------------------------------- */
 
 /* Where its groups and targets come from. */
-struct sources {
+struct making {
     struct registry *registry;
-    const struct registrations *said;
+    const struct members_sources *from;
 };
 
 /* The first to name a target is its origin. */
-static void add(const struct sources *from, struct group *g, const struct target_name *name,
-                uint32_t weight, const char *origin)
+static void add(const struct making *m, struct group *g, struct target *t, uint32_t weight,
+                const char *origin)
 {
-    struct target *t = registry_target(from->registry, g->config->name, name->text, &name->addr);
-
-    if (t->round == from->registry->round)
+    if (t->round == m->registry->round)
         return;
-    t->round = from->registry->round;
+    t->round = m->registry->round;
     target_set_origin(t, origin);
     g->targets = mem_resize(g->targets, (g->count + 1) * sizeof(g->targets[0]));
     g->weights = mem_resize(g->weights, (g->count + 1) * sizeof(g->weights[0]));
@@ -76,44 +75,91 @@ static void add(const struct sources *from, struct group *g, const struct target
     g->weights[g->count++] = weight;
 }
 
-static void add_of_file(const struct sources *from, struct group *g, const struct target_config *t)
+static void add_name(const struct making *m, struct group *g, const struct target_name *name,
+                     uint32_t weight, const char *origin)
 {
-    const struct registration *said = registrations_find(from->said, g->config->name, t->name.text);
-
-    if (t->name.addr.len != 0 && (said == NULL || !said->is_out))
-        add(from, g, &t->name, t->weight, TARGET_OF_FILE);
+    add(m, g, registry_target(m->registry, g->config->name, name->text, &name->addr), weight,
+        origin);
 }
 
-static void add_registered(const struct sources *from, struct group *g)
+static void add_of_dns(const struct making *m, struct group *g, const struct target_config *t)
 {
-    for (size_t i = 0; i < from->said->count; i++) {
-        const struct registration *item = &from->said->items[i];
-        if (!item->is_out && strcmp(item->group, g->config->name) == 0)
-            add(from, g, &item->name, item->weight, TARGET_REGISTERED);
+    struct target_name name;
+    size_t count;
+    const struct ip *ips = names_addresses(m->from->names, t->name.host, &count);
+
+    for (size_t i = 0; i < count; i++) {
+        if (target_name_of_ip(&ips[i], t->name.port, &name))
+            add_name(m, g, &name, t->weight, t->name.text);
     }
 }
 
-static void gather(const struct sources *from, struct group *g, const struct group_config *config)
+static void add_of_file(const struct making *m, struct group *g, const struct target_config *t)
+{
+    const struct registration *said =
+        registrations_find(m->from->said, g->config->name, t->name.text);
+
+    if (t->name.addr.len == 0)
+        add_of_dns(m, g, t);
+    else if (said == NULL || !said->is_out)
+        add_name(m, g, &t->name, t->weight, TARGET_OF_FILE);
+}
+
+static void add_registered(const struct making *m, struct group *g)
+{
+    for (size_t i = 0; i < m->from->said->count; i++) {
+        const struct registration *item = &m->from->said->items[i];
+        if (!item->is_out && strcmp(item->group, g->config->name) == 0)
+            add_name(m, g, &item->name, item->weight, TARGET_REGISTERED);
+    }
+}
+
+static bool is_unanswered(const struct making *m, const struct group_config *config)
+{
+    for (size_t i = 0; i < config->target_count; i++) {
+        const char *host = config->targets[i].name.host;
+        if (host[0] != '\0' && !names_is_known(m->from->names, host))
+            return true;
+    }
+    return false;
+}
+
+static void add_those_before(const struct making *m, struct group *g)
+{
+    const struct members *before = m->from->before;
+
+    for (size_t i = 0; before != NULL && i < before->group_count; i++) {
+        const struct group *old = &before->groups[i];
+        if (strcmp(old->config->name, g->config->name) != 0)
+            continue;
+        for (size_t j = 0; j < old->count; j++)
+            add(m, g, old->targets[j], old->weights[j], old->targets[j]->origin);
+    }
+}
+
+static void gather(const struct making *m, struct group *g, const struct group_config *config)
 {
     g->config = config;
-    g->state = group_state_ref(registry_group(from->registry, config->name));
+    g->state = group_state_ref(registry_group(m->registry, config->name));
     for (size_t i = 0; i < config->target_count; i++)
-        add_of_file(from, g, &config->targets[i]);
-    add_registered(from, g);
+        add_of_file(m, g, &config->targets[i]);
+    add_registered(m, g);
+    if (is_unanswered(m, config))
+        add_those_before(m, g);
     order_turns(g);
 }
 
 struct members *members_new(struct registry *r, const struct config *config,
-                            const struct registrations *said)
+                            const struct members_sources *sources)
 {
-    const struct sources from = { r, said };
+    const struct making making = { r, sources };
     struct members *m = mem_new(struct members);
 
     r->round++;
     m->group_count = config->group_count;
     m->groups = mem_array(struct group, m->group_count);
     for (size_t i = 0; i < m->group_count; i++)
-        gather(&from, &m->groups[i], &config->groups[i]);
+        gather(&making, &m->groups[i], &config->groups[i]);
     return m;
 }
 

@@ -16,6 +16,7 @@
 struct config;
 struct group_config;
 struct group_state;
+struct names;
 struct registrations;
 struct registry;
 struct target;
@@ -36,11 +37,19 @@ struct members {
     size_t group_count;
 };
 
+/* Where members come from, besides the configuration. */
+struct members_sources {
+    const struct registrations *said;
+    const struct names *names;    /* may be NULL */
+    const struct members *before; /* of now; may be NULL */
+};
+
 /* The members that the groups of this configuration have now: the file's, but those
- * that were said to be out, then those that were registered. Targets that are new are
- * made. Control thread. */
+ * that were said to be out, with all addresses of its DNS names, then those that were
+ * registered. While a name of a group waits for its first answer, the members that the
+ * group had before stay. Targets that are new are made. Control thread. */
 struct members *members_new(struct registry *r, const struct config *config,
-                            const struct registrations *said);
+                            const struct members_sources *sources);
 
 /* Before its configuration. NULL is fine; clears the variable. */
 void members_free(struct members **members);

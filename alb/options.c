@@ -83,6 +83,15 @@ const struct setting alb_settings[] = {
     { "tls.handshake_timeout", SETTING_DURATION, FIELD(tls_handshake_timeout_ms), "10s", SECOND,
       MINUTE, NULL, APPLIES_NEW_CONNECTIONS,
       "A TLS handshake that is not finished by then is dropped." },
+    { "dns.servers", SETTING_TEXT, FIELD(dns_servers), "", 0, 0, NULL, APPLIES_RELOAD,
+      "Servers that are asked for the names of targets: IP, IP:port or [IPv6]:port, at most 8; "
+      "empty is those of /etc/resolv.conf." },
+    { "dns.min_interval", SETTING_DURATION, FIELD(dns_min_interval_ms), "5s", 100, HOUR, NULL,
+      APPLIES_RELOAD,
+      "A name is asked for again when its answer's time to live is over, but not sooner than this; "
+      "also the time to the next try when DNS fails." },
+    { "dns.max_interval", SETTING_DURATION, FIELD(dns_max_interval_ms), "5m", 100, 24 * HOUR, NULL,
+      APPLIES_RELOAD, "And not later than this." },
     { "state_file", SETTING_TEXT, FIELD(state_file), "", 0, 0, NULL, APPLIES_RESTART,
       "Where targets that `alb register` and `alb deregister` named are kept over a restart; empty "
       "is nowhere. Its folder must be writable." },

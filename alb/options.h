@@ -39,6 +39,8 @@ struct alb_options {
     char *connection_logs_file;
     uint32_t shutdown_timeout_ms;
     uint32_t tls_handshake_timeout_ms;
+    char *dns_servers; /* "": the system's */
+    uint32_t dns_min_interval_ms, dns_max_interval_ms;
     char *state_file;    /* "": none */
     char *seal_key_file; /* "": a random key */
 };

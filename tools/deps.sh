@@ -13,7 +13,7 @@ fail() {
 packages_for() {
     case $1 in
     build)
-        echo libc6-dev libev-dev libmbedtls-dev libhttp-parser-dev libinih-dev libjansson-dev \
+        echo libc6-dev libev-dev libc-ares-dev libmbedtls-dev libhttp-parser-dev libinih-dev libjansson-dev \
             libsqlite3-dev uthash-dev libpcre2-dev openssl
         ;;
     test)

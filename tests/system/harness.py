@@ -288,11 +288,11 @@ class Target:
     the same connection. `seen` has the heads, as they arrived.
     """
 
-    def __init__(self, script, host="127.0.0.1"):
+    def __init__(self, script, host="127.0.0.1", port=0):
         self.script = script
         self.seen = []
         self.connections = 0
-        self.listener = socket.create_server((host, 0), backlog=512)
+        self.listener = socket.create_server((host, port), backlog=512)
         self.port = self.listener.getsockname()[1]
         self.address = f"{host}:{self.port}"
         self._open = set()

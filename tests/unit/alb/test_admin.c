@@ -10,6 +10,7 @@
 #include "alb/balancer_private.h"
 #include "alb/health.h"
 #include "alb/members.h"
+#include "alb/names.h"
 
 #include "config_fixture.h"
 
@@ -23,6 +24,11 @@ static struct addr tcp, control;
 static char answer[ANSWER_BYTES];
 
 static const char good_file[] = EDGE ANY_PORT GROUP;
+
+static void no_change(void *user)
+{
+    (void)user;
+}
 
 static int set_up(void **state)
 {
@@ -42,7 +48,9 @@ static int set_up(void **state)
     b.started_ms = clock_mono_ms();
     b.config = read_text(good_file, &p);
     problems_done(&p);
-    b.members = members_new(&b.registry, b.config, &b.said);
+    b.names = names_new(b.control.ev, &b.counters, no_change, NULL);
+    const struct members_sources sources = balancer_sources(&b);
+    b.members = members_new(&b.registry, b.config, &sources);
     b.health = health_new(b.control.ev);
     b.admin = admin_new(&b);
     assert_true(addr_parse(SPAN("127.0.0.1:0"), true, &tcp, why, sizeof(why)));
@@ -56,6 +64,7 @@ static int tear_down(void **state)
 {
     (void)state;
     admin_free(&b.admin);
+    names_free(&b.names);
     assert_int_equal(access("alb.sock", F_OK), -1);
     health_free(&b.health);
     members_free(&b.members);

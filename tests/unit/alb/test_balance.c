@@ -11,6 +11,7 @@ enum { TARGETS_MOST = 8 };
 
 static struct registry registry;
 static struct registrations said_nothing;
+static const struct members_sources sources = { .said = &said_nothing };
 static struct config *config;
 static struct members *members;
 static struct group *group;
@@ -27,7 +28,7 @@ static void set_up(const char *lines)
     config = read_text(text, &p);
     assert_non_null(config);
     problems_done(&p);
-    members = members_new(&registry, config, &said_nothing);
+    members = members_new(&registry, config, &sources);
     group = &members->groups[0];
     for (size_t i = 0; i < group->count; i++)
         atomic_store(&group->targets[i]->state, TARGET_HEALTHY);

@@ -37,6 +37,7 @@ static struct config *config;
 static struct members *members;
 static struct registry registry;
 static struct registrations registered;
+static const struct members_sources sources = { .said = &registered };
 static struct health *health;
 
 /* The request of a check is small and comes in one piece. */
@@ -116,7 +117,7 @@ static int set_up(void **state)
     registry_init(&registry);
     health = health_new(server.loop);
     config = make_config("health_check.healthy_threshold_count = 3\n");
-    members = members_new(&registry, config, &registered);
+    members = members_new(&registry, config, &sources);
     return 0;
 }
 
@@ -134,7 +135,7 @@ static int tear_down(void **state)
 
 static void reload(struct config *next)
 {
-    struct members *next_members = members_new(&registry, next, &registered);
+    struct members *next_members = members_new(&registry, next, &sources);
 
     health_follow(health, next_members);
     members_free(&members);

@@ -7,6 +7,7 @@
 
 static struct registry registry;
 static struct registrations registered;
+static const struct members_sources sources = { .said = &registered };
 
 static int set_up(void **state)
 {
@@ -39,7 +40,7 @@ static struct config *config_of(const char *groups)
 static void test_members_are_the_files_in_its_order(void **state)
 {
     struct config *c = config_of(ONE "[target_group b]\ntarget = 10.0.0.1:80\n");
-    struct members *m = members_new(&registry, c, &registered);
+    struct members *m = members_new(&registry, c, &sources);
     const struct group *chat = members_of(m, &c->groups[0]), *b = members_of(m, &c->groups[1]);
     (void)state;
 
@@ -59,11 +60,11 @@ static void test_members_are_the_files_in_its_order(void **state)
 static void test_what_outlives_a_change(void **state)
 {
     struct config *before = config_of(ONE), *after = config_of(ONE "target = 10.0.0.3:80\n");
-    struct members *old = members_new(&registry, before, &registered);
+    struct members *old = members_new(&registry, before, &sources);
     (void)state;
 
     atomic_store(&old->groups[0].state->turn, 7);
-    struct members *new = members_new(&registry, after, &registered);
+    struct members *new = members_new(&registry, after, &sources);
     assert_ptr_equal(new->groups[0].targets[0], old->groups[0].targets[0]);
     assert_ptr_equal(new->groups[0].state, old->groups[0].state);
     members_free(&old);
@@ -87,7 +88,8 @@ static void test_what_was_said_by_command(void **state)
 
     problems_init(&p, "f");
     assert_true(registrations_read(&r, span_text(said), &p));
-    struct members *m = members_new(&registry, c, &r);
+    const struct members_sources both = { .said = &r };
+    struct members *m = members_new(&registry, c, &both);
     const struct group *g = &m->groups[0];
     assert_int_equal(g->count, 2);
     assert_string_equal(g->targets[0]->text, "10.0.0.2:80");
@@ -117,8 +119,8 @@ static void test_who_is_gone_drains_and_may_come_back(void **state)
 {
     struct config *before = config_of(ONE);
     struct config *after = config_of("[target_group chat]\ntarget = 10.0.0.1:80\n");
-    struct members *old = members_new(&registry, before, &registered),
-                   *new = members_new(&registry, after, &registered);
+    struct members *old = members_new(&registry, before, &sources),
+                   *new = members_new(&registry, after, &sources);
     struct target *t = old->groups[0].targets[1];
     (void)state;
 
@@ -130,7 +132,7 @@ static void test_who_is_gone_drains_and_may_come_back(void **state)
     assert_int_equal(gone_count, 1);
     assert_int_equal(target_state_of(t), TARGET_DRAINING);
     assert_false(t->is_registered);
-    struct members *again = members_new(&registry, before, &registered);
+    struct members *again = members_new(&registry, before, &sources);
     assert_ptr_equal(again->groups[0].targets[1], t);
     members_mark(&registry, again, on_gone, NULL);
     assert_true(t->is_registered);
@@ -144,7 +146,7 @@ static void test_who_is_gone_drains_and_may_come_back(void **state)
 static void test_the_state_of_a_group_that_is_gone_goes(void **state)
 {
     struct config *two = config_of(ONE "[target_group b]\n"), *one = config_of(ONE);
-    struct members *m = members_new(&registry, two, &registered);
+    struct members *m = members_new(&registry, two, &sources);
     (void)state;
 
     struct group_state *b = m->groups[1].state, *chat = m->groups[0].state;
