@@ -335,7 +335,8 @@ static bool start(struct balancer *b, const char *ready_file, struct problems *p
     if (!balancer_open_listeners(b, b->config, problems) || !open_admin(b, problems))
         return false;
     b->health = health_new(b->control.ev);
-    balancer_follow_members(b, b->config);
+    balancer_welcome_members(b);
+    balancer_dismiss_others(b, b->config);
     if (!service_signals_start(&b->signals, b->control.ev, on_signal, b)) {
         problems_error(problems, 0, "cannot watch for signals");
         return false;

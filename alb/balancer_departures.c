@@ -63,25 +63,25 @@ static void on_gone(void *user, struct target *t)
     ev_timer_start(b->control.ev, &d->timer);
 }
 
-static void end_departures(struct balancer *b, bool of_all)
+void balancer_welcome_members(struct balancer *b)
 {
-    list_each (at, &b->registry.targets) {
-        struct target *t = list_entry(at, struct target, in_registry);
-        if (t->is_registered || of_all)
-            end_departure(t);
+    for (size_t i = 0; i < b->members->group_count; i++) {
+        const struct group *g = &b->members->groups[i];
+        for (size_t j = 0; j < g->count; j++)
+            end_departure(g->targets[j]);
     }
+    health_follow(b->health, b->members);
 }
 
-void balancer_follow_members(struct balancer *b, const struct config *old)
+void balancer_dismiss_others(struct balancer *b, const struct config *old)
 {
     struct leaving leaving = { .balancer = b, .old = old };
 
     members_mark(&b->registry, b->members, on_gone, &leaving);
-    end_departures(b, false); /* of those that came back */
-    health_follow(b->health, b->members);
 }
 
 void balancer_end_departures(struct balancer *b)
 {
-    end_departures(b, true);
+    list_each (at, &b->registry.targets)
+        end_departure(list_entry(at, struct target, in_registry));
 }

@@ -55,8 +55,13 @@ bool balancer_read_state(struct balancer *b);
 /* A new configuration: what was said of targets that it names no more lapses. */
 void balancer_follow_config(struct balancer *b, const struct config *config);
 
-/* The members of now: start, change and end health checks and deregistration delays
- * (those of `old`, the configuration before). */
-void balancer_follow_members(struct balancer *b, const struct config *old);
+/* The members that are about to be published: start and change health checks; a
+ * deregistration delay that runs for one of them ends, it is back. */
+void balancer_welcome_members(struct balancer *b);
+
+/* Every loop has the members of now: the others begin to drain, for the delay that
+ * `old`, the configuration before, says. Not sooner: a loop that still has the old
+ * members would find nobody to send a request to. */
+void balancer_dismiss_others(struct balancer *b, const struct config *old);
 
 #endif

@@ -63,6 +63,7 @@ static void on_swapped(struct ev_loop *loop, ev_async *swapped, int revents)
     if (atomic_load(&p->waiting) != 0) /* never; it orders their last reads before the free */
         return;
     ev_async_stop(loop, swapped);
+    balancer_dismiss_others(b, p->old_config != NULL ? p->old_config : b->config);
     members_free(&p->old_members);
     config_free(&p->old_config);
     b->publishing = NULL;
@@ -114,8 +115,8 @@ void balancer_publish(struct balancer *b, struct config *config)
     p->old_members = b->members;
     p->members = b->members = members_new(&b->registry, config, &sources);
     b->members_changed = false;
+    balancer_welcome_members(b);
     post(b, p);
-    balancer_follow_members(b, before);
     registry_forget_groups(&b->registry, config);
 }
 

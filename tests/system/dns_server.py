@@ -20,10 +20,10 @@ SILENT = -1
 class DnsServer:
     def __init__(self):
         self.answers, self.questions = {}, []
+        self.tcp = socket.create_server(("127.0.0.1", 0))
+        self.port = self.tcp.getsockname()[1]
         self.udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self.udp.bind(("127.0.0.1", 0))
-        self.port = self.udp.getsockname()[1]
-        self.tcp = socket.create_server(("127.0.0.1", self.port))
+        self.udp.bind(("127.0.0.1", self.port))
         self.address = f"127.0.0.1:{self.port}"
         threading.Thread(target=self._serve_udp, daemon=True).start()
         threading.Thread(target=self._serve_tcp, daemon=True).start()
@@ -36,15 +36,14 @@ class DnsServer:
 
     def fail(self, name, code, kind=None):
         for k in (kind,) if kind else (A, AAAA):
-            self.answers[name] = dict(self.answers.get(name, {}), **{}) | {k: (code, [], 0)}
+            self.answers[name] = {**self.answers.get(name, {}), k: (code, [], 0)}
 
     def asked(self, name, kind=A):
         return self.questions.count((name, kind))
 
     def close(self):
         self.udp.close()
-        for closing in (self.tcp,):
-            closing.close()
+        self.tcp.close()
 
     def _answer(self, query, room):
         ident, flags = struct.unpack("!HH", query[:4])

@@ -1,5 +1,6 @@
 """Targets that DNS names: they follow its answers, and stay when it has none."""
 
+import contextlib
 import http.client
 import threading
 import time
@@ -23,11 +24,14 @@ def dns(started):
 @pytest.fixture
 def hosts(started):
     """Servers of one port, on three addresses of the loopback."""
-    first = Target(answer(b"1"), "127.0.0.1")
-    started.append(first)
-    for n in (2, 3):
-        started.append(Target(answer(str(n).encode()), f"127.0.0.{n}", first.port))
-    return first.port
+    for _ in range(50):  # the port may be somebody's connection on another address
+        first = Target(answer(b"1"), "127.0.0.1")
+        started.append(first)
+        with contextlib.suppress(OSError):
+            for n in (2, 3):
+                started.append(Target(answer(str(n).encode()), f"127.0.0.{n}", first.port))
+            return first.port
+    raise AssertionError("no port is free on three addresses")
 
 
 def dns_config(dns, port, times="dns.min_interval = 100ms\ndns.max_interval = 200ms\n", group=QUICK,
