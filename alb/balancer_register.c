@@ -170,6 +170,11 @@ static bool refuse_absent(struct subject *s)
     const struct target *t =
         s->group == NULL ? NULL : members_find(s->balancer->members, s->group, s->name.text);
 
+    if (t != NULL && strcmp(t->origin, TARGET_OF_FILE) == 0)
+        return refuse(s, 409,
+                      "%s is of the configuration before: it goes when DNS has an address for "
+                      "each name of %s",
+                      s->name.text, s->order->group);
     if (t != NULL)
         return refuse(s, 409,
                       "%s comes from %s: take it out of the DNS, or the name out of the "
@@ -198,6 +203,8 @@ static bool take_out_of_file(struct subject *s)
 
 static bool do_deregister(struct subject *s)
 {
+    const struct target *t =
+        s->group == NULL ? NULL : members_find(s->balancer->members, s->group, s->name.text);
     char delay[16];
 
     if (s->said != NULL && s->said->is_out)
@@ -211,6 +218,9 @@ static bool do_deregister(struct subject *s)
     if (s->group == NULL)
         return say(s, "%s is forgotten; the configuration has no target group %s", s->name.text,
                    s->order->group);
+    if (t != NULL && strcmp(t->origin, TARGET_REGISTERED) != 0)
+        return say(s, "%s is not registered any more, but stays: it comes from %s too",
+                   s->name.text, t->origin);
     return say(s, "%s drains for %s", s->name.text, delay_of(s, delay));
 }
 

@@ -118,10 +118,20 @@ static bool is_unanswered(const struct making *m, const struct group_config *con
 {
     for (size_t i = 0; i < config->target_count; i++) {
         const char *host = config->targets[i].name.host;
-        if (host[0] != '\0' && !names_is_known(m->from->names, host))
+        size_t count;
+        names_addresses(m->from->names, host, &count);
+        if (host[0] != '\0' && count == 0)
             return true;
     }
     return false;
+}
+
+/* What was said by command holds at once. */
+static bool is_kept(const struct making *m, const struct target *t)
+{
+    const struct registration *said = registrations_find(m->from->said, t->group, t->text);
+
+    return strcmp(t->origin, TARGET_REGISTERED) != 0 && (said == NULL || !said->is_out);
 }
 
 static void add_those_before(const struct making *m, struct group *g)
@@ -132,8 +142,10 @@ static void add_those_before(const struct making *m, struct group *g)
         const struct group *old = &before->groups[i];
         if (strcmp(old->config->name, g->config->name) != 0)
             continue;
-        for (size_t j = 0; j < old->count; j++)
-            add(m, g, old->targets[j], old->weights[j], old->targets[j]->origin);
+        for (size_t j = 0; j < old->count; j++) {
+            if (is_kept(m, old->targets[j]))
+                add(m, g, old->targets[j], old->weights[j], old->targets[j]->origin);
+        }
     }
 }
 

@@ -46,8 +46,9 @@ struct members_sources {
 
 /* The members that the groups of this configuration have now: the file's, but those
  * that were said to be out, with all addresses of its DNS names, then those that were
- * registered. While a name of a group waits for its first answer, the members that the
- * group had before stay. Targets that are new are made. Control thread. */
+ * registered. Until a name of a group has its first addresses, the members that the
+ * group had before stay, but for those that commands took out. Targets that are new are made.
+ * Control thread. */
 struct members *members_new(struct registry *r, const struct config *config,
                             const struct members_sources *sources);
 

@@ -10,8 +10,10 @@
 #include "base/mem.h"
 #include "net/resolver.h"
 
+#include "alb/address_set.h"
 #include "alb/config.h"
 #include "alb/counters.h"
+#include "alb/target_name.h"
 
 /* How the last round of questions ended. */
 enum name_state { NAME_NEW, NAME_GOOD, NAME_EMPTY, NAME_FAILING };
@@ -52,47 +54,7 @@ struct name {
 
 /* --- addresses ---------------------------------------------------------------------- */
 
-static int compare(const void *a, const void *b)
-{
-    return memcmp(a, b, sizeof(struct ip));
-}
-
-/* Sorts, drops doubles; how many are left. */
-static size_t tidy(struct ip *ips, size_t count)
-{
-    size_t n = 0;
-
-    qsort(ips, count, sizeof(ips[0]), compare);
-    for (size_t i = 0; i < count; i++) {
-        if (n == 0 || !ip_equal(&ips[i], &ips[n - 1]))
-            ips[n++] = ips[i];
-    }
-    return n;
-}
-
-static bool is_in(const struct ip *ips, size_t count, const struct ip *ip)
-{
-    return count > 0 && bsearch(ip, ips, count, sizeof(ips[0]), compare) != NULL;
-}
-
-/* When there are too many, those that are in use already come first. */
-static size_t cut(const struct name *n, struct ip *ips, size_t count)
-{
-    struct ip *chosen = mem_array(struct ip, count);
-    size_t taken = 0;
-
-    for (int new = 0; new <= 1; new ++) {
-        for (size_t i = 0; i < count && taken < NAMES_ADDRESSES_MAX; i++) {
-            if (is_in(n->ips, n->count, &ips[i]) == (new == 0))
-                chosen[taken++] = ips[i];
-        }
-    }
-    memcpy(ips, chosen, taken * sizeof(ips[0]));
-    free(chosen);
-    return tidy(ips, taken);
-}
-
-/* Both families together; NULL when there is none. */
+/* Both families together. */
 static struct ip *unite(struct name *n, size_t *count)
 {
     const struct family *a = &n->families[0], *b = &n->families[1];
@@ -102,14 +64,14 @@ static struct ip *unite(struct name *n, size_t *count)
         memcpy(ips, a->ips, a->count * sizeof(ips[0]));
     if (b->count > 0)
         memcpy(ips + a->count, b->ips, b->count * sizeof(ips[0]));
-    *count = tidy(ips, a->count + b->count);
+    *count = address_set_make(ips, a->count + b->count);
     const bool is_cut = *count > NAMES_ADDRESSES_MAX;
     if (is_cut && !n->is_cut)
         log_warn("dns name=%s has %zu addresses: %d of them are used", n->host, *count,
                  NAMES_ADDRESSES_MAX);
     n->is_cut = is_cut;
     if (is_cut)
-        *count = cut(n, ips, *count);
+        *count = address_set_cut(ips, *count, NAMES_ADDRESSES_MAX, n->ips, n->count);
     return ips;
 }
 
@@ -118,13 +80,11 @@ static void replace(struct name *n, struct ip *ips, size_t count)
 {
     const bool same =
         count == n->count && (count == 0 || memcmp(ips, n->ips, count * sizeof(ips[0])) == 0);
-    size_t new = 0;
 
-    for (size_t i = 0; i < count; i++)
-        new += !is_in(n->ips, n->count, &ips[i]);
     if (!same)
-        log_info("dns changed name=%s addresses=%zu new=%zu gone=%zu", n->host, count, new,
-                 n->count + new - count);
+        log_info("dns changed name=%s addresses=%zu new=%zu gone=%zu", n->host, count,
+                 address_set_missing(ips, count, n->ips, n->count),
+                 address_set_missing(n->ips, n->count, ips, count));
     free(n->ips);
     n->ips = ips;
     n->count = count;
@@ -134,18 +94,24 @@ static void replace(struct name *n, struct ip *ips, size_t count)
 
 /* --- the end of a round -------------------------------------------------------------- */
 
+/* Of a family that ended so. */
+static const char *reason(const struct name *n, enum resolver_outcome outcome)
+{
+    return n->families[n->families[0].outcome == outcome ? 0 : 1].why;
+}
+
 static void change_state(struct name *n, enum name_state state)
 {
-    const char *why = n->families[0].why != NULL ? n->families[0].why : n->families[1].why;
-
     if (state == n->state)
         return;
     if (state == NAME_GOOD && n->state != NAME_NEW)
         log_info("dns answers again name=%s", n->host);
     else if (state == NAME_EMPTY)
-        log_warn("dns has no address name=%s reason=\"%s\" kept=%zu", n->host, why, n->count);
+        log_warn("dns has no address name=%s reason=\"%s\" kept=%zu", n->host,
+                 reason(n, RESOLVER_EMPTY), n->count);
     else if (state == NAME_FAILING)
-        log_warn("dns fails name=%s reason=\"%s\" kept=%zu", n->host, why, n->count);
+        log_warn("dns fails name=%s reason=\"%s\" kept=%zu", n->host, reason(n, RESOLVER_FAILED),
+                 n->count);
     n->state = state;
 }
 
@@ -163,29 +129,39 @@ static enum name_state judge(const struct name *n)
     return failed ? NAME_FAILING : NAME_EMPTY;
 }
 
-static uint32_t wait_ms(const struct name *n)
+uint32_t names_wait_ms(uint32_t ttl_s, uint32_t min_ms, uint32_t max_ms)
 {
-    const struct names *names = n->names;
-    uint64_t ms = UINT64_MAX;
+    const uint64_t ms = ttl_s * UINT64_C(1000);
 
-    for (int i = 0; i < 2 && n->state == NAME_GOOD; i++) {
+    if (ms < min_ms)
+        return min_ms;
+    return ms > max_ms ? max_ms : (uint32_t)ms;
+}
+
+/* What was not answered is asked for again soon. */
+static uint32_t ttl_of(const struct name *n)
+{
+    uint32_t ttl_s = UINT32_MAX;
+
+    if (n->state != NAME_GOOD)
+        return 0;
+    for (int i = 0; i < 2; i++) {
         const struct family *f = &n->families[i];
-        if (f->outcome == RESOLVER_FOUND && f->ttl_s * UINT64_C(1000) < ms)
-            ms = f->ttl_s * UINT64_C(1000);
+        if (f->outcome == RESOLVER_FOUND && f->ttl_s < ttl_s)
+            ttl_s = f->ttl_s;
     }
-    if (n->state != NAME_GOOD || ms < names->min_ms)
-        return names->min_ms;
-    return ms > names->max_ms ? names->max_ms : (uint32_t)ms;
+    return ttl_s;
 }
 
 static void end_round(struct name *n)
 {
     const enum name_state state = judge(n);
+    const struct names *names = n->names;
 
     change_state(n, state);
-    ev_timer_stop(n->names->loop, &n->again);
-    ev_timer_set(&n->again, wait_ms(n) / 1000.0, 0);
-    ev_timer_start(n->names->loop, &n->again);
+    ev_timer_stop(names->loop, &n->again);
+    ev_timer_set(&n->again, names_wait_ms(ttl_of(n), names->min_ms, names->max_ms) / 1000.0, 0);
+    ev_timer_start(names->loop, &n->again);
     if (state == NAME_GOOD) {
         size_t count;
         struct ip *ips = unite(n, &count);
@@ -211,23 +187,36 @@ static void count_answer(struct counters *c, enum resolver_outcome outcome)
     bug("unknown outcome of a question");
 }
 
+/* Addresses that no host has are not taken: blocked names are answered so (0.0.0.0). */
+static void take(struct family *f, const struct resolver_answer *answer)
+{
+    struct target_name name;
+
+    free(f->ips);
+    f->count = 0;
+    f->ips = mem_array(struct ip, answer->count);
+    f->ttl_s = answer->ttl_s;
+    for (size_t i = 0; i < answer->count; i++) {
+        if (target_name_of_ip(&answer->ips[i], 1, &name))
+            f->ips[f->count++] = answer->ips[i];
+    }
+    if (answer->outcome == RESOLVER_FOUND && f->count == 0) {
+        f->outcome = RESOLVER_EMPTY;
+        f->why = "no address that a host may have";
+    }
+}
+
 /* A family that failed keeps what it had. */
 static void on_answer(void *user, const struct resolver_answer *answer)
 {
     struct family *f = user;
     struct name *n = f->name;
 
-    count_answer(n->names->counters, answer->outcome);
     f->outcome = answer->outcome;
     f->why = answer->why;
-    if (answer->outcome != RESOLVER_FAILED) {
-        free(f->ips);
-        f->count = answer->outcome == RESOLVER_FOUND ? answer->count : 0;
-        f->ips = mem_array(struct ip, f->count);
-        for (size_t i = 0; i < f->count; i++)
-            f->ips[i] = answer->ips[i];
-        f->ttl_s = answer->ttl_s;
-    }
+    if (answer->outcome != RESOLVER_FAILED)
+        take(f, answer);
+    count_answer(n->names->counters, f->outcome);
     if (--n->waiting == 0)
         end_round(n);
 }
@@ -331,13 +320,6 @@ const struct ip *names_addresses(const struct names *names, const char *host, si
 
     *count = n == NULL ? 0 : n->count;
     return n == NULL ? NULL : n->ips;
-}
-
-bool names_is_known(const struct names *names, const char *host)
-{
-    const struct name *n = names == NULL ? NULL : find(names, host);
-
-    return n != NULL && n->state != NAME_NEW;
 }
 
 bool names_are_known(const struct names *names)

@@ -13,6 +13,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "base/ip.h"
 
@@ -34,13 +35,14 @@ void names_free(struct names **names);
  * nothing has changed. */
 bool names_follow(struct names *names, const struct config *config, char *why, size_t why_size);
 
-/* In order; none before the first answer. They live until the loop turns. */
+/* In order; none until there was an answer with addresses, and never none again. They live until
+ * the loop turns. */
 const struct ip *names_addresses(const struct names *names, const char *host, size_t *count);
-
-/* It was answered or has failed once. */
-bool names_is_known(const struct names *names, const char *host);
 
 /* Every name was answered or has failed once. */
 bool names_are_known(const struct names *names);
+
+/* After how long a name is asked for again. */
+uint32_t names_wait_ms(uint32_t ttl_s, uint32_t min_ms, uint32_t max_ms);
 
 #endif

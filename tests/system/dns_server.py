@@ -17,13 +17,22 @@ NOERROR, SERVFAIL, NXDOMAIN, REFUSED = 0, 2, 3, 5
 SILENT = -1
 
 
+def both_sockets():
+    """Of one port, which has to be free for both."""
+    while True:
+        udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        udp.bind(("127.0.0.1", 0))
+        try:
+            return udp, socket.create_server(udp.getsockname())
+        except OSError:
+            udp.close()
+
+
 class DnsServer:
     def __init__(self):
         self.answers, self.questions = {}, []
-        self.tcp = socket.create_server(("127.0.0.1", 0))
-        self.port = self.tcp.getsockname()[1]
-        self.udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self.udp.bind(("127.0.0.1", self.port))
+        self.udp, self.tcp = both_sockets()
+        self.port = self.udp.getsockname()[1]
         self.address = f"127.0.0.1:{self.port}"
         threading.Thread(target=self._serve_udp, daemon=True).start()
         threading.Thread(target=self._serve_tcp, daemon=True).start()
@@ -36,14 +45,16 @@ class DnsServer:
 
     def fail(self, name, code, kind=None):
         for k in (kind,) if kind else (A, AAAA):
-            self.answers[name] = {**self.answers.get(name, {}), k: (code, [], 0)}
+            self.answers[name] = self.answers.get(name, {}) | {k: (code, [], 0)}
 
     def asked(self, name, kind=A):
         return self.questions.count((name, kind))
 
     def close(self):
-        self.udp.close()
-        self.tcp.close()
+        for sock in (self.udp, self.tcp):
+            with contextlib.suppress(OSError):
+                sock.shutdown(socket.SHUT_RDWR)  # recvfrom() and accept() would keep it open
+            sock.close()
 
     def _answer(self, query, room):
         ident, flags = struct.unpack("!HH", query[:4])
@@ -71,6 +82,8 @@ class DnsServer:
         with contextlib.suppress(OSError, ValueError):
             while True:
                 query, peer = self.udp.recvfrom(4096)
+                if not query:  # closed
+                    return
                 answer = self._answer(query, 1232 if query[11] else 512)
                 if answer:
                     self.udp.sendto(answer, peer)

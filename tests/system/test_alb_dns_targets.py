@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from dns_server import A, AAAA, NXDOMAIN, REFUSED, SERVFAIL, SILENT, DnsServer
+from dns_server import AAAA, NXDOMAIN, REFUSED, SERVFAIL, SILENT, DnsServer
 from harness import PATIENCE, Target, answer, forward_config, run, wait_until
 
 NAME = "app.example.test"
@@ -24,14 +24,17 @@ def dns(started):
 @pytest.fixture
 def hosts(started):
     """Servers of one port, on three addresses of the loopback."""
-    for _ in range(50):  # the port may be somebody's connection on another address
-        first = Target(answer(b"1"), "127.0.0.1")
-        started.append(first)
-        with contextlib.suppress(OSError):
+    while True:
+        made = [Target(answer(b"1"), "127.0.0.1")]
+        try:
             for n in (2, 3):
-                started.append(Target(answer(str(n).encode()), f"127.0.0.{n}", first.port))
-            return first.port
-    raise AssertionError("no port is free on three addresses")
+                made.append(Target(answer(str(n).encode()), f"127.0.0.{n}", made[0].port))
+            break
+        except OSError:  # somebody has that port there
+            for target in made:
+                target.close()
+    started.extend(made)
+    return made[0].port
 
 
 def dns_config(dns, port, times="dns.min_interval = 100ms\ndns.max_interval = 200ms\n", group=QUICK,
@@ -142,32 +145,144 @@ def test_a_start_does_not_wait_for_dns_that_is_silent(start_alb, dns, hosts):
     wait_until(lambda: alb.get()[0] == 200, "the first answer", 20)
 
 
+@contextlib.contextmanager
+def clients(alb):
+    """One that keeps its connection and one that does not, as long as this lasts."""
+    done, failed, served = threading.Event(), [], [0]
+
+    def load(keep):
+        conn = http.client.HTTPConnection(*alb.address(), timeout=10 * PATIENCE)
+        while not done.is_set():
+            try:
+                conn.request("GET", "/")
+                got = conn.getresponse()
+                if got.status != 200 or got.read() not in (b"1", b"2", b"3"):
+                    failed.append(got.status)
+            except (OSError, http.client.HTTPException) as error:
+                failed.append(error)
+            served[0] += 1
+            if not keep:
+                conn.close()
+        conn.close()
+    threads = [threading.Thread(target=load, args=(keep,)) for keep in (True, False)]
+    for thread in threads:
+        thread.start()
+    try:
+        yield
+    finally:
+        done.set()
+        for thread in threads:
+            thread.join()
+    assert failed == [] and served[0] > 20
+
+
+def test_changes_lose_no_request(start_alb, dns, hosts):
+    delay = "health_check.enabled = false\nderegistration_delay.timeout_seconds = 60\n"
+    dns.set(NAME, ["127.0.0.1"])
+    config = dns_config(dns, hosts, group=delay, times="dns.min_interval = 100ms\n"
+                        "dns.max_interval = 100ms\n").replace("workers = 1", "workers = 2")
+    alb = start_alb(config)
+    with clients(alb):
+        for ns in ((2,), (1, 3), (3,), (1, 2)) * 3:
+            dns.set(NAME, [f"127.0.0.{n}" for n in ns])
+            wait_until(lambda: {k for k, v in states(alb).items() if v != "draining"} ==
+                       at(hosts, *ns), "the change")
+    assert set(states(alb)) == at(hosts, 1, 2, 3)
+
+
 def test_a_reload_to_a_name_loses_no_request(start_alb, dns, hosts):
     dns.set(NAME, ["127.0.0.2"])
     by_address = forward_config(f"127.0.0.1:{hosts}", group=QUICK)
     alb = start_alb(by_address)
-    done, failed = threading.Event(), []
+    with clients(alb):
+        for _ in range(5):
+            alb.configure(dns_config(dns, hosts))
+            alb.reload()
+            wait_until(lambda: answers(alb, 3) == {"2"}, "the name's address")
+            alb.configure(by_address)
+            alb.reload()
+            wait_until(lambda: answers(alb, 3) == {"1"}, "the file's address")
 
-    def load():
-        conn = http.client.HTTPConnection(*alb.address(), timeout=10 * PATIENCE)
-        while not done.is_set():
-            conn.request("GET", "/")
-            got = conn.getresponse()
-            if got.status != 200 or got.read() not in (b"1", b"2"):
-                failed.append(got.status)
-        conn.close()
-    thread = threading.Thread(target=load)
-    thread.start()
-    for _ in range(5):
-        alb.configure(dns_config(dns, hosts))
+
+def test_reloads_while_a_question_is_under_way(start_alb, dns, hosts):
+    """What the group had stays until the name has addresses; what is said by command holds."""
+    dns.fail(NAME, SILENT)
+    by_address = forward_config(f"127.0.0.1:{hosts}", f"127.0.0.2:{hosts}", group=QUICK)
+    by_name = dns_config(dns, hosts)
+    alb = start_alb(by_address)
+    for text in (by_name, by_name, by_address, by_name):
+        before = dns.asked(NAME)
+        alb.configure(text)
         alb.reload()
-        wait_until(lambda: answers(alb, 3) == {"2"}, "the name's address")
-        alb.configure(by_address)
-        alb.reload()
-        wait_until(lambda: answers(alb, 3) == {"1"}, "the file's address")
-    done.set()
-    thread.join()
-    assert failed == []
+        if text == by_name:
+            wait_until(lambda: dns.asked(NAME) > before, "a question")
+        assert answers(alb) == {"1", "2"}
+    assert alb.command("register", "app", f"127.0.0.3:{hosts}")[0] == 0
+    assert answers(alb) == {"1", "2", "3"}
+    assert alb.command("deregister", "app", f"127.0.0.3:{hosts}")[0] == 0
+    assert answers(alb) == {"1", "2"}
+    code, text = alb.command("deregister", "app", f"127.0.0.2:{hosts}")
+    assert code == 1 and "it goes when DNS has an address for each name of app" in text
+    dns.set(NAME, ["127.0.0.3"])
+    alb.reload()  # asks anew
+    wait_until(lambda: answers(alb) == {"3"}, "the answer")
+    dns.fail(NAME, SILENT)
+    before = dns.asked(NAME)
+    wait_until(lambda: dns.asked(NAME) > before, "a question")
+    began = time.monotonic()
+    assert alb.stop() == 0
+    assert time.monotonic() - began < 4 * PATIENCE
+
+
+def test_a_name_that_never_was_takes_nothing_away(start_alb, dns, hosts):
+    alb = start_alb(forward_config(f"127.0.0.1:{hosts}", group=QUICK))
+    alb.configure(dns_config(dns, hosts))
+    alb.reload()
+    wait_until(lambda: "dns has no address name=app.example.test" in alb.log(), "the warning")
+    assert alb.command("register", "app", f"127.0.0.2:{hosts}")[0] == 0  # members are made anew
+    assert answers(alb) == {"1", "2"}
+
+
+def test_a_name_in_two_groups_is_asked_for_once(start_alb, dns, hosts):
+    other = f"[target_group other]\ntarget = dns:{NAME}:{hosts}\n{QUICK}"
+    dns.set(NAME, ["127.0.0.1"], ttl=60)
+    alb = start_alb(dns_config(dns, hosts, times="", more=other))
+    assert dns.asked(NAME) == 1
+
+    def both():
+        return [{t["target"] for t in g["targets"] if t["state"] != "draining"}
+                for g in alb.status()["target_groups"]]
+    assert both() == [at(hosts, 1)] * 2
+    dns.set(NAME, ["127.0.0.2", "127.0.0.3"])
+    alb.reload()
+    wait_until(lambda: both() == [at(hosts, 2, 3)] * 2, "the answer in both")
+
+
+def test_an_address_that_is_registered_too(start_alb, dns, hosts):
+    dns.set(NAME, ["127.0.0.1"])
+    alb = start_alb(dns_config(dns, hosts))
+    two = f"127.0.0.2:{hosts}"
+    assert alb.command("register", "app", two)[0] == 0
+    dns.set(NAME, ["127.0.0.1", "127.0.0.2"])
+    wait_until(lambda: {t["origin"] for t in alb.status()["target_groups"][0]["targets"]} ==
+               {f"dns:{NAME}:{hosts}"}, "the name to be its origin")
+    code, text = alb.command("deregister", "app", two)
+    assert code == 0
+    assert f"{two} is not registered any more, but stays: it comes from dns:{NAME}" in text
+    assert answers(alb) == {"1", "2"}
+
+
+@pytest.mark.parametrize("cert, status", [("good", 200), ("other_name", 502)])
+def test_a_certificate_is_for_the_name(start_alb, start_tls_target, certificates, dns, cert,
+                                       status):
+    target = start_tls_target(answer(b"tls"), cert=cert)
+    verified = ("protocol = HTTPS\ntls.verify = on\n" + QUICK +
+                f"tls.ca_file = {certificates.authority}\n")
+    dns.set("app.internal", ["127.0.0.1"])
+    alb = start_alb(forward_config(f"dns:App.Internal.:{target.port}", group=verified,
+                                   alb=f"dns.servers = {dns.address}"))
+    assert alb.get()[0] == status
+    assert target.sni == ["app.internal"]
 
 
 def test_many_addresses_are_bounded(start_alb, dns, hosts):
@@ -184,6 +299,10 @@ def test_many_addresses_are_bounded(start_alb, dns, hosts):
     dns.set(NAME, ["0.0.0.0", "224.0.0.1", "127.0.0.1"])
     wait_until(lambda: {k for k, v in states(alb).items() if v != "draining"} == at(hosts, 1),
                "those that make sense")
+    dns.set(NAME, ["0.0.0.0", "::"])
+    wait_until(lambda: "dns has no address name=app.example.test reason=\"no address that a host "
+               "may have\" kept=1" in alb.log(), "the warning")
+    assert answers(alb) == {"1"}
 
 
 def test_bad_settings_are_refused(tmp_path):

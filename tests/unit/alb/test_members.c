@@ -158,6 +158,47 @@ static void test_the_state_of_a_group_that_is_gone_goes(void **state)
     config_free(&two);
 }
 
+/* Nobody has asked for the name yet: what was there stays, but what was said by command
+ * holds at once. */
+static void test_a_name_without_an_answer_keeps_the_members_before(void **state)
+{
+    static const char said[] = "postern-alb-state 1\nderegister chat 10.0.0.1:80\n"
+                               "register chat 10.0.0.3:80 weight=5\nend 2\n";
+    struct config *before = config_of(ONE);
+    struct config *after = config_of("[target_group chat]\ntarget = dns:a.b:80\n");
+    struct registrations some = { .count = 0 };
+    struct problems p;
+    (void)state;
+
+    problems_init(&p, "f");
+    struct members *old = members_new(&registry, before, &sources);
+    const struct members_sources waiting = { .said = &registered, .before = old };
+    struct members *kept = members_new(&registry, after, &waiting);
+    assert_int_equal(kept->groups[0].count, 2);
+    assert_int_equal(kept->groups[0].weights[1], 4);
+    assert_string_equal(kept->groups[0].targets[1]->origin, TARGET_OF_FILE);
+
+    assert_true(registrations_read(&some, span_text(said), &p));
+    const struct members_sources with_some = { .said = &some, .before = kept };
+    struct members *fewer = members_new(&registry, after, &with_some);
+    assert_int_equal(fewer->groups[0].count, 2);
+    assert_string_equal(fewer->groups[0].targets[0]->text, "10.0.0.3:80");
+    assert_string_equal(fewer->groups[0].targets[1]->text, "10.0.0.2:80");
+
+    const struct members_sources without = { .said = &registered, .before = fewer };
+    struct members *last = members_new(&registry, after, &without);
+    assert_int_equal(last->groups[0].count, 1);
+    assert_string_equal(last->groups[0].targets[0]->text, "10.0.0.2:80");
+    members_free(&last);
+    members_free(&fewer);
+    members_free(&kept);
+    members_free(&old);
+    registrations_done(&some);
+    problems_done(&p);
+    config_free(&before);
+    config_free(&after);
+}
+
 #define WITH_REGISTRY(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
 
 int main(void)
@@ -168,6 +209,7 @@ int main(void)
         WITH_REGISTRY(test_what_was_said_by_command),
         WITH_REGISTRY(test_who_is_gone_drains_and_may_come_back),
         WITH_REGISTRY(test_the_state_of_a_group_that_is_gone_goes),
+        WITH_REGISTRY(test_a_name_without_an_answer_keeps_the_members_before),
     };
 
     return cmocka_run_group_tests(tests, enter_folder, leave_folder);
