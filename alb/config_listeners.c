@@ -27,10 +27,11 @@ static void check_bind(struct listener_config *l, struct problems *problems)
 
 static void load_certificate(struct listener_config *l, struct problems *problems)
 {
-    const char *key = l->options.certificate_key;
+    const struct tls_server_options options = { .certificate_file = l->options.certificate,
+                                                .key_file = l->options.certificate_key };
     char why[CONFIG_WHY_MAX];
 
-    l->tls = tls_server_new(l->options.certificate, key[0] == '\0' ? NULL : key, why, sizeof(why));
+    l->tls = tls_server_new(&options, why, sizeof(why));
     if (l->tls == NULL)
         problems_error(problems, line_in(l, "certificate"), "certificate: %s", why);
 }

@@ -282,9 +282,10 @@ static bool set_up(struct tls_server *t, const char *certificate_file, const cha
     return rc == 0;
 }
 
-struct tls_server *tls_server_new(const char *certificate_file, const char *key_file, char *why,
+struct tls_server *tls_server_new(const struct tls_server_options *options, char *why,
                                   size_t why_size)
 {
+    const char *key_file = options->key_file;
     struct tls_server *t = mem_new(struct tls_server);
 
     atomic_init(&t->refs, 1);
@@ -293,8 +294,8 @@ struct tls_server *tls_server_new(const char *certificate_file, const char *key_
     mbedtls_pk_init(&t->key);
     mbedtls_ssl_ticket_init(&t->tickets);
     if (key_file == NULL || key_file[0] == '\0')
-        key_file = certificate_file;
-    if (set_up(t, certificate_file, key_file, why, why_size))
+        key_file = options->certificate_file;
+    if (set_up(t, options->certificate_file, key_file, why, why_size))
         return t;
     free_server(t);
     return NULL;

@@ -22,14 +22,19 @@
 struct tls_server;
 struct tls_session;
 
-/* PEM: the certificate chain, leaf first, and its private key in the same file
- * or in `key_file`. NULL with a sentence that names the file and the cure. TLS
+/* What a server is made of. Its texts are borrowed for the call. */
+struct tls_server_options {
+    const char *certificate_file; /* PEM: the chain, leaf first */
+    const char *key_file;         /* PEM; NULL or "": in the certificate's file */
+};
+
+/* NULL with a sentence that names the file and the cure. TLS
  * 1.2 at least (1.3 with mbedTLS 3.6), ECDHE with AES-GCM or ChaCha20, curves
  * P-256 and X25519, ALPN http/1.1, session tickets with keys that rotate.
  * The ticket keys live and die with the server: a reload that did not change
  * the certificate should keep the old object, so that clients still resume. A
  * certificate that has expired, or is not yet valid, is logged, not refused. */
-struct tls_server *tls_server_new(const char *certificate_file, const char *key_file, char *why,
+struct tls_server *tls_server_new(const struct tls_server_options *options, char *why,
                                   size_t why_size);
 struct tls_server *tls_server_ref(struct tls_server *server);
 void tls_server_unref(struct tls_server **server);

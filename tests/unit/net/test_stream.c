@@ -489,7 +489,8 @@ static int setup(void **state)
     close(mkstemp(path));
     cert_make(&cert, "20200101000000", "20491231235959");
     cert_write(path, cert.chain, cert.key);
-    server = tls_server_new(path, NULL, why, sizeof(why));
+    server =
+        tls_server_new(&(struct tls_server_options){ .certificate_file = path }, why, sizeof(why));
     unlink(path);
     return server == NULL;
 }

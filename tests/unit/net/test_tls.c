@@ -54,11 +54,12 @@ static void test_server_files(void **state)
     (void)state;
     for (size_t i = 0; i < sizeof(servers) / sizeof(servers[0]); i++) {
         why[0] = '\0';
-        struct tls_server *t = tls_server_new(path(servers[i].certificate),
-                                              servers[i].key == NULL || servers[i].key[0] == '\0'
-                                                  ? servers[i].key
-                                                  : path(servers[i].key),
-                                              why, sizeof(why));
+        const char *key = servers[i].key;
+        const struct tls_server_options options = {
+            .certificate_file = path(servers[i].certificate),
+            .key_file = key == NULL || key[0] == '\0' ? key : path(key),
+        };
+        struct tls_server *t = tls_server_new(&options, why, sizeof(why));
         if ((t != NULL) != (servers[i].why == NULL))
             fail_msg("%s: %s", servers[i].name, why);
         if (t == NULL && strstr(why, servers[i].why) == NULL)
@@ -157,7 +158,8 @@ static void test_resumption(void **state)
 {
     (void)state;
     mbedtls_ssl_session session;
-    struct tls_server *stranger = tls_server_new(path("both.pem"), NULL, why, sizeof(why));
+    struct tls_server *stranger = tls_server_new(
+        &(struct tls_server_options){ .certificate_file = path("both.pem") }, why, sizeof(why));
 
     mbedtls_ssl_session_init(&session);
     assert_false(connect_and_resume(server, &session, false));
@@ -171,7 +173,8 @@ static void test_resumption(void **state)
 static void test_server_outlives_its_owner(void **state)
 {
     (void)state;
-    struct tls_server *t = tls_server_new(path("both.pem"), NULL, why, sizeof(why));
+    struct tls_server *t = tls_server_new(
+        &(struct tls_server_options){ .certificate_file = path("both.pem") }, why, sizeof(why));
     struct tls_server *again = tls_server_ref(t);
     struct tls_peer peer;
     int fds[2];
@@ -338,7 +341,8 @@ static int setup(void **state)
     cert_write(path("empty.pem"), "", "");
     cert.chain[200] = '!';
     cert_write(path("broken.pem"), cert.chain, cert.key);
-    server = tls_server_new(path("both.pem"), NULL, why, sizeof(why));
+    server = tls_server_new(&(struct tls_server_options){ .certificate_file = path("both.pem") },
+                            why, sizeof(why));
     return server == NULL;
 }
 
