@@ -55,6 +55,37 @@ def at(port, *hosts):
     return {f"127.0.0.{n}:{port}" for n in hosts}
 
 
+@contextlib.contextmanager
+def clients(alb):
+    """One that keeps its connection and one that does not, as long as this lasts."""
+    done, failed, served = threading.Event(), [], [0]
+
+    def load(keep):
+        conn = http.client.HTTPConnection(*alb.address(), timeout=10 * PATIENCE)
+        while not done.is_set():
+            try:
+                conn.request("GET", "/")
+                got = conn.getresponse()
+                if got.status != 200 or got.read() not in (b"1", b"2", b"3"):
+                    failed.append(got.status)
+            except (OSError, http.client.HTTPException) as error:
+                failed.append(error)
+            served[0] += 1
+            if not keep:
+                conn.close()
+        conn.close()
+    threads = [threading.Thread(target=load, args=(keep,)) for keep in (True, False)]
+    for thread in threads:
+        thread.start()
+    try:
+        yield
+    finally:
+        done.set()
+        for thread in threads:
+            thread.join()
+    assert failed == [] and served[0] > 20
+
+
 def test_targets_follow_the_answers(start_alb, dns, hosts):
     dns.set(NAME, ["127.0.0.1", "127.0.0.2"])
     alb = start_alb(dns_config(dns, hosts, weight="weight=7"))
@@ -82,11 +113,12 @@ def test_what_vanishes_drains_and_what_appears_is_checked_first(start_alb, dns, 
     dns.set(NAME, ["127.0.0.1"])
     alb = start_alb(dns_config(dns, hosts, group=checked))
     wait_until(lambda: states(alb) == {f"127.0.0.1:{hosts}": "healthy"}, "the first check")
-    dns.set(NAME, ["127.0.0.2"])
-    wait_until(lambda: states(alb) == {f"127.0.0.2:{hosts}": "healthy",
-                                       f"127.0.0.1:{hosts}": "draining"}, "the change")
-    dns.set(NAME, ["127.0.0.1", "127.0.0.2"])
-    wait_until(lambda: set(states(alb).values()) == {"healthy"}, "the one that is back")
+    with clients(alb):  # while all are new they get the requests
+        dns.set(NAME, ["127.0.0.2"])
+        wait_until(lambda: states(alb) == {f"127.0.0.2:{hosts}": "healthy",
+                                           f"127.0.0.1:{hosts}": "draining"}, "the change")
+        dns.set(NAME, ["127.0.0.1", "127.0.0.2"])
+        wait_until(lambda: set(states(alb).values()) == {"healthy"}, "the one that is back")
 
 
 @pytest.mark.parametrize("code, word", [
@@ -143,37 +175,6 @@ def test_a_start_does_not_wait_for_dns_that_is_silent(start_alb, dns, hosts):
     assert 'end="no target"' in alb.access_row(" 503 ")
     dns.set(NAME, ["127.0.0.1"])
     wait_until(lambda: alb.get()[0] == 200, "the first answer", 20)
-
-
-@contextlib.contextmanager
-def clients(alb):
-    """One that keeps its connection and one that does not, as long as this lasts."""
-    done, failed, served = threading.Event(), [], [0]
-
-    def load(keep):
-        conn = http.client.HTTPConnection(*alb.address(), timeout=10 * PATIENCE)
-        while not done.is_set():
-            try:
-                conn.request("GET", "/")
-                got = conn.getresponse()
-                if got.status != 200 or got.read() not in (b"1", b"2", b"3"):
-                    failed.append(got.status)
-            except (OSError, http.client.HTTPException) as error:
-                failed.append(error)
-            served[0] += 1
-            if not keep:
-                conn.close()
-        conn.close()
-    threads = [threading.Thread(target=load, args=(keep,)) for keep in (True, False)]
-    for thread in threads:
-        thread.start()
-    try:
-        yield
-    finally:
-        done.set()
-        for thread in threads:
-            thread.join()
-    assert failed == [] and served[0] > 20
 
 
 def test_changes_lose_no_request(start_alb, dns, hosts):

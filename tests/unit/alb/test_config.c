@@ -330,6 +330,36 @@ static void test_groups(void **state)
     run_cases(group_cases, COUNT(group_cases), false);
 }
 
+/* The managed balancer's quota is only asked about. */
+static void expect_of_targets(int count, const char *want)
+{
+    struct problems p;
+    struct buf text;
+
+    buf_init(&text, 1 << 20);
+    buf_print(&text, ALB EDGE LISTENER "[target_group chat]\n");
+    for (int i = 0; i < count; i++)
+        buf_print(&text, "target = 10.0.%d.%d:80\n", i / 250, i % 250 + 1);
+    char *copy = mem_copy(buf_data(&text).ptr, buf_len(&text));
+    struct config *c = read_text(copy, &p);
+    assert_non_null(c);
+    assert_int_equal(c->groups[0].target_count, count);
+    expect("many targets", &p, true, want);
+    problems_done(&p);
+    config_free(&c);
+    buf_done(&text);
+    free(copy);
+}
+
+static void test_a_thousand_targets_and_one_more(void **state)
+{
+    (void)state;
+    expect_of_targets(1000, "");
+    expect_of_targets(1001,
+                      "f:1009: warning: [target_group chat] has 1001 targets: the managed balancer "
+                      "has at most 1000\n");
+}
+
 static void test_rules(void **state)
 {
     (void)state;
@@ -345,9 +375,13 @@ static void test_actions(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_sections),  cmocka_unit_test(test_edge),
-        cmocka_unit_test(test_listeners), cmocka_unit_test(test_groups),
-        cmocka_unit_test(test_rules),     cmocka_unit_test(test_actions),
+        cmocka_unit_test(test_sections),
+        cmocka_unit_test(test_edge),
+        cmocka_unit_test(test_listeners),
+        cmocka_unit_test(test_groups),
+        cmocka_unit_test(test_rules),
+        cmocka_unit_test(test_actions),
+        cmocka_unit_test(test_a_thousand_targets_and_one_more),
     };
 
     return cmocka_run_group_tests(tests, enter_folder, leave_folder);
