@@ -92,8 +92,9 @@ static void put_rest(struct log_json *j, const struct access_entry *e, const str
     log_json_text_or_null(j, "target_group_arn", text[ACCESS_GROUP]);
     log_json_text_or_null(j, "trace_id", text[ACCESS_TRACE]);
     log_json_text_or_null(j, "domain_name", span_text(e->client->sni));
-    log_json_text_or_null(j, "chosen_cert_arn",
-                          e->client->resumed ? SPAN("session-reused") : SPAN(""));
+    log_json_text_or_null(
+        j, "chosen_cert_arn",
+        span_text(e->client->resumed ? "session-reused" : e->client->chosen_cert));
     if (e->rule_priority >= 0)
         log_json_number(j, "matched_rule_priority", (uint64_t)e->rule_priority);
     else
@@ -144,6 +145,8 @@ void access_row_json(struct log_buffer *b, const struct access_entry *e, struct 
 
     if (e->client->sni != NULL)
         texts += strlen(e->client->sni);
+    if (e->client->chosen_cert != NULL)
+        texts += strlen(e->client->chosen_cert);
     if (e->target != NULL)
         texts += 2 * strlen(e->target->text);
     access_texts(e, text);

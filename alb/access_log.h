@@ -32,6 +32,7 @@ struct access_client {
     uint16_t listener_port;
     bool is_https;
     const char *cipher, *protocol, *sni; /* NULL or "" without TLS; live as long as it does */
+    const char *chosen_cert; /* its file as configured; NULL or "" as those; of a resumed one too */
     bool resumed;
     const struct client_cert_text *certificate; /* NULL without one; lives as long (headers.h) */
     uint64_t conn_id[2];                        /* conn_trace_id */

@@ -149,7 +149,7 @@ static char *put_texts(char *at, struct log_buffer *b, const struct access_entry
     *at++ = ' ';
     at = put_quoted(at, text[ACCESS_TRACE]);
     at = put_quoted(at, span_text(e->client->sni));
-    at = put_quoted_literal(at, e->client->resumed ? "session-reused" : NULL);
+    at = put_quoted(at, span_text(e->client->resumed ? "session-reused" : e->client->chosen_cert));
     at = put_priority(at, e);
     at = log_buffer_time(b, at, e->created_us);
     *at++ = ' ';
@@ -210,6 +210,8 @@ static size_t bound_of(const struct access_entry *e, struct span elb)
 
     if (e->client->sni != NULL)
         texts += strlen(e->client->sni);
+    if (e->client->chosen_cert != NULL)
+        texts += strlen(e->client->chosen_cert);
     if (e->target != NULL)
         texts += 2 * strlen(e->target->text);
     return FIXED_BOUND + LOG_SAFE_FACTOR * texts + elb.len;

@@ -128,6 +128,11 @@ const struct setting listener_settings[] = {
       "Required with HTTPS. PEM file with the certificate chain, leaf first." },
     { "certificate_key", SETTING_TEXT, FIELD(certificate_key), "", 0, 0, NULL,
       APPLIES_NEW_CONNECTIONS, "PEM file with the private key; empty is the certificate's file." },
+    { "sni_certificate", SETTING_LIST, FIELD(sni_certificate), NULL, 0, 0, NULL,
+      APPLIES_NEW_CONNECTIONS,
+      "Another certificate, for clients that ask for one of its names (SNI): FILE, or FILE KEYFILE "
+      "when the private key is not in it. One a line, up to 25 as the managed balancer; the others "
+      "get `certificate`." },
     { "routing.http.response.server.enabled", SETTING_BOOL, FIELD(server_header), "true", 0, 0,
       NULL, APPLIES_RELOAD, "Without it no response has a Server header, ours or a target's." },
     { "routing.http.request.x_amzn_tls_version.header_name", SETTING_TEXT,

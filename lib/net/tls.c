@@ -8,7 +8,6 @@
 
 #include <mbedtls/error.h>
 #include <mbedtls/pk.h>
-#include <mbedtls/platform_util.h>
 #include <mbedtls/ssl.h>
 #include <mbedtls/ssl_ticket.h>
 #include <mbedtls/version.h>
@@ -17,9 +16,9 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/random.h"
-#include "base/text.h"
 
 #include "net/tls.h"
+#include "net/tls_certs.h"
 #include "net/tls_private.h"
 
 /* Keys, tickets and RSA blinding are shared by all threads. */
@@ -107,7 +106,7 @@ bool tls_code_is_ticket(int code)
 
 /* --- the server ----------------------------------------------------------- */
 
-enum { PEM_MAX = 1024 * 1024, TICKET_LIFETIME_S = 86400 };
+enum { TICKET_LIFETIME_S = 86400 };
 
 /* In our order of preference; the name is OpenSSL's, which logs are read by. */
 static const struct {
@@ -133,8 +132,7 @@ static const char *alpn_protocols[] = { "http/1.1", NULL };
 
 struct tls_server {
     mbedtls_ssl_config conf;
-    mbedtls_x509_crt chain;
-    mbedtls_pk_context key;
+    struct tls_certs *certs;            /* owned */
     mbedtls_ssl_ticket_context tickets; /* has a mutex of its own */
     int suite_ids[SUITES + 1];
     atomic_uint refs;
@@ -182,65 +180,36 @@ const mbedtls_ssl_config *tls_server_config(const struct tls_server *server)
     return &server->conf;
 }
 
+const struct tls_certs *tls_server_certs(const struct tls_server *server)
+{
+    return server->certs;
+}
+
+int tls_parse_key(mbedtls_pk_context *key, const char *pem, size_t len)
+{
+    return mbedtls_pk_parse_key(key, (const unsigned char *)pem, len, NULL, 0 WITH_RNG);
+}
+
+bool tls_is_pair(const mbedtls_pk_context *certified, const mbedtls_pk_context *key)
+{
+    return mbedtls_pk_check_pair(certified, key WITH_RNG) == 0;
+}
+
 static void free_server(struct tls_server *t)
 {
     mbedtls_ssl_config_free(&t->conf);
     mbedtls_ssl_ticket_free(&t->tickets);
-    mbedtls_pk_free(&t->key);
-    mbedtls_x509_crt_free(&t->chain);
+    tls_certs_free(&t->certs);
     free(t);
-}
-
-static bool read_chain(struct tls_server *t, const char *file, char *why, size_t why_size)
-{
-    char text[64];
-    size_t len;
-    char *pem = text_read_file(file, PEM_MAX, &len, why, why_size);
-    if (pem == NULL)
-        return false;
-
-    /* The parser counts the NUL. */
-    int rc = mbedtls_x509_crt_parse(&t->chain, (const unsigned char *)pem, len + 1);
-    mbedtls_platform_zeroize(pem, len); /* the key may be in the same file */
-    free(pem);
-    if (rc > 0)
-        snprintf(why, why_size, "%s: %d of its certificates cannot be read", file, rc);
-    else if (rc < 0)
-        snprintf(why, why_size, "%s: no PEM certificate in it (%s)", file, tls_code_text(rc, text));
-    if (rc != 0)
-        return false;
-
-    if (mbedtls_x509_time_is_past(&t->chain.valid_to))
-        log_warn("certificate expired file=%s", file);
-    else if (mbedtls_x509_time_is_future(&t->chain.valid_from))
-        log_warn("certificate not valid yet file=%s", file);
-    return true;
-}
-
-static bool read_key(struct tls_server *t, const char *file, char *why, size_t why_size)
-{
-    char text[64];
-    size_t len;
-    char *pem = text_read_file(file, PEM_MAX, &len, why, why_size);
-    if (pem == NULL)
-        return false;
-
-    int rc = mbedtls_pk_parse_key(&t->key, (const unsigned char *)pem, len + 1, NULL, 0 WITH_RNG);
-    mbedtls_platform_zeroize(pem, len);
-    free(pem);
-    if (rc == MBEDTLS_ERR_PK_PASSWORD_REQUIRED)
-        snprintf(why, why_size, "%s: the private key has a password: store it without", file);
-    else if (rc != 0)
-        snprintf(why, why_size, "%s: no PEM private key in it (%s)", file, tls_code_text(rc, text));
-    return rc == 0;
 }
 
 static int configure(struct tls_server *t)
 {
+    struct tls_cert *first = tls_certs_default(t->certs);
     int rc = mbedtls_ssl_config_defaults(&t->conf, MBEDTLS_SSL_IS_SERVER,
                                          MBEDTLS_SSL_TRANSPORT_STREAM, MBEDTLS_SSL_PRESET_DEFAULT);
     if (rc == 0)
-        rc = mbedtls_ssl_conf_own_cert(&t->conf, &t->chain, &t->key);
+        rc = mbedtls_ssl_conf_own_cert(&t->conf, &first->chain, &first->key);
     if (rc == 0)
         rc = mbedtls_ssl_conf_alpn_protocols(&t->conf, alpn_protocols);
     if (rc == 0)
@@ -260,8 +229,8 @@ static int configure(struct tls_server *t)
     return 0;
 }
 
-static bool set_up(struct tls_server *t, const char *certificate_file, const char *key_file,
-                   char *why, size_t why_size)
+static bool set_up(struct tls_server *t, const struct tls_server_options *options, char *why,
+                   size_t why_size)
 {
     char text[64];
 
@@ -269,33 +238,24 @@ static bool set_up(struct tls_server *t, const char *certificate_file, const cha
         snprintf(why, why_size, "mbedTLS cannot start its cryptography");
         return false;
     }
-    if (!read_chain(t, certificate_file, why, why_size) || !read_key(t, key_file, why, why_size))
+    t->certs = tls_certs_new(options, why, why_size);
+    if (t->certs == NULL)
         return false;
-    if (mbedtls_pk_check_pair(&t->chain.pk, &t->key WITH_RNG) != 0) {
-        snprintf(why, why_size, "%s: the private key is not that of the first certificate in %s",
-                 key_file, certificate_file);
-        return false;
-    }
     int rc = configure(t);
     if (rc != 0)
-        snprintf(why, why_size, "%s: %s", certificate_file, tls_code_text(rc, text));
+        snprintf(why, why_size, "%s: %s", options->certs[0].certificate, tls_code_text(rc, text));
     return rc == 0;
 }
 
 struct tls_server *tls_server_new(const struct tls_server_options *options, char *why,
                                   size_t why_size)
 {
-    const char *key_file = options->key_file;
     struct tls_server *t = mem_new(struct tls_server);
 
     atomic_init(&t->refs, 1);
     mbedtls_ssl_config_init(&t->conf);
-    mbedtls_x509_crt_init(&t->chain);
-    mbedtls_pk_init(&t->key);
     mbedtls_ssl_ticket_init(&t->tickets);
-    if (key_file == NULL || key_file[0] == '\0')
-        key_file = options->certificate_file;
-    if (set_up(t, options->certificate_file, key_file, why, why_size))
+    if (set_up(t, options, why, why_size))
         return t;
     free_server(t);
     return NULL;
@@ -328,5 +288,5 @@ bool tls_chain_is_same(const mbedtls_x509_crt *x, const mbedtls_x509_crt *y)
 
 bool tls_server_is_same(const struct tls_server *a, const struct tls_server *b)
 {
-    return tls_chain_is_same(&a->chain, &b->chain);
+    return tls_certs_are_same(a->certs, b->certs);
 }

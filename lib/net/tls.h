@@ -24,8 +24,11 @@ struct tls_session;
 
 /* What a server is made of. Its texts are borrowed for the call. */
 struct tls_server_options {
-    const char *certificate_file; /* PEM: the chain, leaf first */
-    const char *key_file;         /* PEM; NULL or "": in the certificate's file */
+    const struct tls_cert_files {
+        const char *certificate; /* PEM: the chain, leaf first */
+        const char *key;         /* PEM; NULL or "": in the certificate's file */
+    } * certs;                   /* the first is the default; the others are chosen by SNI */
+    size_t cert_count;           /* at least 1 */
 };
 
 /* NULL with a sentence that names the file and the cure. TLS
@@ -39,8 +42,8 @@ struct tls_server *tls_server_new(const struct tls_server_options *options, char
 struct tls_server *tls_server_ref(struct tls_server *server);
 void tls_server_unref(struct tls_server **server);
 
-/* The same certificate chain. A reload that did not change it keeps the old
- * server, whose tickets resume; the new one would not know them. */
+/* The same certificates from the same files. A reload that did not change them keeps
+ * the old server, whose tickets resume; the new one would not know them. */
 bool tls_server_is_same(const struct tls_server *a, const struct tls_server *b);
 
 /* Takes a reference on the server; the descriptor stays the caller's. */
@@ -64,6 +67,11 @@ const char *tls_session_cipher(const struct tls_session *session);  /* as OpenSS
 
 /* "" when none was sent; bytes that no host name has are '?'. */
 const char *tls_session_sni(const struct tls_session *session);
+
+/* The file of the certificate that was shown, as configured; "" when it was resumed. Of
+ * two that fit, ECDSA and RSA, the suite tells which in TLS 1.2; in 1.3 the ECDSA one is
+ * taken for it. It lives as long as the session. */
+const char *tls_session_certificate(const struct tls_session *session);
 bool tls_session_resumed(const struct tls_session *session);
 
 /* For stream.c: the stream's own calls. */

@@ -7,6 +7,7 @@
 
 #include "net/tls.h"
 
+struct tls_certs;
 struct tls_client_side; /* what a session of ours has that a server's has not */
 
 /* "The server chose a version that we do not have": its name is not the same in 2.28
@@ -15,6 +16,13 @@ enum { TLS_ERR_OLD_VERSION = -0x6E80 };
 
 /* From tls.c. */
 const mbedtls_ssl_config *tls_server_config(const struct tls_server *server);
+const struct tls_certs *tls_server_certs(const struct tls_server *server);
+
+/* A private key in PEM; `len` counts the NUL. An mbedTLS code. */
+int tls_parse_key(mbedtls_pk_context *key, const char *pem, size_t len);
+
+/* Is `key` the private one of the public one that is certified? */
+bool tls_is_pair(const mbedtls_pk_context *certified, const mbedtls_pk_context *key);
 
 /* One of mbedtls_ssl_states. */
 int tls_ssl_state(const mbedtls_ssl_context *ssl);

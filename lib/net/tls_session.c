@@ -11,19 +11,22 @@
  */
 #include <errno.h>
 #include <ev.h>
+#include <string.h>
 #include <sys/socket.h>
 
 #include <mbedtls/net_sockets.h>
 
 #include "base/mem.h"
 
+#include "net/tls_certs.h"
 #include "net/tls_private.h"
 
 struct tls_session {
     mbedtls_ssl_context ssl;
-    struct tls_server *server;    /* a reference; NULL on our side of a connection of ours */
-    struct tls_client_side *side; /* owned; NULL on a server's side */
-    char *sni;                    /* owned; NULL when none was sent */
+    struct tls_server *server;         /* a reference; NULL on our side of a connection of ours */
+    struct tls_client_side *side;      /* owned; NULL on a server's side */
+    char *sni;                         /* owned; NULL when none was sent */
+    const struct tls_cert *offered[2]; /* the first RSA and the first ECDSA one; or NULL */
     size_t inside;
     int fd;
     int error;    /* errno of the transport */
@@ -37,7 +40,35 @@ struct tls_session {
     char error_text[64];
 };
 
-/* The host name is kept for logs and rules only: there is one certificate. */
+static bool has_valid(const struct tls_fitting *f)
+{
+    bool has = false;
+
+    for (size_t i = 0; i < f->count; i++)
+        has |= tls_cert_is_valid(f->certs[i]);
+    return has;
+}
+
+/* All that fit: mbedTLS takes the first whose key the client can use. Those that have
+ * expired only when there is no other. None: it shows the default. */
+static int offer(struct tls_session *s, const struct tls_fitting *f)
+{
+    const bool only_valid = has_valid(f);
+    int rc = 0;
+
+    for (size_t i = 0; rc == 0 && i < f->count; i++) {
+        struct tls_cert *cert = f->certs[i];
+        const struct tls_cert **first = &s->offered[tls_cert_is_ec(cert)];
+        if (only_valid && !tls_cert_is_valid(cert))
+            continue;
+        if (*first == NULL)
+            *first = cert;
+        rc = mbedtls_ssl_set_hs_own_cert(&s->ssl, &cert->chain, &cert->key);
+    }
+    return rc;
+}
+
+/* The host name is kept for logs as well. */
 int tls_session_on_sni(void *user, mbedtls_ssl_context *ssl, const unsigned char *name, size_t len)
 {
     struct tls_session *s = (void *)((char *)ssl - offsetof(struct tls_session, ssl));
@@ -50,7 +81,9 @@ int tls_session_on_sni(void *user, mbedtls_ssl_context *ssl, const unsigned char
               *c == '-' || *c == '.' || *c == '_'))
             *c = '?';
     }
-    return 0;
+    const struct tls_fitting fitting = tls_certs_find(tls_server_certs(s->server), name, len);
+    s->offered[0] = s->offered[1] = NULL;
+    return offer(s, &fitting);
 }
 
 static int on_send(void *user, const unsigned char *bytes, size_t len)
@@ -201,6 +234,19 @@ const char *tls_session_cipher(const struct tls_session *session)
 const char *tls_session_sni(const struct tls_session *session)
 {
     return session->sni == NULL ? "" : session->sni;
+}
+
+const char *tls_session_certificate(const struct tls_session *session)
+{
+    const struct tls_cert *rsa = session->offered[0], *ec = session->offered[1];
+
+    if (!session->was_full || session->server == NULL)
+        return "";
+    if (rsa == NULL && ec == NULL)
+        return tls_certs_default(tls_server_certs(session->server))->file;
+    if (rsa != NULL && (ec == NULL || strstr(tls_session_cipher(session), "-RSA-") != NULL))
+        return rsa->file;
+    return ec->file;
 }
 
 bool tls_session_resumed(const struct tls_session *session)

@@ -12,6 +12,7 @@
 #include <mbedtls/x509_crt.h>
 
 #include "base/random.h"
+#include "net/tls.h"
 
 enum { CERT_PEM_MAX = 4096 };
 
@@ -83,6 +84,16 @@ static inline void cert_write(const char *path, const char *first, const char *s
     FILE *file = fopen(path, "w");
     if (file == NULL || fputs(first, file) < 0 || fputs(second, file) < 0 || fclose(file) != 0)
         fail_msg("cannot write %s", path);
+}
+
+/* A server with this certificate and its key in one file; NULL when they are refused. */
+static inline struct tls_server *one_cert_server(const char *path)
+{
+    const struct tls_cert_files files = { path, NULL };
+    const struct tls_server_options options = { .certs = &files, .cert_count = 1 };
+    char why[300];
+
+    return tls_server_new(&options, why, sizeof(why));
 }
 
 #endif

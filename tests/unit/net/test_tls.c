@@ -55,10 +55,9 @@ static void test_server_files(void **state)
     for (size_t i = 0; i < sizeof(servers) / sizeof(servers[0]); i++) {
         why[0] = '\0';
         const char *key = servers[i].key;
-        const struct tls_server_options options = {
-            .certificate_file = path(servers[i].certificate),
-            .key_file = key == NULL || key[0] == '\0' ? key : path(key),
-        };
+        const struct tls_cert_files files = { path(servers[i].certificate),
+                                              key == NULL || key[0] == '\0' ? key : path(key) };
+        const struct tls_server_options options = { .certs = &files, .cert_count = 1 };
         struct tls_server *t = tls_server_new(&options, why, sizeof(why));
         if ((t != NULL) != (servers[i].why == NULL))
             fail_msg("%s: %s", servers[i].name, why);
@@ -158,8 +157,7 @@ static void test_resumption(void **state)
 {
     (void)state;
     mbedtls_ssl_session session;
-    struct tls_server *stranger = tls_server_new(
-        &(struct tls_server_options){ .certificate_file = path("both.pem") }, why, sizeof(why));
+    struct tls_server *stranger = one_cert_server(path("both.pem"));
 
     mbedtls_ssl_session_init(&session);
     assert_false(connect_and_resume(server, &session, false));
@@ -173,8 +171,7 @@ static void test_resumption(void **state)
 static void test_server_outlives_its_owner(void **state)
 {
     (void)state;
-    struct tls_server *t = tls_server_new(
-        &(struct tls_server_options){ .certificate_file = path("both.pem") }, why, sizeof(why));
+    struct tls_server *t = one_cert_server(path("both.pem"));
     struct tls_server *again = tls_server_ref(t);
     struct tls_peer peer;
     int fds[2];
@@ -341,8 +338,7 @@ static int setup(void **state)
     cert_write(path("empty.pem"), "", "");
     cert.chain[200] = '!';
     cert_write(path("broken.pem"), cert.chain, cert.key);
-    server = tls_server_new(&(struct tls_server_options){ .certificate_file = path("both.pem") },
-                            why, sizeof(why));
+    server = one_cert_server(path("both.pem"));
     return server == NULL;
 }
 

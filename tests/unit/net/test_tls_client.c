@@ -30,8 +30,7 @@ static const char *path(const char *name)
 
 static struct tls_server *serve(const char *file)
 {
-    struct tls_server *t = tls_server_new(
-        &(struct tls_server_options){ .certificate_file = path(file) }, why, sizeof(why));
+    struct tls_server *t = one_cert_server(path(file));
     if (t == NULL)
         fail_msg("%s", why);
     return t;

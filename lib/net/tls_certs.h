@@ -1,0 +1,51 @@
+/*
+ * tls_certs.h -- a server's certificates with their keys, found by host name.
+ *
+ * Private to tls*.c. Immutable once made; any thread may look.
+ */
+#ifndef NET_TLS_CERTS_H
+#define NET_TLS_CERTS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include <mbedtls/pk.h>
+#include <mbedtls/x509_crt.h>
+
+#include "net/tls.h"
+
+struct tls_cert {
+    char *file; /* owned; as configured */
+    mbedtls_x509_crt chain;
+    mbedtls_pk_context key;
+};
+
+/* Those that fit a host name: ECDSA before RSA, otherwise as configured. */
+struct tls_fitting {
+    struct tls_cert **certs; /* borrowed */
+    size_t count;            /* 0: none fits */
+};
+
+struct tls_certs;
+
+/* The default comes first. NULL with a sentence that names the file and the cure. */
+struct tls_certs *tls_certs_new(const struct tls_server_options *options, char *why,
+                                size_t why_size);
+void tls_certs_free(struct tls_certs **certs);
+
+struct tls_cert *tls_certs_default(const struct tls_certs *certs);
+
+/* By its dNSNames, exactly and then as a wildcard for the first label; by its common
+ * name when it has no dNSName (RFC 6125 6.4). Any case. */
+struct tls_fitting tls_certs_find(const struct tls_certs *certs, const void *host, size_t len);
+
+/* Its dates hold now. */
+bool tls_cert_is_valid(const struct tls_cert *cert);
+
+/* Does it sign by an elliptic curve? */
+bool tls_cert_is_ec(const struct tls_cert *cert);
+
+/* The same files with the same chains in the same order. */
+bool tls_certs_are_same(const struct tls_certs *a, const struct tls_certs *b);
+
+#endif
