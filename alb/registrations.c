@@ -198,10 +198,11 @@ static void add_item(struct reader *r, struct span line, const struct registrati
 
 static void end(struct reader *r, struct span line, struct span number)
 {
-    uint64_t n;
+    char exact[32];
 
+    snprintf(exact, sizeof(exact), "%zu", r->to->count);
     r->has_ended = true;
-    if (!text_u64(number, &n) || n != r->to->count)
+    if (!span_equal(number, span_text(exact)))
         bad_line(r, line, "the number is not that of the lines before: some are missing");
 }
 

@@ -22,6 +22,8 @@ static const struct text_case bad[] = {
     { "no end", FIRST "register c 10.0.0.1:1 weight=1\n", "f:2: *\"end N\" is missing*" CURE },
     { "cut in a line", FIRST "register c 10.0.0.1:1 wei", "f:2: *" CURE },
     { "cut in the end", FIRST "end 0", "f:2: \"end 0\": is cut off" CURE },
+    { "another spelling of the number", FIRST "end 00\n",
+      "f:2: \"end 00\": the number is not that of the lines before: some are missing" CURE },
     { "a line is missing", FIRST "register c 10.0.0.1:1 weight=1\nend 2\n",
       "f:3: \"end 2\": the number is not that of the lines before: some are missing" CURE },
     { "more behind the end", FIRST "end 0\n\n", "f:3: \"\": stands behind the end" CURE },
