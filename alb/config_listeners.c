@@ -4,6 +4,7 @@
 
 #include "base/mem.h"
 #include "net/tls.h"
+#include "net/tls_policy.h"
 
 #include "alb/config_parts.h"
 
@@ -85,7 +86,9 @@ static void load_certificates(struct listener_config *l, struct problems *proble
                        more->items[i].text);
         good = false;
     }
-    const struct tls_server_options options = { .certs = files, .cert_count = more->count + 1 };
+    const struct tls_server_options options = { .certs = files,
+                                                .cert_count = more->count + 1,
+                                                .policy = &tls_policies[l->options.ssl_policy] };
     if (good && (l->tls = tls_server_new(&options, why, sizeof(why))) == NULL)
         problems_error(problems, line_in(l, "certificate"), "certificate: %s", why);
     for (size_t i = 0; i < more->count; i++)
@@ -97,7 +100,8 @@ static void load_certificates(struct listener_config *l, struct problems *proble
 /* What only HTTPS has. */
 static void check_plain(const struct listener_config *l, struct problems *problems)
 {
-    static const char *const keys[] = { "certificate", "certificate_key", "sni_certificate" };
+    static const char *const keys[] = { "certificate", "certificate_key", "sni_certificate",
+                                        "ssl_policy" };
 
     for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
         if (!says(l, keys[i]))
@@ -106,6 +110,25 @@ static void check_plain(const struct listener_config *l, struct problems *proble
                        "%s: is for HTTPS; say protocol = HTTPS or take it out", keys[i]);
         return;
     }
+}
+
+/* The default is taken as far as it goes without a word: nobody asked for all of it. */
+static bool check_policy(const struct listener_config *l, struct problems *problems)
+{
+    const struct tls_policy *policy = &tls_policies[l->options.ssl_policy];
+    const int line = line_in(l, "ssl_policy");
+    char lacks[128];
+    const bool usable = tls_policy_lacks(policy, lacks, sizeof(lacks));
+
+    if (!usable)
+        problems_error(problems, line,
+                       "ssl_policy: %s is TLS 1.3 alone, which this mbedTLS has not; build with "
+                       "mbedTLS 3.6, or say ELBSecurityPolicy-TLS13-1-2-2021-06",
+                       policy->name);
+    else if (lacks[0] != '\0' && says(l, "ssl_policy"))
+        problems_warning(problems, line, "ssl_policy: of %s this mbedTLS has not: %s", policy->name,
+                         lacks);
+    return usable;
 }
 
 static void check_tls(const struct config *config, struct listener_config *l,
@@ -125,7 +148,8 @@ static void check_tls(const struct config *config, struct listener_config *l,
     if (more > SNI_CERTIFICATES)
         problems_warning(problems, line_in(l, "sni_certificate"),
                          "sni_certificate: there are %zu; the managed balancer takes 25", more);
-    load_certificates(l, problems);
+    if (check_policy(l, problems))
+        load_certificates(l, problems);
     share_server(config, l);
 }
 

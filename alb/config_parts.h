@@ -10,7 +10,7 @@
 
 #include "alb/config.h"
 
-enum { CONFIG_WHY_MAX = 512 };
+enum { CONFIG_WHY_MAX = 1280 };
 
 /* A [rule] section before it joins its listener. */
 struct rule_draft {

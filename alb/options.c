@@ -1,6 +1,8 @@
 /* options.c -- the settings of alb, as tables: everything that a file may say. */
 #include "alb/options.h"
 
+#include "net/tls_policy.h"
+
 enum {
     SECOND = 1000,
     MINUTE = 60 * SECOND,
@@ -133,6 +135,11 @@ const struct setting listener_settings[] = {
       "Another certificate, for clients that ask for one of its names (SNI): FILE, or FILE KEYFILE "
       "when the private key is not in it. One a line, up to 25 as the managed balancer; the others "
       "get `certificate`." },
+    { "ssl_policy", SETTING_CHOICE, FIELD(ssl_policy), "ELBSecurityPolicy-TLS13-1-2-2021-06", 0, 0,
+      tls_policy_names, APPLIES_NEW_CONNECTIONS,
+      "With HTTPS: which versions of TLS and which ciphers clients may use; docs/tls.md has the "
+      "table.",
+      "ELBSecurityPolicy-2016-08" },
     { "routing.http.response.server.enabled", SETTING_BOOL, FIELD(server_header), "true", 0, 0,
       NULL, APPLIES_RELOAD, "Without it no response has a Server header, ours or a target's." },
     { "routing.http.request.x_amzn_tls_version.header_name", SETTING_TEXT,

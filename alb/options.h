@@ -88,6 +88,7 @@ struct listener_options {
     int protocol; /* enum protocol */
     char *certificate;
     char *certificate_key;                   /* "": in the certificate's file */
+    int ssl_policy;                          /* index into tls_policies */
     struct setting_list sni_certificate;     /* "FILE" or "FILE KEYFILE" */
     char *request_names[REQUEST_HEADERS];    /* "": as the managed balancer calls it */
     char *response_values[RESPONSE_HEADERS]; /* "": not put in */

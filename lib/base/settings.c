@@ -7,7 +7,7 @@
 #include "base/mem.h"
 #include "base/text.h"
 
-enum { ROWS_MAX = 64, KEY_MAX = 80, SHOWN_MAX = 64, WORDS_MAX = 256 };
+enum { ROWS_MAX = 64, KEY_MAX = 80, SHOWN_MAX = 64, WORDS_MAX = 1024 };
 
 /* --- what a row means --------------------------------------------------------- */
 

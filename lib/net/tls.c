@@ -19,6 +19,7 @@
 
 #include "net/tls.h"
 #include "net/tls_certs.h"
+#include "net/tls_policy.h"
 #include "net/tls_private.h"
 
 /* Keys, tickets and RSA blinding are shared by all threads. */
@@ -48,9 +49,20 @@ bool tls_start_crypto(void)
     return psa_crypto_init() == PSA_SUCCESS; /* TLS 1.3 is built on it; harmless when repeated */
 }
 
-static void set_versions_and_groups(mbedtls_ssl_config *conf)
+/* This build's TLS 1.x. */
+#ifdef MBEDTLS_SSL_PROTO_TLS1_3
+enum { LOWEST = 2, HIGHEST = 3 };
+#else
+enum { LOWEST = 2, HIGHEST = 2 };
+#endif
+
+static void set_versions_and_groups(mbedtls_ssl_config *conf, const struct tls_policy *p)
 {
-    mbedtls_ssl_conf_min_tls_version(conf, MBEDTLS_SSL_VERSION_TLS1_2);
+    mbedtls_ssl_conf_min_tls_version(conf, p->min_minor == 3 ? MBEDTLS_SSL_VERSION_TLS1_3
+                                                             : MBEDTLS_SSL_VERSION_TLS1_2);
+    mbedtls_ssl_conf_max_tls_version(conf, p->max_minor < HIGHEST || HIGHEST == 2
+                                               ? MBEDTLS_SSL_VERSION_TLS1_2
+                                               : MBEDTLS_SSL_VERSION_TLS1_3);
     mbedtls_ssl_conf_groups(conf, groups);
 }
 
@@ -85,9 +97,23 @@ bool tls_start_crypto(void)
     return true;
 }
 
-static void set_versions_and_groups(mbedtls_ssl_config *conf)
+/* This build's TLS 1.x. */
+#if defined(MBEDTLS_SSL_PROTO_TLS1)
+enum { LOWEST = 0, HIGHEST = 2 };
+#elif defined(MBEDTLS_SSL_PROTO_TLS1_1)
+enum { LOWEST = 1, HIGHEST = 2 };
+#else
+enum { LOWEST = 2, HIGHEST = 2 };
+#endif
+
+/* Minor version 1 is TLS 1.0. */
+static void set_versions_and_groups(mbedtls_ssl_config *conf, const struct tls_policy *p)
 {
-    mbedtls_ssl_conf_min_version(conf, MBEDTLS_SSL_MAJOR_VERSION_3, MBEDTLS_SSL_MINOR_VERSION_3);
+    const int lowest = p->min_minor > LOWEST ? p->min_minor : LOWEST;
+
+    mbedtls_ssl_conf_min_version(conf, MBEDTLS_SSL_MAJOR_VERSION_3,
+                                 MBEDTLS_SSL_MINOR_VERSION_1 + lowest);
+    mbedtls_ssl_conf_max_version(conf, MBEDTLS_SSL_MAJOR_VERSION_3, MBEDTLS_SSL_MINOR_VERSION_3);
     mbedtls_ssl_conf_curves(conf, groups);
 }
 
@@ -112,18 +138,39 @@ enum { TICKET_LIFETIME_S = 86400 };
 static const struct {
     int id;
     const char *name;
+    unsigned kind; /* of enum tls_suites; 0: with targets only */
 } suites[] = {
 #if MBEDTLS_VERSION_MAJOR >= 3
-    { MBEDTLS_TLS1_3_AES_128_GCM_SHA256, "TLS_AES_128_GCM_SHA256" },
-    { MBEDTLS_TLS1_3_AES_256_GCM_SHA384, "TLS_AES_256_GCM_SHA384" },
-    { MBEDTLS_TLS1_3_CHACHA20_POLY1305_SHA256, "TLS_CHACHA20_POLY1305_SHA256" },
+    { MBEDTLS_TLS1_3_AES_128_GCM_SHA256, "TLS_AES_128_GCM_SHA256", TLS_SUITES_1_3 },
+    { MBEDTLS_TLS1_3_AES_256_GCM_SHA384, "TLS_AES_256_GCM_SHA384", TLS_SUITES_1_3 },
+    { MBEDTLS_TLS1_3_CHACHA20_POLY1305_SHA256, "TLS_CHACHA20_POLY1305_SHA256", TLS_SUITES_1_3 },
 #endif
-    { MBEDTLS_TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256, "ECDHE-ECDSA-AES128-GCM-SHA256" },
-    { MBEDTLS_TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256, "ECDHE-RSA-AES128-GCM-SHA256" },
-    { MBEDTLS_TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384, "ECDHE-ECDSA-AES256-GCM-SHA384" },
-    { MBEDTLS_TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384, "ECDHE-RSA-AES256-GCM-SHA384" },
-    { MBEDTLS_TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256, "ECDHE-ECDSA-CHACHA20-POLY1305" },
-    { MBEDTLS_TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256, "ECDHE-RSA-CHACHA20-POLY1305" },
+    { MBEDTLS_TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256, "ECDHE-ECDSA-AES128-GCM-SHA256",
+      TLS_SUITES_FS_GCM },
+    { MBEDTLS_TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256, "ECDHE-RSA-AES128-GCM-SHA256",
+      TLS_SUITES_FS_GCM },
+    { MBEDTLS_TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384, "ECDHE-ECDSA-AES256-GCM-SHA384",
+      TLS_SUITES_FS_GCM },
+    { MBEDTLS_TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384, "ECDHE-RSA-AES256-GCM-SHA384",
+      TLS_SUITES_FS_GCM },
+    { MBEDTLS_TLS_ECDHE_ECDSA_WITH_AES_128_CBC_SHA256, "ECDHE-ECDSA-AES128-SHA256",
+      TLS_SUITES_FS_CBC },
+    { MBEDTLS_TLS_ECDHE_RSA_WITH_AES_128_CBC_SHA256, "ECDHE-RSA-AES128-SHA256", TLS_SUITES_FS_CBC },
+    { MBEDTLS_TLS_ECDHE_ECDSA_WITH_AES_256_CBC_SHA384, "ECDHE-ECDSA-AES256-SHA384",
+      TLS_SUITES_FS_CBC },
+    { MBEDTLS_TLS_ECDHE_RSA_WITH_AES_256_CBC_SHA384, "ECDHE-RSA-AES256-SHA384", TLS_SUITES_FS_CBC },
+    { MBEDTLS_TLS_ECDHE_ECDSA_WITH_AES_128_CBC_SHA, "ECDHE-ECDSA-AES128-SHA", TLS_SUITES_FS_SHA1 },
+    { MBEDTLS_TLS_ECDHE_RSA_WITH_AES_128_CBC_SHA, "ECDHE-RSA-AES128-SHA", TLS_SUITES_FS_SHA1 },
+    { MBEDTLS_TLS_ECDHE_ECDSA_WITH_AES_256_CBC_SHA, "ECDHE-ECDSA-AES256-SHA", TLS_SUITES_FS_SHA1 },
+    { MBEDTLS_TLS_ECDHE_RSA_WITH_AES_256_CBC_SHA, "ECDHE-RSA-AES256-SHA", TLS_SUITES_FS_SHA1 },
+    { MBEDTLS_TLS_RSA_WITH_AES_128_GCM_SHA256, "AES128-GCM-SHA256", TLS_SUITES_RSA },
+    { MBEDTLS_TLS_RSA_WITH_AES_128_CBC_SHA256, "AES128-SHA256", TLS_SUITES_RSA },
+    { MBEDTLS_TLS_RSA_WITH_AES_256_GCM_SHA384, "AES256-GCM-SHA384", TLS_SUITES_RSA },
+    { MBEDTLS_TLS_RSA_WITH_AES_256_CBC_SHA256, "AES256-SHA256", TLS_SUITES_RSA },
+    { MBEDTLS_TLS_RSA_WITH_AES_128_CBC_SHA, "AES128-SHA", TLS_SUITES_RSA_SHA1 },
+    { MBEDTLS_TLS_RSA_WITH_AES_256_CBC_SHA, "AES256-SHA", TLS_SUITES_RSA_SHA1 },
+    { MBEDTLS_TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256, "ECDHE-ECDSA-CHACHA20-POLY1305", 0 },
+    { MBEDTLS_TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256, "ECDHE-RSA-CHACHA20-POLY1305", 0 },
 };
 
 enum { SUITES = sizeof(suites) / sizeof(suites[0]) };
@@ -132,7 +179,8 @@ static const char *alpn_protocols[] = { "http/1.1", NULL };
 
 struct tls_server {
     mbedtls_ssl_config conf;
-    struct tls_certs *certs;            /* owned */
+    struct tls_certs *certs; /* owned */
+    const struct tls_policy *policy;
     mbedtls_ssl_ticket_context tickets; /* has a mutex of its own */
     int suite_ids[SUITES + 1];
     atomic_uint refs;
@@ -173,6 +221,28 @@ const char *tls_suite_name(const char *mbedtls_name)
             return suites[i].name;
     }
     return "-";
+}
+
+bool tls_policy_lacks(const struct tls_policy *p, char *text, size_t size)
+{
+    const struct {
+        bool lacks;
+        const char *what;
+    } rows[] = {
+        { p->min_minor <= 0 && LOWEST > 0, "TLS 1.0" },
+        { p->min_minor <= 1 && LOWEST > 1, "TLS 1.1" },
+        { p->max_minor > HIGHEST, "TLS 1.3" },
+        { p->hybrid, "ML-KEM key exchange" },
+    };
+    size_t len = 0;
+
+    text[0] = '\0';
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        if (rows[i].lacks && len < size)
+            len += (size_t)snprintf(text + len, size - len, "%s%s", len == 0 ? "" : ", ",
+                                    rows[i].what);
+    }
+    return p->min_minor <= HIGHEST;
 }
 
 const mbedtls_ssl_config *tls_server_config(const struct tls_server *server)
@@ -218,10 +288,12 @@ static int configure(struct tls_server *t)
     if (rc != 0)
         return rc;
 
-    for (int i = 0; i < SUITES; i++)
-        t->suite_ids[i] = suites[i].id;
+    for (int i = 0, n = 0; i < SUITES; i++) {
+        if ((suites[i].kind & t->policy->suites) != 0)
+            t->suite_ids[n++] = suites[i].id;
+    }
     mbedtls_ssl_conf_ciphersuites(&t->conf, t->suite_ids);
-    set_versions_and_groups(&t->conf);
+    set_versions_and_groups(&t->conf, t->policy);
     mbedtls_ssl_conf_rng(&t->conf, random_for_mbedtls, NULL);
     mbedtls_ssl_conf_sni(&t->conf, tls_session_on_sni, NULL);
     mbedtls_ssl_conf_session_tickets_cb(&t->conf, mbedtls_ssl_ticket_write,
@@ -255,6 +327,7 @@ struct tls_server *tls_server_new(const struct tls_server_options *options, char
     atomic_init(&t->refs, 1);
     mbedtls_ssl_config_init(&t->conf);
     mbedtls_ssl_ticket_init(&t->tickets);
+    t->policy = options->policy != NULL ? options->policy : &tls_policies[0];
     if (set_up(t, options, why, why_size))
         return t;
     free_server(t);
@@ -288,5 +361,5 @@ bool tls_chain_is_same(const mbedtls_x509_crt *x, const mbedtls_x509_crt *y)
 
 bool tls_server_is_same(const struct tls_server *a, const struct tls_server *b)
 {
-    return tls_certs_are_same(a->certs, b->certs);
+    return a->policy == b->policy && tls_certs_are_same(a->certs, b->certs);
 }

@@ -19,6 +19,7 @@
 #include "base/span.h"
 #include "net/stream.h"
 
+struct tls_policy;
 struct tls_server;
 struct tls_session;
 
@@ -29,6 +30,10 @@ struct tls_server_options {
         const char *key;         /* PEM; NULL or "": in the certificate's file */
     } * certs;                   /* the first is the default; the others are chosen by SNI */
     size_t cert_count;           /* at least 1 */
+
+    /* Outlives the server; NULL: the default. One that tls_policy_lacks() something is
+     * taken without it; it must not be one of which nothing is left. */
+    const struct tls_policy *policy;
 };
 
 /* NULL with a sentence that names the file and the cure. TLS
@@ -42,8 +47,8 @@ struct tls_server *tls_server_new(const struct tls_server_options *options, char
 struct tls_server *tls_server_ref(struct tls_server *server);
 void tls_server_unref(struct tls_server **server);
 
-/* The same certificates from the same files. A reload that did not change them keeps
- * the old server, whose tickets resume; the new one would not know them. */
+/* The same policy and the same certificates from the same files. A reload that did not change them
+ * keeps the old server, whose tickets resume; the new one would not know them. */
 bool tls_server_is_same(const struct tls_server *a, const struct tls_server *b);
 
 /* Takes a reference on the server; the descriptor stays the caller's. */
