@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "alb/conditions.h"
 #include "alb/config.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -23,21 +24,40 @@ static bool is_own_group(const struct config *c, const struct group_config *g)
     return g >= c->groups && g < c->groups + c->group_count;
 }
 
-static void check_action(const struct config *c, const struct action *a)
+static void check_forward(const struct config *c, const struct action *a)
 {
-    if (a->kind == ACTION_FORWARD) {
-        assert(is_own_group(c, a->group));
-        return;
+    uint32_t weights = 0;
+
+    assert(a->group_count >= 1 && a->group_count <= FORWARD_GROUPS_MAX);
+    for (size_t i = 0; i < a->group_count; i++) {
+        assert(is_own_group(c, a->groups[i].group) && a->groups[i].weight <= FORWARD_WEIGHT_MAX);
+        weights += a->groups[i].weight;
     }
-    assert(a->kind == ACTION_FIXED_RESPONSE && a->group == NULL);
-    assert(a->status >= 200 && a->status < 600 && a->status / 100 != 3);
-    assert(a->content_type != NULL && strlen(a->body) <= 1024);
+    assert(a->weights == weights);
 }
 
-static void check_patterns(const struct pattern_list *list)
+static void check_action(const struct config *c, const struct action *a)
 {
-    for (size_t i = 0; i < list->count; i++)
-        assert(list->patterns[i][0] != '\0' && strlen(list->patterns[i]) <= 128);
+    switch (a->kind) {
+    case ACTION_FORWARD:
+        check_forward(c, a);
+        return;
+    case ACTION_REDIRECT:
+        assert(a->redirect != NULL);
+        return;
+    case ACTION_FIXED_RESPONSE:
+        assert(a->status >= 200 && a->status < 600 && a->status / 100 != 3);
+        assert(a->content_type != NULL && strlen(a->body) <= 1024);
+        return;
+    }
+    assert(false);
+}
+
+static void check_conditions(const struct rule *r)
+{
+    assert(r->condition_count >= 1);
+    for (size_t i = 0; i < r->condition_count; i++)
+        assert(r->conditions[i].count >= 1 && r->conditions[i].setting != NULL);
 }
 
 static void check_listener(const struct config *c, const struct listener_config *l)
@@ -49,9 +69,7 @@ static void check_listener(const struct config *c, const struct listener_config 
     for (size_t i = 0; i < l->rule_count; i++) {
         const struct rule *r = &l->rules[i];
         assert(r->priority > (i == 0 ? 0 : l->rules[i - 1].priority) && r->priority <= 50000);
-        assert(r->path.count + r->host.count >= 1 && r->path.count + r->host.count <= 5);
-        check_patterns(&r->path);
-        check_patterns(&r->host);
+        check_conditions(r);
         check_action(c, &r->action);
     }
 }
