@@ -24,7 +24,6 @@
  */
 #include "base/log.h"
 #include "base/mem.h"
-#include "base/random.h"
 
 #include "alb/balancer.h"
 #include "alb/client_private.h"
@@ -336,8 +335,8 @@ static void learn_facts(struct client *c, const struct handshake_result *from)
     f->listener_port = addr_port(&c->listener->bound);
     learn_local(c, from->fd);
     f->is_https = from->tls != NULL;
-    f->conn_id[0] = random_jitter();
-    f->conn_id[1] = random_jitter();
+    f->conn_id[0] = from->id[0];
+    f->conn_id[1] = from->id[1];
     if (from->tls == NULL)
         return;
     f->cipher = tls_session_cipher(from->tls);
@@ -359,7 +358,7 @@ void client_start(struct worker *w, struct listener *listener, const struct hand
     buf_init(&c->in, IN_MAX);
     buf_init(&c->out, CLIENT_OUT_MAX);
     learn_facts(c, from);
-    connection_log_row(&w->connection_log, w->config, listener, from, c->facts.conn_id);
+    connection_log_row(&w->connection_log, w->config, listener, from);
     list_push(&w->clients, &c->link);
     ev_io_init(&c->io, on_io, from->fd, EV_READ);
     c->io.data = c;

@@ -44,7 +44,7 @@ static void find_local(const struct listener *listener, int fd, struct ip *local
 }
 
 static void write_texts(struct texts *t, const struct listener *listener,
-                        const struct handshake_result *r, const uint64_t conn_id[2])
+                        const struct handshake_result *r)
 {
     struct ip client = { 0 }, local;
 
@@ -55,11 +55,10 @@ static void write_texts(struct texts *t, const struct listener *listener,
     ip_format(&local, t->local);
     snprintf(t->port, sizeof(t->port), "%u", addr_port(&r->peer));
     snprintf(t->listener_port, sizeof(t->listener_port), "%u", addr_port(&listener->bound));
-    t->latency[0] = t->id[0] = '\0';
+    t->latency[0] = '\0';
     if (r->tls != NULL)
         *log_put_seconds(t->latency, r->took_us) = '\0';
-    if (conn_id != NULL)
-        snprintf(t->id, sizeof(t->id), "TID_%016" PRIx64 "%016" PRIx64, conn_id[0], conn_id[1]);
+    snprintf(t->id, sizeof(t->id), "TID_%016" PRIx64 "%016" PRIx64, r->id[0], r->id[1]);
 }
 
 static void put_alb(struct log_buffer *b, const struct field fields[FIELDS], size_t bound)
@@ -110,14 +109,13 @@ static void put_fields(struct log_buffer *b, const struct config *config,
 }
 
 void connection_log_row(struct log_buffer *b, const struct config *config,
-                        const struct listener *listener, const struct handshake_result *r,
-                        const uint64_t conn_id[2])
+                        const struct listener *listener, const struct handshake_result *r)
 {
     struct texts t;
 
     if (!config->alb.connection_logs)
         return;
-    write_texts(&t, listener, r, conn_id);
+    write_texts(&t, listener, r);
     const struct field fields[FIELDS] = {
         { "timestamp", WORD, t.time },
         { "client_ip", WORD, t.client },
@@ -131,7 +129,7 @@ void connection_log_row(struct log_buffer *b, const struct config *config,
         { "leaf_client_cert_serial_number", WORD, NULL },
         { "tls_verify_status", WORD, NULL },
         { "conn_trace_id", WORD, t.id },
-        { "tls_keyexchange", WORD, NULL },
+        { "tls_keyexchange", WORD, r->tls == NULL ? NULL : tls_session_group(r->tls) },
         { "elb", WORD, config->alb.name },
         { "ip_address", WORD, t.local },
     };

@@ -15,9 +15,8 @@ struct handshake_result;
 struct listener;
 struct log_buffer;
 
-/* Nothing when the log is off. `conn_id` is the conn_trace_id; NULL: it has none. */
+/* Nothing when the log is off. */
 void connection_log_row(struct log_buffer *b, const struct config *config,
-                        const struct listener *listener, const struct handshake_result *r,
-                        const uint64_t conn_id[2]);
+                        const struct listener *listener, const struct handshake_result *r);
 
 #endif

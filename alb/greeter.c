@@ -76,7 +76,7 @@ static void on_handshake(void *user, struct handshake_result *result)
     if (result->tls == NULL) {
         char peer[ADDR_TEXT_MAX];
         metric_add(&b->counters.tls_handshakes_failed, 1);
-        connection_log_row(&g->connection_log, g->config, result->tag, result, NULL);
+        connection_log_row(&g->connection_log, g->config, result->tag, result);
         log_info("tls failed client=%s reason=\"%s\"", addr_format(&result->peer, peer),
                  result->why);
         balancer_connection_closed(b, NULL);

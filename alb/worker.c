@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/random.h"
 
 #include "alb/balancer.h"
 #include "alb/client.h"
@@ -121,7 +122,10 @@ static void on_accept(struct acceptor *acceptor, int fd, const struct addr *peer
 {
     struct worker_listener *l = acceptor->user;
     struct worker *w = l->worker;
-    struct handshake_result from = { .fd = fd, .peer = *peer, .accepted_us = clock_wall_us() };
+    struct handshake_result from = { .fd = fd,
+                                     .peer = *peer,
+                                     .id = { random_jitter(), random_jitter() },
+                                     .accepted_us = clock_wall_us() };
     struct ip ip;
 
     if (!addr_ip(peer, &ip) || !config_admits(w->config, &ip)) {

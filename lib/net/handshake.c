@@ -22,6 +22,7 @@
 #include "base/bug.h"
 #include "base/clock.h"
 #include "base/mem.h"
+#include "base/random.h"
 
 #include "net/handshake.h"
 #include "net/tls_client.h"
@@ -43,6 +44,7 @@ struct shake {
     struct tls_session *tls; /* owned; NULL in ANSWERED */
     atomic_bool *connected;  /* to a server: whoever waits looks at it; else NULL */
     struct addr peer;
+    uint64_t id[2];
     uint64_t accepted_us;
     void *tag;
     size_t drained;
@@ -76,6 +78,7 @@ static void end(struct shake *s, const char *why, bool is_late)
         .fd = s->fd,
         .tls = why == NULL ? s->tls : NULL,
         .peer = s->peer,
+        .id = { s->id[0], s->id[1] },
         .accepted_us = s->accepted_us,
         .took_us = took_us(s),
         .tag = s->tag,
@@ -245,6 +248,8 @@ static struct shake *begin(struct handshaker *h, int fd, struct tls_session *tls
     s->owner = h;
     s->fd = fd;
     s->tls = tls;
+    s->id[0] = random_jitter();
+    s->id[1] = random_jitter();
     s->accepted_us = clock_wall_us();
     s->tag = tag;
     list_append(&h->running, &s->link);

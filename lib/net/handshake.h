@@ -30,6 +30,7 @@ struct handshake_result {
     int fd;                  /* the receiver's to close */
     struct tls_session *tls; /* the receiver's; NULL when it failed */
     struct addr peer;        /* of an accepted one */
+    uint64_t id[2];          /* random, from the accept on: conn_trace_id */
     uint64_t accepted_us;    /* wall clock; or when it was begun */
     uint32_t took_us;
     void *tag;       /* what handshaker_begin() was given */

@@ -37,10 +37,10 @@ struct tls_server_options {
 };
 
 /* NULL with a sentence that names the file and the cure. TLS
- * 1.2 at least (1.3 with mbedTLS 3.6), ECDHE with AES-GCM or ChaCha20, curves
+ * versions and ciphers as the policy says, curves
  * P-256 and X25519, ALPN http/1.1, session tickets with keys that rotate.
  * The ticket keys live and die with the server: a reload that did not change
- * the certificate should keep the old object, so that clients still resume. A
+ * the options should keep the old object, so that clients still resume. A
  * certificate that has expired, or is not yet valid, is logged, not refused. */
 struct tls_server *tls_server_new(const struct tls_server_options *options, char *why,
                                   size_t why_size);
@@ -69,6 +69,10 @@ const char *tls_session_error(const struct tls_session *session);
 /* After the handshake; the texts live as long as the session. */
 const char *tls_session_version(const struct tls_session *session); /* "TLSv1.2" */
 const char *tls_session_cipher(const struct tls_session *session);  /* as OpenSSL names it */
+
+/* The group of its key exchange, "secp256r1"; "" when it was resumed, when it had none
+ * (RSA), or when mbedTLS does not tell (3.6). */
+const char *tls_session_group(const struct tls_session *session);
 
 /* "" when none was sent; bytes that no host name has are '?'. */
 const char *tls_session_sni(const struct tls_session *session);

@@ -27,6 +27,7 @@ struct tls_session {
     struct tls_client_side *side;      /* owned; NULL on a server's side */
     char *sni;                         /* owned; NULL when none was sent */
     const struct tls_cert *offered[2]; /* the first RSA and the first ECDSA one; or NULL */
+    const char *group;                 /* of the key exchange; NULL: not known */
     size_t inside;
     int fd;
     int error;    /* errno of the transport */
@@ -200,6 +201,8 @@ enum tls_step tls_handshake(struct tls_session *s)
         rc = mbedtls_ssl_handshake_step(&s->ssl);
         if (tls_ssl_state(&s->ssl) == MBEDTLS_SSL_SERVER_CERTIFICATE)
             s->was_full = true;
+        if (s->group == NULL && rc == 0)
+            s->group = tls_ssl_group(&s->ssl);
     }
     if (rc == MBEDTLS_ERR_SSL_WANT_READ)
         return TLS_WANT_READ;
@@ -229,6 +232,11 @@ const char *tls_session_version(const struct tls_session *session)
 const char *tls_session_cipher(const struct tls_session *session)
 {
     return tls_suite_name(mbedtls_ssl_get_ciphersuite(&session->ssl));
+}
+
+const char *tls_session_group(const struct tls_session *session)
+{
+    return session->group == NULL ? "" : session->group;
 }
 
 const char *tls_session_sni(const struct tls_session *session)

@@ -121,6 +121,22 @@ def test_sessions_are_resumed_and_the_log_says_so(start_alb, start_target):
     assert '"session-reused"' in alb.access_row("/again")
 
 
+def test_alpn_is_http_1_1_or_none(start_alb, start_target):
+    alb = start_alb(forward_config(start_target(), more=LISTENER))
+
+    def s_client(*options):
+        done = subprocess.run(["openssl", "s_client", "-connect", f"127.0.0.1:{alb.port('https')}",
+                               "-tls1_2", *options], stdin=subprocess.DEVNULL, capture_output=True,
+                              text=True, timeout=20)
+        return done.returncode, done.stdout + done.stderr
+    code, said = s_client("-alpn", "h2,http/1.1")
+    assert code == 0 and "ALPN protocol: http/1.1" in said
+    code, said = s_client()
+    assert code == 0 and "No ALPN negotiated" in said
+    code, said = s_client("-alpn", "h2")  # RFC 7301 3.2: no_application_protocol
+    assert code != 0 and "alert number 120" in said
+
+
 def test_old_protocols_are_refused(start_alb, start_target):
     alb = start_https(start_alb, start_target())
 

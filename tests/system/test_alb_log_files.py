@@ -160,15 +160,25 @@ def test_connection_log(start_alb, start_target, tmp_path):
     with alb.connect("tls") as sock:
         sock.sendall(b"\x00" * 64)
         is_closed(sock)
-    wait_until(lambda: log.exists() and len(log.read_text().splitlines()) == 4, "four rows")
+    with alb.connect("tls") as sock:  # plain HTTP where TLS is spoken
+        sock.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert b"400" in sock.recv(4096)
+    wait_until(lambda: log.exists() and len(log.read_text().splitlines()) == 5, "five rows")
     rows = [CONNECTION.fullmatch(r) for r in log.read_text().splitlines()]
     assert all(rows), log.read_text()
     by_port = {port: [r for r in rows if int(r[3]) == alb.port(port)] for port in ("http", "tls")}
     plain, = by_port["http"]
     assert plain[1] == "127.0.0.1" and plain[4] == plain[5] == plain[6] == "-"
     good = [r for r in by_port["tls"] if r[4] != "-"]
-    assert len(good) >= 1 and good[0][6] != "-" and len(by_port["tls"]) == 3
+    assert len(good) >= 1 and good[0][6] != "-" and len(by_port["tls"]) == 4
+    assert good[0][12] in ("secp256r1", "x25519") or "TLSv1.3" in good[0][4]
+    bad = [r for r in by_port["tls"] if r[4] == "-"]
+    assert all(r[5] == r[6] == r[12] == "-" for r in bad)
+    # Each attempt has an id of its own, also one that failed.
+    assert len({r[11] for r in rows}) == 5 and all(r[11] != "-" for r in rows)
+    # A client that does not like the certificate may say so in the handshake or behind it.
+    assert alb.metric("alb_tls_handshake_errors_total") == len(bad) >= 2
     # The same connection in the other log.
     assert plain[11] + " " in alb.access_row("/plain")
     assert good[0][11] + " " in alb.access_row("/secret")
-    assert alb.metric('alb_connection_log_rows_total{outcome="written"}') == 4
+    assert alb.metric('alb_connection_log_rows_total{outcome="written"}') == 5

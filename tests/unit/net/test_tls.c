@@ -80,6 +80,8 @@ static void test_handshake(void **state)
     assert_int_equal(tls_peer_meet(&peer, s), TLS_DONE);
     assert_string_equal(tls_session_version(s), "TLSv1.2");
     assert_string_equal(tls_session_cipher(s), "ECDHE-ECDSA-AES128-GCM-SHA256");
+    assert_string_equal(tls_session_group(s), MBEDTLS_VERSION_MAJOR < 3 ? "secp256r1" : "");
+    assert_string_equal(tls_session_certificate(s), path("both.pem"));
     assert_string_equal(tls_session_sni(s), "chat.example");
     assert_string_equal(mbedtls_ssl_get_alpn_protocol(&peer.ssl), "http/1.1");
     assert_false(tls_session_resumed(s));
