@@ -1,0 +1,104 @@
+/* Certificates by host name: names of every length and case; and the policies' table. */
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <setjmp.h>
+#include <cmocka.h>
+
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "net/tls_certs.h"
+#include "net/tls_policy.h"
+
+#include "make_cert.h"
+
+static char file[] = "/tmp/postern-test-XXXXXX";
+
+/* The certificate is for localhost and 127.0.0.1. */
+static const struct {
+    const char *host;
+    size_t count;
+} hosts[] = {
+    { "localhost", 1 }, { "LocalHost", 1 }, { "localhost.", 0 }, { "a.localhost", 0 },
+    { "127.0.0.1", 0 }, /* no dNSName */
+    { "", 0 },          { ".", 0 },         { "..", 0 },         { ".localhost", 0 },
+    { "localhos", 0 },
+};
+
+static void test_hosts(void **state)
+{
+    const struct tls_cert_files files[] = { { file, NULL }, { file, "" } };
+    const struct tls_server_options options = { .certs = files, .cert_count = 2 };
+    char why[300], longest[300];
+    struct tls_certs *one = tls_certs_new(
+        &(struct tls_server_options){ .certs = files, .cert_count = 1 }, why, sizeof(why));
+    struct tls_certs *two = tls_certs_new(&options, why, sizeof(why));
+    (void)state;
+
+    assert_non_null(one);
+    assert_non_null(two);
+    assert_string_equal(tls_certs_default(one)->file, file);
+    assert_true(tls_cert_is_ec(tls_certs_default(one)));
+    assert_true(tls_cert_is_valid(tls_certs_default(one)));
+    for (size_t i = 0; i < sizeof(hosts) / sizeof(hosts[0]); i++) {
+        const size_t len = strlen(hosts[i].host);
+        if (tls_certs_find(one, hosts[i].host, len).count != hosts[i].count ||
+            tls_certs_find(two, hosts[i].host, len).count != 2 * hosts[i].count)
+            fail_msg("%s", hosts[i].host);
+    }
+    memset(longest, 'a', sizeof(longest));
+    longest[1] = '.';
+    for (size_t len = 0; len <= sizeof(longest); len++)
+        assert_int_equal(tls_certs_find(one, longest, len).count, 0);
+    assert_true(tls_certs_are_same(one, one));
+    assert_false(tls_certs_are_same(one, two));
+    tls_certs_free(&one);
+    tls_certs_free(&two);
+    assert_null(two);
+}
+
+static void test_policies(void **state)
+{
+    char lacks[128];
+    size_t n = 0;
+    (void)state;
+
+    for (; tls_policy_names[n] != NULL; n++) {
+        const struct tls_policy *p = &tls_policies[n];
+        assert_string_equal(p->name, tls_policy_names[n]);
+        assert_true(p->min_minor <= p->max_minor);
+        assert_int_equal((p->suites & TLS_SUITES_1_3) != 0, p->max_minor == 3);
+        assert_int_equal(p->hybrid, strstr(p->name, "-PQ-") != NULL);
+        tls_policy_lacks(p, lacks, sizeof(lacks));
+        assert_int_equal(strstr(lacks, "ML-KEM") != NULL, p->hybrid);
+    }
+    assert_int_equal(n, 21);
+    assert_true(tls_policy_lacks(&tls_policies[0], lacks, sizeof(lacks)));
+}
+
+static int setup(void **state)
+{
+    struct cert cert;
+    (void)state;
+
+    close(mkstemp(file));
+    cert_make(&cert, "20200101000000", "20491231235959");
+    cert_write(file, cert.chain, cert.key);
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    return unlink(file);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_hosts),
+        cmocka_unit_test(test_policies),
+    };
+    return cmocka_run_group_tests(tests, setup, teardown);
+}
