@@ -36,7 +36,7 @@ static inline void *spares_take(struct spares *s, size_t size)
 /* NULL is fine. */
 static inline void spares_give(struct spares *s, void *block)
 {
-    if (block != NULL && s->count < SPARES_KEPT)
+    if (block != NULL && s->count != SPARES_KEPT)
         s->blocks[s->count++] = block;
     else
         free(block);
