@@ -18,16 +18,47 @@ number() {
         END { print n + 0 }' "$1"
 }
 
-for suite in "$@"; do
-    echo "== $suite"
-    log=$build/test-$suite.log
-    # shellcheck disable=SC2086 # make may bring options
-    { $make --no-print-directory "$suite" 2>&1; echo $? >"$log.status"; } | tee "$log"
-    good=$(number "$log" passed) bad=$(number "$log" 'failed|errors?')
+log_of() { echo "$build/test-$1.log"; }
+
+# shellcheck disable=SC2086 # make may bring options
+run() { $make --no-print-directory "$1" 2>&1; echo $? >"$(log_of "$1").status"; }
+
+count() {
+    good=$(number "$(log_of "$1")" passed) bad=$(number "$(log_of "$1")" 'failed|errors?')
     # One that could not even run has counted nothing.
-    [ "$(cat "$log.status")" -eq 0 ] || [ "$bad" -gt 0 ] || bad=1
+    [ "$(cat "$(log_of "$1").status")" -eq 0 ] || [ "$bad" -gt 0 ] || bad=1
     passed=$((passed + good)) failed=$((failed + bad))
+}
+
+# The browser tests wait for a browser as the others wait for time-outs: side by side
+# they take the time of one. Unit tests come first, on all processors.
+browser=
+for suite in "$@"; do
+    case $suite in
+    unit) ;;
+    browser) continue ;;
+    *)
+        case " $* " in *" browser "*) [ -n "$browser" ] || {
+            run browser >"$(log_of browser)" &
+            browser=$!
+        } ;; esac
+        ;;
+    esac
+    echo "== $suite"
+    run "$suite" | tee "$(log_of "$suite")"
+    count "$suite"
 done
+case " $* " in *" browser "*)
+    echo "== browser"
+    if [ -n "$browser" ]; then
+        wait "$browser"
+        cat "$(log_of browser)"
+    else
+        run browser | tee "$(log_of browser)"
+    fi
+    count browser
+    ;;
+esac
 
 for report in "$build"/reports/*; do
     [ -e "$report" ] || continue
