@@ -34,6 +34,15 @@ static bool read_status_line(struct http_message *m, struct span line)
            http_refuse(m, 502, "the reason phrase has control characters");
 }
 
+/* http-parser takes such a name for Transfer-Encoding. It reads the head as it
+ * came, so leaving the field out would not make the two agree. */
+static bool goes_on_after_coding(struct span name)
+{
+    const struct span coding = http_name_text(HTTP_N_TRANSFER_ENCODING);
+
+    return name.len > coding.len && span_equal_nocase(span_of(name.ptr, coding.len), coding);
+}
+
 static bool read_field(struct http_message *m, struct span line, struct http_lengths *lengths)
 {
     const char *colon = memchr(line.ptr, ':', line.len);
@@ -51,6 +60,8 @@ static bool read_field(struct http_message *m, struct span line, struct http_len
     if (id == HTTP_N_TRANSFER_ENCODING)
         return (http_see_coding(lengths, value) == HTTP_R_NONE && lengths->chunked) ||
                http_refuse(m, 502, "the response's Transfer-Encoding is not chunked");
+    if (goes_on_after_coding(name))
+        return http_refuse(m, 502, "a response field's name goes on after Transfer-Encoding");
     if (http_name_disguised(name) != HTTP_N_OTHER) {
         m->dropped_fields++;
         return true;
