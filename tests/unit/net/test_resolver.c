@@ -1,9 +1,13 @@
 /* test_resolver.c -- what needs no DNS: server lists, /etc/hosts, an early end. What DNS
  * says is in tests/system/test_alb_dns_targets.py. */
+#include <netinet/in.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 #include <ev.h>
@@ -77,11 +81,25 @@ static void test_localhost_needs_no_server(void **state)
     ev_loop_destroy(loop);
 }
 
+/* A server that says nothing. One that refuses is an answer, which may come at once. */
+static int open_silent_server(char text[32])
+{
+    struct sockaddr_in at = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+    socklen_t len = sizeof(at);
+    const int fd = socket(AF_INET, SOCK_DGRAM, 0);
+
+    assert_int_equal(bind(fd, (struct sockaddr *)&at, sizeof(at)), 0);
+    assert_int_equal(getsockname(fd, (struct sockaddr *)&at, &len), 0);
+    snprintf(text, 32, "127.0.0.1:%u", ntohs(at.sin_port));
+    return fd;
+}
+
 static void test_an_end_drops_the_questions(void **state)
 {
     struct ev_loop *loop = ev_loop_new(EVFLAG_NOENV);
-    char why[256];
-    struct resolver *r = resolver_new(loop, "127.0.0.1:1", why, sizeof(why));
+    char why[256], server[32];
+    const int silent = open_silent_server(server);
+    struct resolver *r = resolver_new(loop, server, why, sizeof(why));
 
     (void)state;
     resolver_ask(r, "app.example.test", 4, on_nothing, NULL);
@@ -89,6 +107,7 @@ static void test_an_end_drops_the_questions(void **state)
     resolver_free(&r);
     ev_run(loop, EVRUN_NOWAIT);
     ev_loop_destroy(loop);
+    close(silent);
 }
 
 int main(void)
