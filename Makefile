@@ -129,7 +129,7 @@ PATIENCE.asan := 3
 PATIENCE.tsan := 5
 PATIENCE ?= $(or $(PATIENCE.$(MODE)),1)
 PYTEST = $(ENV) BIN=$(CURDIR)/$B/bin PATIENCE=$(PATIENCE) PYTHONDONTWRITEBYTECODE=1 \
-         /usr/bin/python3 -m pytest -q -p no:cacheprovider --timeout=$$((120 * $(PATIENCE)))
+         /usr/bin/python3 -m pytest -q -rs -p no:cacheprovider --timeout=$$((120 * $(PATIENCE)))
 SUITES ?= unit system apps browser
 
 .PHONY: test suites unit system apps browser valgrind ci

@@ -417,7 +417,7 @@ static void test_connect_to_another_language(void **state)
 
 static int make_server(void **state)
 {
-    char path[] = "/tmp/postern-test-XXXXXX", why[300];
+    char path[] = "/tmp/postern-test-XXXXXX";
     struct cert cert;
     (void)state;
 

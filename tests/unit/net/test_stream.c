@@ -27,6 +27,13 @@ static size_t some(size_t n)
     return (seed >> 8) % n;
 }
 
+/* What a test gets: NULL is plain, else the TLS 1.x. */
+static bool speaks_tls(const char *minor)
+{
+    tls_peer_speak(minor);
+    return minor != NULL;
+}
+
 /* A stream and who is at the other end; `tls` is the peer's, if it is TLS. */
 struct pair {
     struct stream s;
@@ -254,7 +261,7 @@ static void settle(struct pair *p)
 static void test_random_both_ways(void **state)
 {
     struct pair p;
-    open_pair(&p, *state != NULL);
+    open_pair(&p, speaks_tls(*state));
     for (int i = 0; i < 3000; i++)
         do_something(&p);
     settle(&p);
@@ -274,7 +281,7 @@ static void fill(struct pair *p)
 static void test_stalled_peer(void **state)
 {
     struct pair p;
-    open_pair(&p, *state != NULL);
+    open_pair(&p, speaks_tls(*state));
     fill(&p);
     if (p.is_tls) {
         assert_int_equal(stream_wants(&p.s), EV_WRITE);
@@ -293,7 +300,7 @@ static void test_finish_behind_a_stalled_peer(void **state)
     struct pair p;
     ssize_t n;
 
-    open_pair(&p, *state != NULL);
+    open_pair(&p, speaks_tls(*state));
     fill(&p);
     stream_finish(&p.s);
     for (int i = 0; i < 100000 && (n = peer_read(&p, PIECE_MAX)) != 0; i++) {
@@ -336,16 +343,16 @@ static void check_half_close(bool is_tls, bool notify, connect_fn *make)
 
 static void test_peer_ends_first(void **state)
 {
-    check_half_close(*state != NULL, false, connect_local);
-    check_half_close(*state != NULL, false, connect_tcp);
-    if (*state != NULL)
+    check_half_close(speaks_tls(*state), false, connect_local);
+    check_half_close(speaks_tls(*state), false, connect_tcp);
+    if (speaks_tls(*state))
         check_half_close(true, true, connect_tcp);
 }
 
 static void test_close_is_clean(void **state)
 {
     struct pair p;
-    open_pair(&p, *state != NULL);
+    open_pair(&p, speaks_tls(*state));
     assert_int_equal(write_some(&p, 1000), STREAM_MOVED);
     stream_close(&p.s);
     for (int i = 0; i < 1000 && p.peer_seen < 1000; i++) {
@@ -370,7 +377,7 @@ static void reset_by_peer(struct pair *p)
 static void test_peer_resets(void **state)
 {
     struct pair p;
-    open_over(&p, *state != NULL, connect_tcp);
+    open_over(&p, speaks_tls(*state), connect_tcp);
     reset_by_peer(&p);
     assert_int_equal(read_some(&p, 10), STREAM_FAILED);
     assert_true(stream_was_reset(&p.s));
@@ -384,7 +391,7 @@ static void test_peer_resets(void **state)
 static void test_write_after_reset(void **state)
 {
     struct pair p;
-    open_over(&p, *state != NULL, connect_tcp);
+    open_over(&p, speaks_tls(*state), connect_tcp);
     reset_by_peer(&p);
     for (int i = 0; i < 3; i++)
         assert_int_equal(write_some(&p, 10), STREAM_FAILED);
@@ -397,9 +404,13 @@ static void test_reset_is_seen_by_peer(void **state)
 {
     struct pair p;
     char byte;
-    open_over(&p, *state != NULL, connect_tcp);
+    open_over(&p, speaks_tls(*state), connect_tcp);
     stream_reset(&p.s);
-    assert_int_equal(recv(p.fd, &byte, 1, 0), -1);
+    ssize_t n;
+    do
+        n = recv(p.fd, &byte, 1, 0);
+    while (n > 0); /* a ticket had come before */
+    assert_int_equal(n, -1);
     assert_int_equal(errno, ECONNRESET);
     close_pair(&p);
 }
@@ -408,7 +419,7 @@ static void test_nothing_to_do(void **state)
 {
     struct pair p;
     size_t moved = 7;
-    open_pair(&p, *state != NULL);
+    open_pair(&p, speaks_tls(*state));
     assert_int_equal(stream_write(&p.s, SPAN(""), &moved), STREAM_MOVED);
     assert_int_equal(moved, 0);
     assert_int_equal(stream_writev(&p.s, &(struct iovec){ "", 0 }, 1, &moved), STREAM_MOVED);
@@ -422,7 +433,7 @@ static void test_nothing_to_do(void **state)
 static void test_tls_pending(void **state)
 {
     struct pair p;
-    (void)state;
+    tls_peer_speak(*state);
     open_pair(&p, true);
     assert_true(peer_write(&p, 1000) == 1000);
     while (read_some(&p, 10) == STREAM_BLOCKED)
@@ -437,7 +448,7 @@ static void test_tls_pending(void **state)
 static void test_tls_pieces_share_a_record(void **state)
 {
     struct pair p;
-    (void)state;
+    tls_peer_speak(*state);
     open_pair(&p, true);
     assert_int_equal(write_pieces(&p, 800, 8), STREAM_MOVED);
     ssize_t n;
@@ -451,7 +462,7 @@ static void test_tls_pieces_share_a_record(void **state)
 static void test_tls_empty_records(void **state)
 {
     struct pair p;
-    (void)state;
+    tls_peer_speak(*state);
     open_pair(&p, true);
     for (int i = 0; i < 3; i++)
         assert_int_equal(mbedtls_ssl_write(&p.tls.ssl, (const unsigned char *)"", 0), 0);
@@ -467,7 +478,7 @@ static void test_tls_empty_records(void **state)
 static void test_tls_damaged_record(void **state)
 {
     struct pair p;
-    (void)state;
+    tls_peer_speak(*state);
     static const char record[] = "\x17\x03\x03\x00\x20"
                                  "0123456789abcdef0123456789abcdef";
     open_pair(&p, true);
@@ -482,7 +493,7 @@ static void test_tls_damaged_record(void **state)
 
 static int setup(void **state)
 {
-    char path[] = "/tmp/postern-test-XXXXXX", why[300];
+    char path[] = "/tmp/postern-test-XXXXXX";
     struct cert cert;
     (void)state;
 
@@ -501,28 +512,28 @@ static int teardown(void **state)
     return 0;
 }
 
-#define BOTH(test)                                                                                 \
-    { #test " plain", test, NULL, NULL, NULL },                                                    \
+#define EACH(test)                                                                                 \
+    { #test " plain", test, NULL, NULL, NULL }, { #test " TLS 1.2", test, NULL, NULL, "2" },       \
     {                                                                                              \
-#test " TLS", test, NULL, NULL, &server                                                    \
+#test " TLS 1.3", test, NULL, NULL, "3"                                                    \
     }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        BOTH(test_random_both_ways),
-        BOTH(test_stalled_peer),
-        BOTH(test_finish_behind_a_stalled_peer),
-        BOTH(test_peer_ends_first),
-        BOTH(test_close_is_clean),
-        BOTH(test_peer_resets),
-        BOTH(test_write_after_reset),
-        BOTH(test_reset_is_seen_by_peer),
-        BOTH(test_nothing_to_do),
-        cmocka_unit_test(test_tls_pending),
-        cmocka_unit_test(test_tls_pieces_share_a_record),
-        cmocka_unit_test(test_tls_empty_records),
-        cmocka_unit_test(test_tls_damaged_record),
+        EACH(test_random_both_ways),
+        EACH(test_stalled_peer),
+        EACH(test_finish_behind_a_stalled_peer),
+        EACH(test_peer_ends_first),
+        EACH(test_close_is_clean),
+        EACH(test_peer_resets),
+        EACH(test_write_after_reset),
+        EACH(test_reset_is_seen_by_peer),
+        EACH(test_nothing_to_do),
+        TLS_BOTH(test_tls_pending),
+        TLS_BOTH(test_tls_pieces_share_a_record),
+        TLS_BOTH(test_tls_empty_records),
+        TLS_BOTH(test_tls_damaged_record),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }

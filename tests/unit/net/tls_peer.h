@@ -17,6 +17,26 @@
 #include "base/random.h"
 #include "net/tls.h"
 
+/* The TLS 1.x that peers speak; in 1.3 tickets come behind the handshake. */
+static int tls_peer_minor = 2;
+
+/* At the beginning of a test: its state is "2" or "3", or NULL for 2. */
+static inline void tls_peer_speak(const char *minor)
+{
+    tls_peer_minor = minor == NULL ? 2 : minor[0] - '0';
+#ifndef MBEDTLS_SSL_PROTO_TLS1_3
+    if (tls_peer_minor == 3)
+        skip(); /* this mbedTLS has no 1.3 */
+#endif
+}
+
+/* A test in both. */
+#define TLS_BOTH(test)                                                                             \
+    { #test " TLS 1.2", test, NULL, NULL, "2" },                                                   \
+    {                                                                                              \
+#test " TLS 1.3", test, NULL, NULL, "3"                                                    \
+    }
+
 struct tls_peer {
     mbedtls_ssl_config conf;
     mbedtls_ssl_context ssl;
@@ -64,8 +84,14 @@ static inline void tls_peer_init(struct tls_peer *p, int fd, const char *sni)
     mbedtls_ssl_conf_rng(&p->conf, random_for_mbedtls, NULL);
     assert_int_equal(mbedtls_ssl_conf_alpn_protocols(&p->conf, alpn), 0);
 #if MBEDTLS_VERSION_MAJOR >= 3
-    /* Tickets of TLS 1.3 come after the handshake: these tests want 1.2's. */
-    mbedtls_ssl_conf_max_tls_version(&p->conf, MBEDTLS_SSL_VERSION_TLS1_2);
+    const mbedtls_ssl_protocol_version version =
+        tls_peer_minor == 3 ? MBEDTLS_SSL_VERSION_TLS1_3 : MBEDTLS_SSL_VERSION_TLS1_2;
+    mbedtls_ssl_conf_min_tls_version(&p->conf, version);
+    mbedtls_ssl_conf_max_tls_version(&p->conf, version);
+#endif
+#if MBEDTLS_VERSION_NUMBER >= 0x03060100 /* 3.6.0 always says so */
+    mbedtls_ssl_conf_tls13_enable_signal_new_session_tickets(
+        &p->conf, MBEDTLS_SSL_TLS1_3_SIGNAL_NEW_SESSION_TICKETS_ENABLED);
 #endif
     assert_int_equal(mbedtls_ssl_setup(&p->ssl, &p->conf), 0);
     if (sni != NULL)
@@ -81,7 +107,27 @@ static inline void tls_peer_done(struct tls_peer *p)
 
 static inline bool tls_peer_is_blocked(int rc)
 {
+#ifdef MBEDTLS_SSL_PROTO_TLS1_3
+    if (rc == MBEDTLS_ERR_SSL_RECEIVED_NEW_SESSION_TICKET)
+        return true; /* nothing but that has come */
+#endif
     return rc == MBEDTLS_ERR_SSL_WANT_READ || rc == MBEDTLS_ERR_SSL_WANT_WRITE;
+}
+
+/* The session to resume; in 1.3 that is what the ticket brings which the server has sent. */
+static inline void tls_peer_take_session(struct tls_peer *p, mbedtls_ssl_session *session)
+{
+#ifdef MBEDTLS_SSL_PROTO_TLS1_3
+    unsigned char byte;
+    int rc = MBEDTLS_ERR_SSL_WANT_READ;
+
+    /* That it is a ticket is one step, what is in it another. */
+    for (int i = 0; i < 2 && tls_peer_minor == 3 && rc == MBEDTLS_ERR_SSL_WANT_READ; i++)
+        rc = mbedtls_ssl_read(&p->ssl, &byte, 1);
+    if (tls_peer_minor == 3)
+        assert_int_equal(rc, MBEDTLS_ERR_SSL_RECEIVED_NEW_SESSION_TICKET);
+#endif
+    assert_int_equal(mbedtls_ssl_get_session(&p->ssl, session), 0);
 }
 
 /* As far as it goes; false when the handshake failed. */
