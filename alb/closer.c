@@ -9,14 +9,14 @@
 /* Clients come back within this time, each at a moment of its own. */
 enum { RETURN_MS = 5000 };
 
-/* One that is not closing yet, wherever the search begins. */
+/* One that is not closing yet and is to be told, wherever the search begins. */
 static struct tunnel *pick(struct worker *w)
 {
     const uint32_t start = (uint32_t)(random_jitter() % w->tunnel_count);
 
     for (uint32_t i = 0; i < w->tunnel_count; i++) {
         struct tunnel *t = w->tunnels[(start + i) % w->tunnel_count];
-        if (!tunnel_is_closing(t))
+        if (tunnel_can_be_shut(t))
             return t;
     }
     return NULL;

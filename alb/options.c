@@ -12,6 +12,7 @@ enum {
 static const char *const profiles[] = { "postern", "aws", NULL };
 const char *const algorithm_names[] = { "round_robin", "least_outstanding_requests",
                                         "weighted_random", NULL };
+static const char *const farewells[] = { "frame", "cut", NULL };
 static const char *const desync_modes[] = { "monitor", "defensive", "strictest", NULL };
 static const char *const xff_modes[] = { "append", "preserve", "remove", NULL };
 static const char *const log_formats[] = { "alb", "json", NULL };
@@ -41,6 +42,17 @@ const struct setting alb_settings[] = {
       168 * HOUR, NULL, APPLIES_NEW_CONNECTIONS,
       "Age at which a client connection gets its last response, counted from accept. A WebSocket "
       "is not cut by it." },
+    { "websocket.idle_close", SETTING_CHOICE, FIELD(idle_close), "frame", 0, 0, farewells,
+      APPLIES_RELOAD,
+      "How a WebSocket that was idle for too long ends: frame is a Close 1001 to both sides before "
+      "the connection ends, cut just ends it.",
+      .aws = "cut" },
+    { "websocket.drain_close", SETTING_CHOICE, FIELD(drain_close), "frame", 0, 0, farewells,
+      APPLIES_RELOAD,
+      "How WebSockets end when this process stops, or their target was taken out: frame is a Close "
+      "1012, at a stop to one client after the other; cut leaves them alone and ends them all at "
+      "the end of the shutdown_timeout or of the deregistration delay.",
+      .aws = "cut" },
     { "routing.http.desync_mitigation_mode", SETTING_CHOICE, FIELD(desync_mode), "defensive", 0, 0,
       desync_modes, APPLIES_RELOAD,
       "What becomes of requests that two servers could read differently." },

@@ -17,6 +17,9 @@
 enum xff_mode { XFF_APPEND, XFF_PRESERVE, XFF_REMOVE };
 enum profile { PROFILE_POSTERN, PROFILE_AWS };
 
+/* websocket.*_close: whether a WebSocket that we end is told so. */
+enum tunnel_farewell { FAREWELL_FRAME, FAREWELL_CUT };
+
 struct alb_options {
     int profile;              /* enum profile: whose defaults hold */
     char *name;               /* access log field 3 */
@@ -24,7 +27,8 @@ struct alb_options {
     uint32_t max_connections; /* client connections; 0: from RLIMIT_NOFILE */
     uint32_t idle_timeout_ms;
     uint32_t client_keep_alive_ms;
-    int desync_mode; /* enum http_desync_mode */
+    int idle_close, drain_close; /* enum tunnel_farewell */
+    int desync_mode;             /* enum http_desync_mode */
     bool drop_invalid_header_fields;
     int xff_mode; /* enum xff_mode */
     bool xff_client_port;

@@ -359,6 +359,10 @@ static void cut(struct tunnel *t, enum tunnel_end why, const char *reason)
 {
     const struct ws_tracker *target = &t->target_leg.tracker;
 
+    if (t->cut_on_drain) {
+        tunnel_end(t, why);
+        return;
+    }
     if (t->close < CLOSE_SENT && !ws_tracker_at_boundary(target) && !ws_tracker_is_opaque(target))
         why = TUNNEL_MID_FRAME;
     tunnel_close_now(t, WS_CLOSE_RESTART, reason);
@@ -374,7 +378,8 @@ static void on_timer(struct wheel_timer *timer)
     if (t->close != CLOSE_NONE) { /* it had no boundary, or no answer, in time */
         cut(t, TUNNEL_SHUTDOWN, "restart");
     } else if (left == 0) {
-        tunnel_close_now(t, WS_CLOSE_GOING_AWAY, "idle");
+        if (!t->cut_on_idle)
+            tunnel_close_now(t, WS_CLOSE_GOING_AWAY, "idle");
         tunnel_end(t, who);
     } else {
         wheel_set(&worker_here->loop.wheel, &t->timer, left);
@@ -403,6 +408,13 @@ static void init_leg(struct leg *leg, const struct stream *stream,
     ev_io_init(&leg->io, on_io, stream->fd, EV_READ);
 }
 
+static void take_policy(struct tunnel *t, const struct alb_options *o)
+{
+    t->idle_ms = o->idle_timeout_ms;
+    t->cut_on_idle = o->idle_close == FAREWELL_CUT;
+    t->cut_on_drain = o->drain_close == FAREWELL_CUT;
+}
+
 void tunnel_start(struct worker *w, const struct stream *client, struct buf *to_client,
                   struct span early, struct exchange_tunnel *parts)
 {
@@ -411,7 +423,7 @@ void tunnel_start(struct worker *w, const struct stream *client, struct buf *to_
     t->target = parts->target;
     t->entry = parts->entry;
     t->is_ipv6 = parts->is_ipv6;
-    t->idle_ms = w->config->alb.idle_timeout_ms;
+    take_policy(t, &w->config->alb);
     init_leg(&t->client, client, on_client);
     init_leg(&t->target_leg, &parts->stream, on_target);
     wheel_timer_init(&t->timer, on_timer);
@@ -433,17 +445,17 @@ void tunnel_start(struct worker *w, const struct stream *client, struct buf *to_
     settle(t);
 }
 
-bool tunnel_is_closing(const struct tunnel *t)
+bool tunnel_can_be_shut(const struct tunnel *t)
 {
-    return t->close != CLOSE_NONE || t->end != TUNNEL_ALIVE;
+    return t->close == CLOSE_NONE && t->end == TUNNEL_ALIVE && !t->cut_on_drain;
 }
 
 void tunnel_shut(struct tunnel *t, uint32_t after_ms)
 {
-    if (tunnel_is_closing(t))
+    if (!tunnel_can_be_shut(t))
         return;
     t->close = CLOSE_WANTED;
-    t->after_ms = after_ms;
+    t->after_ms = (uint16_t)(after_ms < UINT16_MAX ? after_ms : UINT16_MAX);
     wheel_set(&worker_here->loop.wheel, &t->timer, TUNNEL_CLOSE_MS);
     settle(t);
 }
@@ -462,11 +474,20 @@ void tunnels_cut(struct worker *w, const struct target *target, bool is_shutdown
     }
 }
 
-void tunnels_set_idle(struct worker *w, uint32_t idle_ms)
+static bool is_same_policy(const struct alb_options *a, const struct alb_options *b)
 {
+    return a->idle_timeout_ms == b->idle_timeout_ms && a->idle_close == b->idle_close &&
+           a->drain_close == b->drain_close;
+}
+
+void tunnels_adopt(struct worker *w, const struct alb_options *before,
+                   const struct alb_options *now)
+{
+    if (is_same_policy(before, now))
+        return;
     for (uint32_t i = 0; i < w->tunnel_count; i++) {
         struct tunnel *t = w->tunnels[i];
-        t->idle_ms = idle_ms;
+        take_policy(t, now);
         if (t->close == CLOSE_NONE)
             wheel_set(&w->loop.wheel, &t->timer, 0); /* look again at once */
     }

@@ -16,6 +16,7 @@
 #include "base/span.h"
 #include "net/stream.h"
 
+struct alb_options;
 struct exchange_tunnel;
 struct target;
 struct tunnel;
@@ -27,15 +28,18 @@ void tunnel_start(struct worker *w, const struct stream *client, struct buf *to_
                   struct span early, struct exchange_tunnel *parts);
 
 /* Close 1012 `restart;after=MS` to the client at the next boundary, then an
- * orderly end. closer.h paces these. May free the tunnel. */
+ * orderly end. closer.h paces these. May free the tunnel. Only one that can be shut. */
 void tunnel_shut(struct tunnel *t, uint32_t after_ms);
-bool tunnel_is_closing(const struct tunnel *t);
 
-/* End those of this target (NULL: all) at once, with a Close where the frames
- * allow it. `is_shutdown` names the cause in the log. */
+/* It is not closing yet, and is to be told (websocket.drain_close). */
+bool tunnel_can_be_shut(const struct tunnel *t);
+
+/* End those of this target (NULL: all) at once, with a Close where the frames and
+ * websocket.drain_close allow it. `is_shutdown` names the cause in the log. */
 void tunnels_cut(struct worker *w, const struct target *target, bool is_shutdown);
 
-/* Take over the idle time-out of a new configuration. */
-void tunnels_set_idle(struct worker *w, uint32_t idle_ms);
+/* Take over what a new configuration says of open ones, if that is something else. */
+void tunnels_adopt(struct worker *w, const struct alb_options *before,
+                   const struct alb_options *now);
 
 #endif

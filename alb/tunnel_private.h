@@ -56,11 +56,13 @@ struct tunnel {
     struct access_entry *entry; /* owned; NULL when the log is off */
     uint32_t index;             /* in worker->tunnels */
     uint32_t idle_ms;
-    uint32_t after_ms; /* for a restart: when the client should come again */
-    uint8_t close;     /* enum tunnel_close */
-    uint8_t end;       /* enum tunnel_end: what began its end */
-    bool is_over;      /* freed at the end of settle() */
-    bool is_ipv6;      /* on the client's side */
+    uint16_t after_ms; /* for a restart: when the client should come again */
+    bool cut_on_idle;  /* no Close of ours then */
+    bool cut_on_drain;
+    uint8_t close; /* enum tunnel_close */
+    uint8_t end;   /* enum tunnel_end: what began its end */
+    bool is_over;  /* freed at the end of settle() */
+    bool is_ipv6;  /* on the client's side */
 };
 
 _Static_assert(sizeof(struct tunnel) <= 352, "an idle tunnel is this and nothing else");

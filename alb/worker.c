@@ -180,12 +180,10 @@ void worker_adopt(struct loop *loop, void *arg)
     struct publication *p = arg;
 
     worker_here = w;
-    const bool new_idle =
-        w->config != NULL && w->config->alb.idle_timeout_ms != p->config->alb.idle_timeout_ms;
+    if (w->config != NULL)
+        tunnels_adopt(w, &w->config->alb, &p->config->alb);
     w->config = p->config;
     w->members = p->members;
-    if (new_idle)
-        tunnels_set_idle(w, w->config->alb.idle_timeout_ms);
     publication_acknowledge(p);
 }
 

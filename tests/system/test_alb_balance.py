@@ -1,6 +1,7 @@
 """How a group chooses among its targets: algorithms, slow start, limits, failing open."""
 
 import contextlib
+import re
 import threading
 
 from harness import (accept_upgrade, answer, forward_config, read_head, request, run,
@@ -189,6 +190,17 @@ def test_check_says_what_the_managed_balancer_does_otherwise(tmp_path):
     code, out, _ = run("alb", "check", "--profile", "aws", file)
     assert code == 0 and "no setting differs from the managed balancer" in out
     assert run("alb", "check", "--profile", "none", file)[0] == 2
+
+
+def test_profile_aws_switches_what_the_pages_say_and_nothing_else(tmp_path):
+    """Each of these has a test of what it does with `profile = aws`."""
+    file = tmp_path / "alb.ini"
+    config = forward_config("127.0.0.1:9")
+    file.write_text(config.replace("{socket}", str(tmp_path / "s")).replace("{access}", "-"))
+    _, out, _ = run("alb", "check", "--profile", "aws", file)
+    assert set(re.findall(r"(\S+) = \S+ \(our default\); the managed balancer: (\S+)", out)) == {
+        ("websocket.idle_close", "cut"), ("websocket.drain_close", "cut"), ("retry.max", "0"),
+        ("ssl_policy", "ELBSecurityPolicy-2016-08")}
 
 
 def test_a_draining_target_gets_nothing_even_when_the_others_are_sick(start_alb, start_target):

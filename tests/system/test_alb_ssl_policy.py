@@ -107,3 +107,13 @@ def test_openssl_is_refused_what_the_default_has_not(start_alb, start_target, pe
     assert s_client("-tls1_2", "-cipher", "ECDHE-RSA-AES128-SHA256")
     assert not s_client("-tls1_2", "-cipher", "AES128-SHA256")
     assert not s_client("-tls1_1", "-cipher", "ALL:@SECLEVEL=0")
+
+
+@pytest.mark.parametrize("profile, does", [("postern", False), ("aws", True)])
+def test_profile_aws_has_the_policy_of_the_managed_balancers_api(start_alb, start_target, pem,
+                                                                 profile, does):
+    alb = start_alb(forward_config(
+        start_target(), alb=f"profile = {profile}\n",
+        more=listener("https", pem, "X").replace("ssl_policy = X\n", "")))
+    assert meets(alb, "https", 2, "AES256-SHA") == does
+    assert meets(alb, "https", 2, "ECDHE-RSA-AES128-GCM-SHA256")

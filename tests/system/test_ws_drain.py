@@ -196,6 +196,25 @@ def test_a_second_signal_cuts_with_a_last_close(start_alb, target):
     assert alb.wait() == 0
 
 
+@pytest.mark.parametrize("setting", ["websocket.drain_close = cut\n", "profile = aws\n"])
+def test_nothing_is_said_when_they_are_to_be_cut(start_alb, target, setting):
+    """As the managed balancer does: they go on to the end of the window, and there just end."""
+    alb = start_alb(ws_config(target, alb=setting))
+    pairs = [open_tunnel(alb, target, BOTH[i % 2]) for i in range(10)]
+    client, origin = pairs[0]
+    began = time.monotonic()
+    drain(alb)
+    client.send(TEXT, b"still here")
+    assert origin.receive() == (TEXT, True, b"still here")
+    for client, origin in pairs:
+        assert client.receive() is None and client.is_at_end()
+        assert origin.receive() is None and origin.is_at_end()
+    assert time.monotonic() - began > 0.9
+    assert alb.wait() == 0
+    rows = alb.access_rows()
+    assert len(rows) == 10 and all('end="shutdown"' in row for row in rows)
+
+
 def test_an_upgrade_under_way_becomes_a_tunnel_and_is_closed_in_words(start_alb, start_target):
     upgraded, may_answer = Upgraded(), threading.Event()
 

@@ -31,6 +31,34 @@ def test_both_sides_get_close_1001_idle(start_alb, target, listener):
     assert alb.metric("alb_websocket_tunnels_idle_total") == 1
 
 
+@pytest.mark.parametrize("listener", BOTH)
+@pytest.mark.parametrize("setting", ["websocket.idle_close = cut\n", "profile = aws\n"])
+def test_without_a_close_when_it_is_to_be_cut(start_alb, target, setting, listener):
+    """As the managed balancer ends it."""
+    alb = start_alb(ws_config(target, alb=setting + IDLE + "1"))
+    client, origin = open_tunnel(alb, target, listener)
+    assert client.receive() is None and client.is_at_end()
+    assert origin.receive() is None and origin.is_at_end()
+    assert 'end="idle: ' in alb.access_row("end=")
+    assert alb.metric("alb_websocket_tunnels_idle_total") == 1
+
+
+def test_a_close_of_its_own_in_profile_aws_when_the_file_says_so(start_alb, target):
+    alb = start_alb(ws_config(target, alb="profile = aws\nwebsocket.idle_close = frame\n" + IDLE
+                              + "1"))
+    client, _ = open_tunnel(alb, target)
+    assert client.receive_close() == (1001, b"idle")
+
+
+def test_whether_it_is_cut_changes_for_tunnels_that_are_open(start_alb, target):
+    config = ws_config(target, alb=IDLE + "2\nwebsocket.idle_close = %s\n")
+    alb = start_alb(config % "frame")
+    client, _ = open_tunnel(alb, target)
+    alb.configure(config % "cut")
+    alb.reload()
+    assert client.receive() is None and client.is_at_end()
+
+
 def test_200_idle_tunnels_are_closed_within_a_second_and_busy_ones_are_not(start_alb, target):
     alb = start_alb(ws_config(target, alb=IDLE + "2"))
     pairs = open_many(alb, target, 200)

@@ -96,6 +96,21 @@ def test_tunnels_of_a_removed_target_stay_for_the_delay(start_alb, targets, list
     assert len(alb.access_rows()) == 1
 
 
+@pytest.mark.parametrize("setting", ["websocket.drain_close = cut\n", "profile = aws\n"])
+def test_the_end_of_the_delay_without_a_close(start_alb, targets, setting):
+    alb = start_alb(ws_config(*targets, alb=setting, group=DELAY % 1))
+    kept, gone = open_both(alb, targets)
+    gone[1].sendall(b"\x82\x0ahalf")
+    alb.configure(ws_config(targets[0], alb=setting, group=DELAY % 1))
+    began = time.monotonic()
+    alb.reload()
+    assert gone[0].recv(100) == b"\x82\x0ahalf" and gone[0].is_at_end()
+    assert gone[1].receive() is None and gone[1].is_at_end()
+    assert time.monotonic() - began > 0.9
+    assert 'end="deregistration delay over"' in alb.access_row("end=")
+    assert is_alive(*kept)
+
+
 def test_a_frame_that_the_end_of_the_delay_tears_is_called_so(start_alb, targets):
     alb = start_alb(ws_config(*targets, group=DELAY % 1))
     _kept, gone = open_both(alb, targets)

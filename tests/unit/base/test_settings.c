@@ -224,8 +224,8 @@ static void test_reference_page(void **state)
         "ends a connection. |\n",
         "| `max_bytes` | `64k` | 1k..1m | reload | The largest message. |\n",
         "| `any` | `7` | any | reload | Any number. |\n",
-        "| `mode` | `defensive` (profile aws: `monitor`) | monitor, defensive, strictest | reload "
-        "| How strict. |\n",
+        ("| `mode` | `defensive` (profile aws: `monitor`) | monitor, defensive, strictest | reload "
+         "| How strict. |\n"),
         "| `name` | (none) | text | reload | A name. |\n",
         "| `allow` | (none) | text, repeatable | reload | Who may connect. |\n",
     };
