@@ -13,12 +13,12 @@
 void registrations_done(struct registrations *r)
 {
     mem_free(r->items);
-    r->count = 0;
+    r->count = r->room = 0;
 }
 
 struct registrations registrations_copy(const struct registrations *r)
 {
-    struct registrations copy = { .count = r->count };
+    struct registrations copy = { .count = r->count, .room = r->count };
 
     copy.items = mem_array(struct registration, r->count);
     for (size_t i = 0; i < r->count; i++)
@@ -41,7 +41,10 @@ bool registrations_add(struct registrations *r, const struct registration *item)
 {
     if (r->count >= REGISTRATIONS_MAX)
         return false;
-    r->items = mem_resize(r->items, (r->count + 1) * sizeof(r->items[0]));
+    if (r->count == r->room) {
+        r->room = r->room == 0 ? 16 : r->room * 2;
+        r->items = mem_resize(r->items, r->room * sizeof(r->items[0]));
+    }
     r->items[r->count++] = *item;
     return true;
 }

@@ -39,7 +39,7 @@ struct registration {
 
 struct registrations {
     struct registration *items; /* owned */
-    size_t count;
+    size_t count, room;
 };
 
 void registrations_done(struct registrations *r);

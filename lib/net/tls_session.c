@@ -30,9 +30,10 @@ struct tls_session {
     const char *group;                 /* of the key exchange; NULL: not known */
     size_t inside;
     int fd;
-    int error;    /* errno of the transport */
-    int code;     /* what tls_session_code() says */
-    bool is_tls;  /* its first byte was looked at */
+    int error;   /* errno of the transport */
+    int code;    /* what tls_session_code() says */
+    bool is_tls; /* its first byte was looked at */
+    bool has_sent;
     bool has_fin; /* the socket has ended */
     bool has_close_notify;
     bool was_full;     /* the certificate was shown: no resumption does that */
@@ -93,6 +94,7 @@ static int on_send(void *user, const unsigned char *bytes, size_t len)
     ssize_t n = send(s->fd, bytes, len, MSG_NOSIGNAL);
 
     s->inside = n > 0 ? len - (size_t)n : len;
+    s->has_sent = true;
     if (n >= 0)
         return (int)n;
     if (errno == EAGAIN || errno == EINTR)
@@ -185,6 +187,14 @@ static enum tls_step look_at_first_byte(struct tls_session *s)
     return TLS_FAILED;
 }
 
+/* mbedTLS 3.6 says nothing to a client that has no group of ours (RFC 8446 4.1.1). */
+static void refuse(struct tls_session *s, int rc)
+{
+    if (rc != MBEDTLS_ERR_SSL_CONN_EOF && s->error == 0 && !s->has_sent)
+        mbedtls_ssl_send_alert_message(&s->ssl, MBEDTLS_SSL_ALERT_LEVEL_FATAL,
+                                       MBEDTLS_SSL_ALERT_MSG_HANDSHAKE_FAILURE);
+}
+
 enum tls_step tls_handshake(struct tls_session *s)
 {
     int rc = 0;
@@ -214,6 +224,8 @@ enum tls_step tls_handshake(struct tls_session *s)
         return TLS_DONE;
     if (s->side != NULL)
         tls_client_drop(s->side);
+    else
+        refuse(s, rc);
     fail(s, rc);
     return TLS_FAILED;
 }

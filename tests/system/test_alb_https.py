@@ -8,6 +8,7 @@ import time
 
 from harness import (CERT, answer, forward_config, is_closed, read_response, request,
                      trusting_context, values, wait_until)
+from tls_versions import each_version, need_1_3, speak
 
 LISTENER = """
 [listener https]
@@ -104,10 +105,10 @@ def test_a_stalled_handshake_holds_up_nobody_and_is_dropped(start_alb, start_tar
     wait_until(lambda: alb.metric("alb_connections_open") == 0, "all to be counted out")
 
 
-def test_sessions_are_resumed_and_the_log_says_so(start_alb, start_target):
+@each_version
+def test_sessions_are_resumed_and_the_log_says_so(start_alb, start_target, version):
+    context = speak(trusting_context(), version)
     alb = start_https(start_alb, start_target())
-    context = trusting_context()
-    context.maximum_version = ssl.TLSVersion.TLSv1_2
 
     with connect_tls(alb, context=context) as sock:
         sock.sendall(request())
@@ -121,12 +122,15 @@ def test_sessions_are_resumed_and_the_log_says_so(start_alb, start_target):
     assert '"session-reused"' in alb.access_row("/again")
 
 
-def test_alpn_is_http_1_1_or_none(start_alb, start_target):
+@each_version
+def test_alpn_is_http_1_1_or_none(start_alb, start_target, version):
+    if version == ssl.TLSVersion.TLSv1_3:
+        need_1_3()
     alb = start_alb(forward_config(start_target(), more=LISTENER))
 
     def s_client(*options):
         done = subprocess.run(["openssl", "s_client", "-connect", f"127.0.0.1:{alb.port('https')}",
-                               "-tls1_2", *options], stdin=subprocess.DEVNULL, capture_output=True,
+                               f"-tls1_{version - 0x0301}", *options], stdin=subprocess.DEVNULL, capture_output=True,
                               text=True, timeout=20)
         return done.returncode, done.stdout + done.stderr
     code, said = s_client("-alpn", "h2,http/1.1")
@@ -135,6 +139,39 @@ def test_alpn_is_http_1_1_or_none(start_alb, start_target):
     assert code == 0 and "No ALPN negotiated" in said
     code, said = s_client("-alpn", "h2")  # RFC 7301 3.2: no_application_protocol
     assert code != 0 and "alert number 120" in said
+
+
+# What a client may ask for of the handshake of 1.3, and what comes of it.
+ASKED = [
+    ("-groups X25519", "X25519, 253 bits"),
+    ("-groups P-256", "prime256v1, 256 bits"),
+    # It has shown a key of a group that the balancer has not: HelloRetryRequest.
+    ("-groups P-384:P-256", "prime256v1, 256 bits"),
+    ("-groups X448:X25519", "X25519, 253 bits"),
+    ("-ciphersuites TLS_AES_128_GCM_SHA256", "Cipher is TLS_AES_128_GCM_SHA256"),
+    ("-ciphersuites TLS_AES_256_GCM_SHA384", "Cipher is TLS_AES_256_GCM_SHA384"),
+    ("-ciphersuites TLS_CHACHA20_POLY1305_SHA256", "Cipher is TLS_CHACHA20_POLY1305_SHA256"),
+    ("-no_middlebox", "Cipher is TLS_AES"),
+    # Nothing in common.
+    ("-groups P-384", "alert number 40"),
+    ("-ciphersuites TLS_AES_128_CCM_SHA256", "alert number 40"),
+    ("-sigalgs RSA-PSS+SHA256", "alert number 40"),
+]
+
+
+def test_what_clients_ask_for_in_1_3(start_alb, start_target):
+    need_1_3()
+    alb = start_https(start_alb, start_target())
+
+    for options, want in ASKED:
+        done = subprocess.run(["openssl", "s_client", "-connect", f"127.0.0.1:{alb.port('https')}",
+                               "-tls1_3", *options.split()], stdin=subprocess.DEVNULL,
+                              capture_output=True, text=True, timeout=20)
+        assert want in done.stdout + done.stderr, (options, done.stdout + done.stderr)
+        assert (done.returncode == 0) == ("alert" not in want), options
+    refused = sum("alert" in want for _, want in ASKED)
+    assert alb.metric("alb_tls_handshake_errors_total") == refused
+    assert alb.metric("alb_tls_handshakes_total") == len(ASKED) - refused
 
 
 def test_old_protocols_are_refused(start_alb, start_target):

@@ -7,13 +7,15 @@ import subprocess
 import pytest
 
 from harness import ROOT, forward_config, read_response, request, run
+from tls_versions import each_version, speak
 
 ROW = re.compile(r"\| `(\S+)` \| 1\.(\d) \| 1\.(\d) \| " + " \\| ".join([r"(\S+)"] * 5) + r" \|")
 TABLE = [m.groups() for m in map(ROW.fullmatch, (ROOT / "docs/tls.md").read_text().splitlines())
          if m]
 KINDS = ["ECDHE-RSA-AES128-GCM-SHA256", "ECDHE-RSA-AES256-SHA384", "ECDHE-RSA-AES128-SHA",
          "AES128-GCM-SHA256", "AES256-SHA"]
-VERSIONS = [ssl.TLSVersion.TLSv1, ssl.TLSVersion.TLSv1_1, ssl.TLSVersion.TLSv1_2]
+VERSIONS = [ssl.TLSVersion.TLSv1, ssl.TLSVersion.TLSv1_1, ssl.TLSVersion.TLSv1_2,
+            ssl.TLSVersion.TLSv1_3]
 
 
 @pytest.fixture(scope="module")
@@ -32,14 +34,16 @@ def listener(name, pem, policy):
 
 
 def meets(alb, name, minor, cipher):
-    """Does a client of this version alone, with this cipher alone, get through?"""
+    """Does a client of this version alone, with this cipher alone, get an answer? The ciphers of
+    1.3 are the same everywhere."""
     context = ssl._create_unverified_context()
     context.set_ciphers(cipher + ":@SECLEVEL=0")
     context.minimum_version = context.maximum_version = VERSIONS[minor]
     try:
         with context.wrap_socket(alb.connect(name)) as sock:
-            assert sock.cipher()[0] == cipher
-            return True
+            assert minor == 3 or sock.cipher()[0] == cipher
+            sock.sendall(request())
+            return read_response(sock).status == 200
     except (ssl.SSLError, ConnectionError):
         return False
 
@@ -72,20 +76,22 @@ def test_clients_can_use_what_the_table_says(start_alb, start_target, pem, tmp_p
             assert row[1] == "3" and "build with mbedTLS 3.6" in errors
     alb = start_alb(forward_config(start_target(), more="".join(
         listener(f"l{i}", pem, row[0]) for i, row in enumerate(usable))))
-    for i, (name, low, _, *kinds) in enumerate(usable):
+    for i, (name, low, high, *kinds) in enumerate(usable):
         for cipher, has in zip(KINDS, kinds):
             assert meets(alb, f"l{i}", 2, cipher) == (has == "yes" and low != "3"), (name, cipher)
-        for minor in (0, 1):
-            want = minor >= int(low) and f"TLS 1.{minor}" not in lacks[name]
+        for minor in (0, 1, 3):
+            want = int(low) <= minor <= int(high) and f"TLS 1.{minor}" not in lacks[name]
             assert meets(alb, f"l{i}", minor, "ECDHE-RSA-AES128-SHA") == want, (name, minor)
 
 
-def test_a_ticket_is_no_good_under_another_policy(start_alb, start_target, pem):
-    names = ["TLS-1-2-2017-01", "TLS-1-2-Ext-2018-06", "TLS-1-2-2017-01"]
+@each_version
+def test_a_ticket_is_no_good_under_another_policy(start_alb, start_target, pem, version):
+    names = {ssl.TLSVersion.TLSv1_2: ["TLS-1-2-2017-01", "TLS-1-2-Ext-2018-06"],
+             ssl.TLSVersion.TLSv1_3: ["TLS13-1-3-2021-06", "TLS13-1-2-2021-06"]}[version]
+    context = speak(ssl._create_unverified_context(), version)
+    names.append(names[0])
     alb = start_alb(forward_config(start_target(), more="".join(
         listener(f"l{i}", pem, f"ELBSecurityPolicy-{name}") for i, name in enumerate(names))))
-    context = ssl._create_unverified_context()
-    context.maximum_version = ssl.TLSVersion.TLSv1_2
 
     def resumes(name, session):
         with context.wrap_socket(alb.connect(name), session=session) as sock:

@@ -91,7 +91,7 @@ static void test_a_trace_id_is_made_anew_in_a_large_head(void **state)
     static const char trace[] = "X-Amzn-Trace-Id: " ROOT "\r\n";
     (void)state;
 
-    memset(fill, 'x', sizeof(fill));
+    memset(fill, 'x', sizeof(fill) - 1);
     for (int over = 0; over < 2; over++) {
         const int room = 7 * 1024 - (int)strlen("Host: a\r\n") - (int)strlen(trace) -
                          (int)strlen("A: \r\n") + over;
