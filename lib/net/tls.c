@@ -58,14 +58,27 @@ bool tls_start_crypto(void)
 /* This build's TLS 1.x. */
 #ifdef MBEDTLS_SSL_PROTO_TLS1_3
 enum { LOWEST = 2, HIGHEST = 3 };
+
+/* No ticket without ECDHE: whoever has its key could read what was recorded. */
+static void keep_forward_secrecy(mbedtls_ssl_config *conf)
+{
+    mbedtls_ssl_conf_tls13_key_exchange_modes(conf,
+                                              MBEDTLS_SSL_TLS1_3_KEY_EXCHANGE_MODE_EPHEMERAL_ALL);
+}
 #else
 enum { LOWEST = 2, HIGHEST = 2 };
+
+static void keep_forward_secrecy(mbedtls_ssl_config *conf)
+{
+    (void)conf;
+}
 #endif
 
 static void set_versions_and_groups(mbedtls_ssl_config *conf, const struct tls_policy *p)
 {
     mbedtls_ssl_conf_min_tls_version(conf, p->min_minor == 3 ? MBEDTLS_SSL_VERSION_TLS1_3
                                                              : MBEDTLS_SSL_VERSION_TLS1_2);
+    keep_forward_secrecy(conf);
     mbedtls_ssl_conf_max_tls_version(conf, p->max_minor < HIGHEST || HIGHEST == 2
                                                ? MBEDTLS_SSL_VERSION_TLS1_2
                                                : MBEDTLS_SSL_VERSION_TLS1_3);
@@ -74,6 +87,7 @@ static void set_versions_and_groups(mbedtls_ssl_config *conf, const struct tls_p
 
 void tls_conf_client(mbedtls_ssl_config *conf)
 {
+    keep_forward_secrecy(conf);
     mbedtls_ssl_conf_min_tls_version(conf, MBEDTLS_SSL_VERSION_TLS1_2);
 #if MBEDTLS_VERSION_NUMBER >= 0x03060100 /* 3.6.0 always says so */
     mbedtls_ssl_conf_tls13_enable_signal_new_session_tickets(

@@ -9,6 +9,7 @@ import pytest
 from harness import (PATIENCE, answer, ask, echo_script, read_body, read_head, read_response, request, values,
                      wait_until)
 from tls_targets import KINDS, groups_config
+from tls_versions import each_version, need_1_3
 from ws_peers import BINARY, BOTH, CLOSE, TEXT, Client
 
 HANDSHAKES = "alb_target_tls_handshakes_total"
@@ -33,11 +34,15 @@ def count(alb, name, **labels):
                if k.split("{")[0] == name and all(w in k for w in wanted))
 
 
-def test_requests_share_a_connection_and_the_next_one_resumes(start_alb, start_tls_target):
+@each_version
+def test_requests_share_a_connection_and_the_next_one_resumes(start_alb, start_tls_target, version):
+    if version == ssl.TLSVersion.TLSv1_3:
+        need_1_3()
+
     def script(sock, head, rest):
         answer()(sock, head, rest)
         return b"/last" not in head
-    target = start_tls_target(script, maximum_version=ssl.TLSVersion.TLSv1_2)
+    target = start_tls_target(script, minimum_version=version, maximum_version=version)
     alb = start_alb(groups_config({"app": [target]}))
 
     for path in ("/app/1", "/app/2", "/app/last", "/app/4", "/app/5"):
@@ -45,6 +50,7 @@ def test_requests_share_a_connection_and_the_next_one_resumes(start_alb, start_t
         if path == "/app/last":
             wait_until(lambda: not target._open, "the target to have closed")
     assert target.connections == 2 and target.resumed == [False, True]
+    assert target.versions == [version.name.replace("_", ".")] * 2
     assert values(target.seen[0], "Host") and target.sni == [None, None]
     assert count(alb, HANDSHAKES, resumed="no") == 1
     assert count(alb, HANDSHAKES, resumed="yes") == 1

@@ -1,11 +1,10 @@
-/* TLS servers and handshakes: what is refused and why, resumption, slow and hostile peers. */
+/* TLS servers and handshakes: what is refused and why, slow and hostile peers. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <setjmp.h>
 #include <cmocka.h>
 
-#include <pthread.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -134,45 +133,6 @@ static void test_odd_server_name(void **state)
     close(fds[1]);
 }
 
-/* One connection; `session` is resumed if it holds one, and then what came. */
-static bool connect_and_resume(struct tls_server *to, mbedtls_ssl_session *session, bool has_one)
-{
-    struct tls_peer peer;
-    int fds[2];
-
-    make_pair(fds);
-    struct tls_session *s = tls_session_new(to, fds[0]);
-    tls_peer_init(&peer, fds[1], "chat.example");
-    if (has_one)
-        assert_int_equal(mbedtls_ssl_set_session(&peer.ssl, session), 0);
-    assert_int_equal(tls_peer_meet(&peer, s), TLS_DONE);
-    assert_string_equal(tls_session_sni(s), "chat.example");
-    bool resumed = tls_session_resumed(s);
-    mbedtls_ssl_session_free(session);
-    mbedtls_ssl_session_init(session);
-    tls_peer_take_session(&peer, session);
-    tls_peer_done(&peer);
-    tls_session_free(&s);
-    close(fds[0]);
-    close(fds[1]);
-    return resumed;
-}
-
-static void test_resumption(void **state)
-{
-    tls_peer_speak(*state);
-    mbedtls_ssl_session session;
-    struct tls_server *stranger = one_cert_server(path("both.pem"));
-
-    mbedtls_ssl_session_init(&session);
-    assert_false(connect_and_resume(server, &session, false));
-    assert_true(connect_and_resume(server, &session, true));
-    assert_false(connect_and_resume(stranger, &session, true)); /* other ticket keys */
-    assert_true(connect_and_resume(stranger, &session, true));
-    mbedtls_ssl_session_free(&session);
-    tls_server_unref(&stranger);
-}
-
 static void test_server_outlives_its_owner(void **state)
 {
     tls_peer_speak(*state);
@@ -296,33 +256,6 @@ static void test_error_texts(void **state)
     assert_string_equal(tls_code_text(-1234567, out), out);
 }
 
-static void *handshake_some(void *arg)
-{
-    mbedtls_ssl_session session;
-    size_t *resumed = arg;
-
-    mbedtls_ssl_session_init(&session);
-    for (int i = 0; i < 6; i++)
-        *resumed += connect_and_resume(server, &session, i > 0);
-    mbedtls_ssl_session_free(&session);
-    return NULL;
-}
-
-/* One server object, its key and its tickets, on several threads at once. */
-static void test_threads_share_a_server(void **state)
-{
-    tls_peer_speak(*state);
-    pthread_t threads[3];
-    size_t resumed[3] = { 0 };
-
-    for (size_t i = 0; i < 3; i++)
-        assert_int_equal(pthread_create(&threads[i], NULL, handshake_some, &resumed[i]), 0);
-    for (size_t i = 0; i < 3; i++) {
-        pthread_join(threads[i], NULL);
-        assert_int_equal(resumed[i], 5);
-    }
-}
-
 static int setup(void **state)
 {
     (void)state;
@@ -365,13 +298,11 @@ int main(void)
         TLS_BOTH(test_handshake),
         TLS_BOTH(test_byte_at_a_time),
         TLS_BOTH(test_odd_server_name),
-        TLS_BOTH(test_resumption),
         TLS_BOTH(test_server_outlives_its_owner),
         cmocka_unit_test(test_openings),
         TLS_BOTH(test_damaged_hello),
         cmocka_unit_test(test_peer_hangs_up),
         cmocka_unit_test(test_error_texts),
-        TLS_BOTH(test_threads_share_a_server),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }

@@ -1,0 +1,200 @@
+/* Tickets: what resumes, for how long, and on which thread. */
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <setjmp.h>
+#include <cmocka.h>
+
+#include <pthread.h>
+#include <stdlib.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "net/tls.h"
+
+#include "make_cert.h"
+#include "tls_peer.h"
+
+static char file[] = "/tmp/postern-test-XXXXXX";
+static struct tls_server *server;
+
+/* --- time, which mbedTLS asks for by these two ------------------------------------ */
+
+static time_t later_s;
+
+int clock_gettime(clockid_t clock, struct timespec *ts)
+{
+    const int rc = (int)syscall(SYS_clock_gettime, clock, ts);
+    ts->tv_sec += later_s;
+    return rc;
+}
+
+time_t time(time_t *out)
+{
+    struct timespec ts;
+
+    clock_gettime(CLOCK_REALTIME, &ts);
+    if (out != NULL)
+        *out = ts.tv_sec;
+    return ts.tv_sec;
+}
+
+/* --- resumption ------------------------------------------------------------------- */
+
+static void make_pair(int fds[2])
+{
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, fds), 0);
+}
+
+/* One connection; `session` is resumed if it holds one, and then what came. */
+static bool connect_and_resume(struct tls_server *to, mbedtls_ssl_session *session, bool has_one)
+{
+    struct tls_peer peer;
+    int fds[2];
+
+    make_pair(fds);
+    struct tls_session *s = tls_session_new(to, fds[0]);
+    tls_peer_init(&peer, fds[1], "chat.example");
+    if (has_one)
+        assert_int_equal(mbedtls_ssl_set_session(&peer.ssl, session), 0);
+    assert_int_equal(tls_peer_meet(&peer, s), TLS_DONE);
+    assert_string_equal(tls_session_sni(s), "chat.example");
+    bool resumed = tls_session_resumed(s);
+    mbedtls_ssl_session_free(session);
+    mbedtls_ssl_session_init(session);
+    tls_peer_take_session(&peer, session);
+    tls_peer_done(&peer);
+    tls_session_free(&s);
+    close(fds[0]);
+    close(fds[1]);
+    return resumed;
+}
+
+static void test_resumption(void **state)
+{
+    tls_peer_speak(*state);
+    mbedtls_ssl_session session;
+    struct tls_server *stranger = one_cert_server(file);
+
+    mbedtls_ssl_session_init(&session);
+    assert_false(connect_and_resume(server, &session, false));
+    assert_true(connect_and_resume(server, &session, true));
+    assert_false(connect_and_resume(stranger, &session, true)); /* other ticket keys */
+    assert_true(connect_and_resume(stranger, &session, true));
+    mbedtls_ssl_session_free(&session);
+    tls_server_unref(&stranger);
+}
+
+/* RFC 8446 2.2: with psk_ke, who has the ticket's key reads what was recorded. */
+static void test_no_resumption_without_forward_secrecy(void **state)
+{
+    tls_peer_speak(*state);
+#ifdef MBEDTLS_SSL_PROTO_TLS1_3
+    mbedtls_ssl_session session;
+    struct tls_peer peer;
+    int fds[2];
+
+    mbedtls_ssl_session_init(&session);
+    assert_false(connect_and_resume(server, &session, false));
+    make_pair(fds);
+    struct tls_session *s = tls_session_new(server, fds[0]);
+    tls_peer_init(&peer, fds[1], "chat.example");
+    mbedtls_ssl_conf_tls13_key_exchange_modes(&peer.conf, MBEDTLS_SSL_TLS1_3_KEY_EXCHANGE_MODE_PSK);
+    assert_int_equal(mbedtls_ssl_set_session(&peer.ssl, &session), 0);
+    assert_int_equal(tls_peer_meet(&peer, s), TLS_FAILED);
+    mbedtls_ssl_session_free(&session);
+    tls_peer_done(&peer);
+    tls_session_free(&s);
+    close(fds[0]);
+    close(fds[1]);
+#endif
+}
+
+/* When each ticket was made and when it is shown, in hours from the server's beginning; its
+ * keys change after 24. */
+static const struct {
+    int made, shown;
+    bool resumes;
+} ages[] = {
+    { 0, 0, true },   { 0, 23, true },   { 0, 25, false },  { 23, 25, true },
+    { 25, 47, true }, { 25, 50, false }, { 0, 100, false },
+};
+
+static void test_tickets_outlive_their_key_but_not_a_day(void **state)
+{
+    tls_peer_speak(*state);
+    for (size_t i = 0; i < sizeof(ages) / sizeof(ages[0]); i++) {
+        mbedtls_ssl_session session;
+
+        later_s = 0;
+        struct tls_server *t = one_cert_server(file);
+        mbedtls_ssl_session_init(&session);
+        later_s = ages[i].made * 3600;
+        assert_false(connect_and_resume(t, &session, false));
+        later_s = ages[i].shown * 3600;
+        if (connect_and_resume(t, &session, true) != ages[i].resumes)
+            fail_msg("made at %d h, shown at %d h", ages[i].made, ages[i].shown);
+        mbedtls_ssl_session_free(&session);
+        tls_server_unref(&t);
+    }
+    later_s = 0;
+}
+
+static void *handshake_some(void *arg)
+{
+    mbedtls_ssl_session session;
+    size_t *resumed = arg;
+
+    mbedtls_ssl_session_init(&session);
+    for (int i = 0; i < 6; i++)
+        *resumed += connect_and_resume(server, &session, i > 0);
+    mbedtls_ssl_session_free(&session);
+    return NULL;
+}
+
+/* One server object, its key and its tickets, on several threads at once. */
+static void test_threads_share_a_server(void **state)
+{
+    tls_peer_speak(*state);
+    pthread_t threads[3];
+    size_t resumed[3] = { 0 };
+
+    for (size_t i = 0; i < 3; i++)
+        assert_int_equal(pthread_create(&threads[i], NULL, handshake_some, &resumed[i]), 0);
+    for (size_t i = 0; i < 3; i++) {
+        pthread_join(threads[i], NULL);
+        assert_int_equal(resumed[i], 5);
+    }
+}
+
+static int setup(void **state)
+{
+    struct cert cert;
+    (void)state;
+
+    close(mkstemp(file));
+    cert_make(&cert, "20200101000000", "20491231235959");
+    cert_write(file, cert.chain, cert.key);
+    server = one_cert_server(file);
+    return server == NULL;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    tls_server_unref(&server);
+    return unlink(file);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TLS_BOTH(test_resumption),
+        { "test_no_resumption_without_forward_secrecy TLS 1.3",
+          test_no_resumption_without_forward_secrecy, NULL, NULL, "3" },
+        TLS_BOTH(test_tickets_outlive_their_key_but_not_a_day),
+        TLS_BOTH(test_threads_share_a_server),
+    };
+    return cmocka_run_group_tests(tests, setup, teardown);
+}
