@@ -44,12 +44,6 @@ int tls_ssl_state(const mbedtls_ssl_context *ssl)
     return ssl->MBEDTLS_PRIVATE(state);
 }
 
-const char *tls_ssl_group(const mbedtls_ssl_context *ssl)
-{
-    (void)ssl; /* it has no function for it */
-    return NULL;
-}
-
 bool tls_start_crypto(void)
 {
     return psa_crypto_init() == PSA_SUCCESS; /* TLS 1.3 is built on it; harmless when repeated */
@@ -102,8 +96,6 @@ bool tls_code_is_ticket(int code)
 
 #else
 
-#include <mbedtls/ssl_internal.h> /* the group of a key exchange is nowhere else */
-
 #define WITH_RNG
 
 static const mbedtls_ecp_group_id groups[] = { MBEDTLS_ECP_DP_SECP256R1, MBEDTLS_ECP_DP_CURVE25519,
@@ -112,19 +104,6 @@ static const mbedtls_ecp_group_id groups[] = { MBEDTLS_ECP_DP_SECP256R1, MBEDTLS
 int tls_ssl_state(const mbedtls_ssl_context *ssl)
 {
     return ssl->state;
-}
-
-const char *tls_ssl_group(const mbedtls_ssl_context *ssl)
-{
-    if (ssl->handshake == NULL)
-        return NULL;
-#ifdef MBEDTLS_ECDH_LEGACY_CONTEXT
-    const mbedtls_ecp_group_id id = ssl->handshake->ecdh_ctx.grp.id;
-#else
-    const mbedtls_ecp_group_id id = ssl->handshake->ecdh_ctx.grp_id;
-#endif
-    const mbedtls_ecp_curve_info *info = mbedtls_ecp_curve_info_from_grp_id(id);
-    return info == NULL ? NULL : info->name;
 }
 
 bool tls_start_crypto(void)

@@ -70,8 +70,8 @@ const char *tls_session_error(const struct tls_session *session);
 const char *tls_session_version(const struct tls_session *session); /* "TLSv1.2" */
 const char *tls_session_cipher(const struct tls_session *session);  /* as OpenSSL names it */
 
-/* The group of its key exchange, "secp256r1"; "" when it was resumed, when it had none
- * (RSA), or when mbedTLS does not tell (3.6). */
+/* The group of its key exchange, "secp256r1"; "" when it had none: by RSA, or resumed in
+ * 1.2. Of a server's side. */
 const char *tls_session_group(const struct tls_session *session);
 
 /* "" when none was sent; bytes that no host name has are '?'. */

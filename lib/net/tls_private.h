@@ -27,10 +27,6 @@ bool tls_is_pair(const mbedtls_pk_context *certified, const mbedtls_pk_context *
 /* One of mbedtls_ssl_states. */
 int tls_ssl_state(const mbedtls_ssl_context *ssl);
 
-/* The group of the ECDHE under way; NULL before it is chosen, without one, or when this
- * mbedTLS does not tell. */
-const char *tls_ssl_group(const mbedtls_ssl_context *ssl);
-
 /* OpenSSL's name for the suite that mbedTLS calls this; "-" for none of ours. */
 const char *tls_suite_name(const char *mbedtls_name);
 

@@ -19,6 +19,7 @@
 #include "base/mem.h"
 
 #include "net/tls_certs.h"
+#include "net/tls_group.h"
 #include "net/tls_private.h"
 
 struct tls_session {
@@ -34,7 +35,8 @@ struct tls_session {
     int code;    /* what tls_session_code() says */
     bool is_tls; /* its first byte was looked at */
     bool has_sent;
-    bool has_fin; /* the socket has ended */
+    bool is_sealed; /* what we send is no longer in the clear */
+    bool has_fin;   /* the socket has ended */
     bool has_close_notify;
     bool was_full;     /* the certificate was shown: no resumption does that */
     bool is_finishing; /* close_notify is due */
@@ -88,9 +90,21 @@ int tls_session_on_sni(void *user, mbedtls_ssl_context *ssl, const unsigned char
     return offer(s, &fitting);
 }
 
+/* A handshake is in the clear until the first record of another kind: ChangeCipherSpec
+ * (1.2), or data (1.3). */
+static void learn_group(struct tls_session *s, struct span record)
+{
+    s->is_sealed |= record.ptr[0] != MBEDTLS_SSL_MSG_HANDSHAKE;
+    if (s->group == NULL && s->server != NULL && !s->is_sealed)
+        s->group = tls_group_of_record(record);
+}
+
 static int on_send(void *user, const unsigned char *bytes, size_t len)
 {
     struct tls_session *s = user;
+
+    if (s->inside == 0) /* else it goes on with what it has begun */
+        learn_group(s, span_of(bytes, len));
     ssize_t n = send(s->fd, bytes, len, MSG_NOSIGNAL);
 
     s->inside = n > 0 ? len - (size_t)n : len;
@@ -211,8 +225,6 @@ enum tls_step tls_handshake(struct tls_session *s)
         rc = mbedtls_ssl_handshake_step(&s->ssl);
         if (tls_ssl_state(&s->ssl) == MBEDTLS_SSL_SERVER_CERTIFICATE)
             s->was_full = true;
-        if (s->group == NULL && rc == 0)
-            s->group = tls_ssl_group(&s->ssl);
     }
     if (rc == MBEDTLS_ERR_SSL_WANT_READ)
         return TLS_WANT_READ;

@@ -82,7 +82,7 @@ static void test_handshake(void **state)
     /* In 1.3 mbedTLS goes by the client's order. */
     assert_string_equal(tls_session_cipher(s),
                         is_1_3 ? "TLS_CHACHA20_POLY1305_SHA256" : "ECDHE-ECDSA-AES128-GCM-SHA256");
-    assert_string_equal(tls_session_group(s), MBEDTLS_VERSION_MAJOR < 3 ? "secp256r1" : "");
+    assert_string_equal(tls_session_group(s), is_1_3 ? "x25519" : "secp256r1");
     assert_string_equal(tls_session_certificate(s), path("both.pem"));
     assert_string_equal(tls_session_sni(s), "chat.example");
     assert_string_equal(mbedtls_ssl_get_alpn_protocol(&peer.ssl), "http/1.1");

@@ -61,6 +61,7 @@ static bool connect_and_resume(struct tls_server *to, mbedtls_ssl_session *sessi
     assert_int_equal(tls_peer_meet(&peer, s), TLS_DONE);
     assert_string_equal(tls_session_sni(s), "chat.example");
     bool resumed = tls_session_resumed(s);
+    assert_int_equal(tls_session_group(s)[0] == '\0', resumed && tls_peer_minor == 2);
     mbedtls_ssl_session_free(session);
     mbedtls_ssl_session_init(session);
     tls_peer_take_session(&peer, session);
