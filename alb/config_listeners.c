@@ -125,7 +125,7 @@ static bool check_policy(const struct listener_config *l, struct problems *probl
                        "ssl_policy: %s is TLS 1.3 alone, which this mbedTLS has not; build with "
                        "mbedTLS 3.6, or say ELBSecurityPolicy-TLS13-1-2-2021-06",
                        policy->name);
-    else if (lacks[0] != '\0' && says(l, "ssl_policy"))
+    else if (lacks[0] != '\0' && settings_was_set(listener_settings, l->lines.seen, "ssl_policy"))
         problems_warning(problems, line, "ssl_policy: of %s this mbedTLS has not: %s", policy->name,
                          lacks);
     return usable;

@@ -151,7 +151,7 @@ const struct setting listener_settings[] = {
       tls_policy_names, APPLIES_NEW_CONNECTIONS,
       "With HTTPS: which versions of TLS and which ciphers clients may use; docs/tls.md has the "
       "table.",
-      "ELBSecurityPolicy-2016-08" },
+      "ELBSecurityPolicy-2016-08", tls_policy_explain },
     { "routing.http.response.server.enabled", SETTING_BOOL, FIELD(server_header), "true", 0, 0,
       NULL, APPLIES_RELOAD, "Without it no response has a Server header, ours or a target's." },
     { "routing.http.request.x_amzn_tls_version.header_name", SETTING_TEXT,

@@ -205,8 +205,11 @@ static bool set_number(const struct setting *s, void *into, struct span text, ch
         return true;
     }
     if (!read_number(s, text, &number)) {
-        snprintf(why, why_size, "%s: \"%.*s\" is not %s", s->key, shown, text.ptr,
-                 expected(s, words));
+        if (s->explain != NULL && s->explain(text, words, sizeof(words)))
+            snprintf(why, why_size, "%s: \"%.*s\" %s", s->key, shown, text.ptr, words);
+        else
+            snprintf(why, why_size, "%s: \"%.*s\" is not %s", s->key, shown, text.ptr,
+                     expected(s, words));
         return false;
     }
     if (number < s->min || number > most(s)) {

@@ -52,6 +52,11 @@ struct setting {
     const char *help; /* one sentence, for the reference page */
     const char *aws;  /* the fallback when the program stands in for the managed balancer
                          (profile = aws), as written in a file; NULL: the same. Not for a list */
+
+    /* SETTING_CHOICE, may be NULL: why this value is not among the choices, when people may
+     * well think it is, and which of them would do: a phrase to stand behind the value.
+     * False: nothing to say, the choices are listed. */
+    bool (*explain)(struct span value, char *why, size_t why_size);
 };
 
 /* Set every field to its fallback. A bad fallback is a bug, and says so. */

@@ -1,6 +1,8 @@
 /* tls_policy.c -- see tls_policy.h. */
 #include "net/tls_policy.h"
 
+#include <stdio.h>
+
 enum {
     RES = TLS_SUITES_FS_GCM,
     NORMAL = RES | TLS_SUITES_FS_CBC,
@@ -19,6 +21,7 @@ enum {
     ROW("TLS13-1-2-Ext2-2021-06", 2, 3, T13 | ALL, false)                                          \
     ROW("TLS13-1-1-2021-06", 1, 3, T13 | ALL, false)                                               \
     ROW("TLS13-1-0-2021-06", 0, 3, T13 | ALL, false)                                               \
+    ROW("TLS13-1-0-PQ-2025-09", 0, 3, T13 | ALL, true)                                             \
     ROW("TLS13-1-3-PQ-2025-09", 3, 3, T13, true)                                                   \
     ROW("TLS13-1-2-PQ-2025-09", 2, 3, T13 | NORMAL, true)                                          \
     ROW("TLS13-1-2-Res-PQ-2025-09", 2, 3, T13 | RES, true)                                         \
@@ -40,3 +43,53 @@ enum {
 
 const struct tls_policy tls_policies[] = { POLICIES(AS_POLICY) };
 const char *const tls_policy_names[] = { POLICIES(AS_NAME) NULL };
+
+/* --- what is not offered ------------------------------------------------------------- */
+
+static const char fips[] = "promises a FIPS-validated module, which mbedTLS is not";
+static const char old[] = "is a policy of other load balancers";
+
+/* The nearest takes no kind of cipher suite that the policy leaves out, but for the
+ * ChaCha20-Poly1305 of TLS 1.3. */
+static const struct {
+    const char *name, *why, *nearest;
+} not_offered[] = {
+    { "TLS13-1-3-FIPS-2023-04", fips, "TLS13-1-3-2021-06" },
+    { "TLS13-1-2-FIPS-2023-04", fips, "TLS13-1-2-2021-06" },
+    { "TLS13-1-2-Res-FIPS-2023-04", fips, "TLS13-1-2-Res-2021-06" },
+    { "TLS13-1-2-Ext0-FIPS-2023-04", fips, "TLS13-1-2-2021-06" },
+    { "TLS13-1-2-Ext1-FIPS-2023-04", fips, "TLS13-1-2-Ext1-2021-06" },
+    { "TLS13-1-2-Ext2-FIPS-2023-04", fips, "TLS13-1-2-Ext2-2021-06" },
+    { "TLS13-1-1-FIPS-2023-04", fips, "TLS13-1-1-2021-06" },
+    { "TLS13-1-0-FIPS-2023-04", fips, "TLS13-1-0-2021-06" },
+    { "TLS13-1-3-FIPS-PQ-2025-09", fips, "TLS13-1-3-PQ-2025-09" },
+    { "TLS13-1-2-FIPS-PQ-2025-09", fips, "TLS13-1-2-PQ-2025-09" },
+    { "TLS13-1-2-Res-FIPS-PQ-2025-09", fips, "TLS13-1-2-Res-PQ-2025-09" },
+    { "TLS13-1-2-Ext0-FIPS-PQ-2025-09", fips, "TLS13-1-2-PQ-2025-09" },
+    { "TLS13-1-2-Ext1-FIPS-PQ-2025-09", fips, "TLS13-1-2-Ext1-PQ-2025-09" },
+    { "TLS13-1-2-Ext2-FIPS-PQ-2025-09", fips, "TLS13-1-2-Ext2-PQ-2025-09" },
+    { "TLS13-1-0-FIPS-PQ-2025-09", fips, "TLS13-1-0-PQ-2025-09" },
+    { "TLS13-1-3-RFC9151-FIPS-2023-07", fips, "TLS13-1-3-2021-06" },
+    { "TLS13-1-2-RFC9151-FIPS-2023-07", fips, "TLS13-1-2-Res-2021-06" },
+    { "TLS13-1-2-Ext0-RFC9151-FIPS-2023-07", fips, "TLS13-1-2-Res-2021-06" },
+    { "TLS13-1-2-RFC9151-INTEROP1-FIPS-2023-07", fips, "TLS13-1-2-Res-2021-06" },
+    { "TLS13-1-2-RFC9151-INTEROP2-FIPS-2023-07", fips, "TLS13-1-2-Res-2021-06" },
+    { "TLS13-1-2-RFC9151-INTEROP3-FIPS-2023-07", fips, "TLS13-1-2-Res-2021-06" },
+    { "TLS13-1-2-RFC9151-INTEROP4-FIPS-2023-07", fips, "TLS13-1-2-Res-2021-06" },
+    { "2015-05", old, "2016-08" },
+    { "TLS-1-0-2015-04", old, "2016-08" },
+};
+
+bool tls_policy_explain(struct span name, char *why, size_t why_size)
+{
+    for (size_t i = 0; i < sizeof(not_offered) / sizeof(not_offered[0]); i++) {
+        char whole[64];
+        snprintf(whole, sizeof(whole), "ELBSecurityPolicy-%s", not_offered[i].name);
+        if (!span_equal_nocase(name, span_text(whole)))
+            continue;
+        snprintf(why, why_size, "%s; the nearest is ELBSecurityPolicy-%s", not_offered[i].why,
+                 not_offered[i].nearest);
+        return true;
+    }
+    return false;
+}

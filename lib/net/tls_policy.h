@@ -8,6 +8,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "base/span.h"
+
 /* Kinds of cipher suites, all with AES; "FS" is by ECDHE, "RSA" without forward secrecy. */
 enum tls_suites {
     TLS_SUITES_1_3 = 1 << 0,
@@ -29,6 +31,11 @@ struct tls_policy {
  * with NULL. */
 extern const struct tls_policy tls_policies[];
 extern const char *const tls_policy_names[];
+
+/* For a name that the managed balancer offers and we do not: why not, and the nearest of
+ * `tls_policy_names`, as a phrase behind the name ("promises ...; the nearest is ..."). False
+ * for every other name. */
+bool tls_policy_explain(struct span name, char *why, size_t why_size);
 
 /* What the policy has and this build of mbedTLS has not, as a phrase; "" when it has
  * all. False when nothing is left of the policy. */

@@ -3,6 +3,7 @@
 import re
 import ssl
 import subprocess
+import warnings
 
 import pytest
 
@@ -16,6 +17,25 @@ KINDS = ["ECDHE-RSA-AES128-GCM-SHA256", "ECDHE-RSA-AES256-SHA384", "ECDHE-RSA-AE
          "AES128-GCM-SHA256", "AES256-SHA"]
 VERSIONS = [ssl.TLSVersion.TLSv1, ssl.TLSVersion.TLSv1_1, ssl.TLSVersion.TLSv1_2,
             ssl.TLSVersion.TLSv1_3]
+
+# What the managed balancer offers, as its page lists it, without and with a validated module.
+OFFERED = """
+TLS13-1-3-2021-06 TLS13-1-3-PQ-2025-09 TLS13-1-2-2021-06 TLS13-1-2-PQ-2025-09
+TLS13-1-2-Res-2021-06 TLS13-1-2-Res-PQ-2025-09 TLS13-1-2-Ext2-2021-06 TLS13-1-2-Ext2-PQ-2025-09
+TLS13-1-2-Ext1-2021-06 TLS13-1-2-Ext1-PQ-2025-09 TLS13-1-1-2021-06 TLS13-1-0-2021-06
+TLS13-1-0-PQ-2025-09 TLS-1-2-Ext-2018-06 TLS-1-2-2017-01 TLS-1-1-2017-01 2016-08
+FS-1-2-Res-2020-10 FS-1-2-Res-2019-08 FS-1-2-2019-08 FS-1-1-2019-08 FS-2018-06""".split()
+VALIDATED = """
+TLS13-1-3-FIPS-2023-04 TLS13-1-3-FIPS-PQ-2025-09 TLS13-1-2-FIPS-2023-04
+TLS13-1-2-FIPS-PQ-2025-09 TLS13-1-2-Res-FIPS-2023-04 TLS13-1-2-Res-FIPS-PQ-2025-09
+TLS13-1-2-Ext2-FIPS-2023-04 TLS13-1-2-Ext2-FIPS-PQ-2025-09 TLS13-1-2-Ext1-FIPS-2023-04
+TLS13-1-2-Ext1-FIPS-PQ-2025-09 TLS13-1-2-Ext0-FIPS-2023-04 TLS13-1-2-Ext0-FIPS-PQ-2025-09
+TLS13-1-1-FIPS-2023-04 TLS13-1-0-FIPS-2023-04 TLS13-1-0-FIPS-PQ-2025-09
+TLS13-1-3-RFC9151-FIPS-2023-07 TLS13-1-2-RFC9151-FIPS-2023-07
+TLS13-1-2-Ext0-RFC9151-FIPS-2023-07 TLS13-1-2-RFC9151-INTEROP1-FIPS-2023-07
+TLS13-1-2-RFC9151-INTEROP2-FIPS-2023-07 TLS13-1-2-RFC9151-INTEROP3-FIPS-2023-07
+TLS13-1-2-RFC9151-INTEROP4-FIPS-2023-07""".split()
+OTHERS = ["2015-05", "TLS-1-0-2015-04"]  # of the network and the classic load balancer
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +58,10 @@ def meets(alb, name, minor, cipher):
     1.3 are the same everywhere."""
     context = ssl._create_unverified_context()
     context.set_ciphers(cipher + ":@SECLEVEL=0")
-    context.minimum_version = context.maximum_version = VERSIONS[minor]
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", r"ssl\.TLSVersion\.TLSv1(_1)? is deprecated",
+                                DeprecationWarning)
+        context.minimum_version = context.maximum_version = VERSIONS[minor]
     try:
         with context.wrap_socket(alb.connect(name)) as sock:
             assert minor == 3 or sock.cipher()[0] == cipher
@@ -60,9 +83,20 @@ def test_the_table_has_every_policy(tmp_path, pem):
     _, settings, _ = run("alb", "settings")
     row = next(r for r in settings.splitlines() if r.startswith("| `ssl_policy`"))
     names = set(re.findall(r"ELBSecurityPolicy-[\w-]+", row))
-    assert names == {row[0] for row in TABLE}
+    assert names == {row[0] for row in TABLE} == {f"ELBSecurityPolicy-{n}" for n in OFFERED}
     code, errors = check(tmp_path, pem, "ELBSecurityPolicy-2099-01")
     assert code == 1 and all(name in errors for name in names), errors
+
+
+@pytest.mark.parametrize("name", VALIDATED + OTHERS)
+def test_what_cannot_be_kept_is_refused_and_the_nearest_named(tmp_path, pem, name):
+    code, errors = check(tmp_path, pem, f"ELBSecurityPolicy-{name}")
+    assert code == 1 and errors.count("ssl_policy:") == 1
+    told = re.search(rf'alb\.ini:9: ssl_policy: "ELBSecurityPolicy-{name}" (.*); the nearest is '
+                     r"ELBSecurityPolicy-(\S+)\n", errors)
+    assert told and ("FIPS" in told[1]) == ("FIPS" in name), errors
+    assert told[2] in OFFERED and ("-PQ-" in told[2]) == ("-PQ-" in name)
+    assert told[2].startswith(re.match(r"TLS13-1-\d|", name)[0])  # the same lowest version
 
 
 def test_clients_can_use_what_the_table_says(start_alb, start_target, pem, tmp_path):

@@ -23,6 +23,12 @@ struct options {
 
 static const char *const modes[] = { "monitor", "defensive", "strictest", NULL };
 
+static bool explain_mode(struct span value, char *text, size_t size)
+{
+    snprintf(text, size, "is of old; say monitor");
+    return span_equal(value, SPAN("lax"));
+}
+
 #define FIELD(name) offsetof(struct options, name)
 static const struct setting table[] = {
     { "access_logs.enabled", SETTING_BOOL, FIELD(enabled), "false", 0, 0, NULL, APPLIES_RELOAD,
@@ -39,7 +45,7 @@ static const struct setting table[] = {
       "The largest message." },
     { "any", SETTING_COUNT, FIELD(any), "7", 0, 0, NULL, APPLIES_RELOAD, "Any number." },
     { "mode", SETTING_CHOICE, FIELD(mode), "defensive", 0, 0, modes, APPLIES_RELOAD, "How strict.",
-      .aws = "monitor" },
+      .aws = "monitor", .explain = explain_mode },
     { "name", SETTING_TEXT, FIELD(name), "", 0, 0, NULL, APPLIES_RELOAD, "A name." },
     { "allow", SETTING_LIST, FIELD(allow), NULL, 0, 0, NULL, APPLIES_RELOAD, "Who may connect." },
     { "port", SETTING_LIST, FIELD(ports), "80", 0, 0, NULL, APPLIES_RELOAD, "Ports." },
@@ -164,6 +170,7 @@ static void test_refusals(void **state)
         { "any", "", "any: \"\" is not a whole number" },
         { "any", "4294967296", "any: 4294967296 is outside 0..4294967295" },
         { "access_logs.enabled", "1", "access_logs.enabled: \"1\" is not yes or no" },
+        { "mode", "lax", "mode: \"lax\" is of old; say monitor" },
         { "mode", "strict", "mode: \"strict\" is not one of monitor, defensive, strictest" },
         { "intervall", "30s", "unknown setting \"intervall\"; did you mean \"interval\"?" },
         { "Worker", "1", "unknown setting \"Worker\"; did you mean \"workers\"?" },

@@ -73,8 +73,32 @@ static void test_policies(void **state)
         tls_policy_lacks(p, lacks, sizeof(lacks));
         assert_int_equal(strstr(lacks, "ML-KEM") != NULL, p->hybrid);
     }
-    assert_int_equal(n, 21);
+    assert_int_equal(n, 22);
     assert_true(tls_policy_lacks(&tls_policies[0], lacks, sizeof(lacks)));
+}
+
+static void test_policies_that_are_refused_name_the_nearest(void **state)
+{
+    static const char *const rows[][2] = {
+        { "TLS13-1-2-FIPS-2023-04", "TLS13-1-2-2021-06" },
+        { "TLS13-1-2-Ext0-FIPS-PQ-2025-09", "TLS13-1-2-PQ-2025-09" },
+        { "TLS13-1-2-RFC9151-INTEROP4-FIPS-2023-07", "TLS13-1-2-Res-2021-06" },
+        { "tls13-1-3-fips-2023-04", "TLS13-1-3-2021-06" },
+        { "2015-05", "2016-08" },
+        { "TLS13-1-2-2021-06", NULL },
+        { "TLS13-1-2-FIPS", NULL },
+        { "", NULL },
+    };
+    (void)state;
+
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        char name[80], want[128], why[256] = "";
+        snprintf(name, sizeof(name), "ELBSecurityPolicy-%s", rows[i][0]);
+        snprintf(want, sizeof(want), "; the nearest is ELBSecurityPolicy-%s", rows[i][1]);
+        assert_int_equal(tls_policy_explain(span_text(name), why, sizeof(why)), rows[i][1] != NULL);
+        if (rows[i][1] != NULL)
+            assert_string_equal(strstr(why, ";"), want);
+    }
 }
 
 static int setup(void **state)
@@ -99,6 +123,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_hosts),
         cmocka_unit_test(test_policies),
+        cmocka_unit_test(test_policies_that_are_refused_name_the_nearest),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }
