@@ -13,12 +13,16 @@
 #include "http/parse.h"
 #include "net/addr.h"
 
+#include "alb/status.h"
+
 enum {
     TIMEOUT_S = 30,
     READ_BYTES = 16 * 1024,
     ANSWER_MAX = 8 * 1024 * 1024 + HTTP_RESPONSE_HEAD_MAX + READ_BYTES,
     REQUEST_MAX = 16 * 1024,
 };
+
+typedef void command_printer(const json_t *body, FILE *to);
 
 /* -1 with errno. */
 static int dial(const char *path)
@@ -91,14 +95,19 @@ static void print_texts(const json_t *list, FILE *to)
     json_array_foreach(list, i, text) fprintf(to, "%s\n", json_string_value(text));
 }
 
-/* A command's outcome has "ok"; anything else is shown as it is. */
-static int print_json(const json_t *body)
+static void dump(const json_t *body, FILE *to)
+{
+    json_dumpf(body, to, JSON_INDENT(2));
+    fputc('\n', to);
+}
+
+/* A command's outcome has "ok"; anything else is what was asked for. */
+static int print_json(const json_t *body, command_printer *print)
 {
     const json_t *ok = json_object_get(body, "ok");
 
     if (ok == NULL) {
-        json_dumpf(body, stdout, JSON_INDENT(2));
-        puts("");
+        print(body, stdout);
         return 0;
     }
     print_texts(json_object_get(body, "errors"), stderr);
@@ -125,7 +134,7 @@ static bool read_body(struct span answer, int *status, struct span *body)
     return ok;
 }
 
-static int print_answer(const char *socket_path, struct span answer)
+static int print_answer(const char *socket_path, struct span answer, command_printer *print)
 {
     struct span body;
     int status;
@@ -137,14 +146,15 @@ static int print_answer(const char *socket_path, struct span answer)
     json_t *json = json_loadb(body.ptr, body.len, 0, NULL);
     int code = 1;
     if (json != NULL)
-        code = print_json(json);
+        code = print_json(json, print);
     else
         fprintf(stderr, "%d: %.*s", status, SPAN_ARGS(body));
     json_decref(json);
     return code;
 }
 
-int command_run(const char *socket_path, const char *method, const char *path, const char *body)
+static int run(const char *socket_path, const char *method, const char *path, const char *body,
+               command_printer *print)
 {
     const int fd = dial(socket_path);
     struct buf answer;
@@ -157,13 +167,23 @@ int command_run(const char *socket_path, const char *method, const char *path, c
     }
     buf_init(&answer, ANSWER_MAX);
     if (ask(fd, method, path, body) && take_answer(fd, &answer))
-        code = print_answer(socket_path, buf_data(&answer));
+        code = print_answer(socket_path, buf_data(&answer), print);
     else
         fprintf(stderr, "%s: no whole answer: %s\n", socket_path,
                 errno == EAGAIN ? "nothing came for 30 seconds" : strerror(errno));
     buf_done(&answer);
     close(fd);
     return code;
+}
+
+int command_run(const char *socket_path, const char *method, const char *path, const char *body)
+{
+    return run(socket_path, method, path, body, dump);
+}
+
+int command_status(const char *socket_path, bool as_json)
+{
+    return run(socket_path, "GET", "/status", "", as_json ? dump : status_print);
 }
 
 int command_register(const char *socket_path, const char *path, const struct command_target *t)

@@ -26,6 +26,7 @@ struct arguments {
     const char *ready_file; /* --ready-file F */
     const char *socket;     /* --socket PATH */
     const char *profile;    /* --profile aws */
+    bool is_json;           /* --json */
     int argc;               /* all of it, for `quick` and `explain` */
     char **argv;
 };
@@ -98,7 +99,7 @@ static int reload(const struct arguments *a)
 
 static int status(const struct arguments *a)
 {
-    return command_run(a->socket, "GET", "/status", "");
+    return command_status(a->socket, a->is_json);
 }
 
 static int register_target(const struct arguments *a)
@@ -150,8 +151,8 @@ static const struct {
       "In front of a server of yours, on this machine only. Prints the file that it makes." },
     { "reload", reload, 0, "[--socket PATH]",
       "Read the file again. Nothing changes if it is bad." },
-    { "status", status, 0, "[--socket PATH]",
-      "Listeners, target groups and their targets' health." },
+    { "status", status, 0, "[--json] [--socket PATH]",
+      "Listeners, target groups and their targets' health: as tables, or as JSON." },
     { "register", register_target, 3, "GROUP ADDRESS[:PORT] [weight=N] [--socket PATH]",
       "A target comes, or gets another weight. Kept over a restart by the state_file setting." },
     { "deregister", deregister_target, 2, "GROUP ADDRESS[:PORT] [--socket PATH]",
@@ -174,8 +175,8 @@ static int help(const struct arguments *a)
     return 0;
 }
 
-/* False when an option is unknown or has no value. */
-static bool read_arguments(int argc, char **argv, struct arguments *a)
+/* How many words the option has; 0 when it is unknown or has no value. */
+static int read_option(int argc, char **argv, struct arguments *a)
 {
     const struct {
         const char *name;
@@ -184,20 +185,30 @@ static bool read_arguments(int argc, char **argv, struct arguments *a)
                     { "--socket", &a->socket },
                     { "--profile", &a->profile } };
 
-    for (int i = 0; i < argc; i++) {
-        bool known = argv[i][0] != '-' && a->count < WORDS_MAX;
-        if (known)
-            a->words[a->count++] = argv[i];
-        for (size_t o = 0; !known && o < sizeof(options) / sizeof(options[0]) && i + 1 < argc;
-             o++) {
-            if (strcmp(argv[i], options[o].name) == 0) {
-                *options[o].value = argv[++i];
-                known = true;
-                break;
-            }
+    if (strcmp(argv[0], "--json") == 0) {
+        a->is_json = true;
+        return 1;
+    }
+    for (size_t o = 0; o < sizeof(options) / sizeof(options[0]); o++) {
+        if (argc > 1 && strcmp(argv[0], options[o].name) == 0) {
+            *options[o].value = argv[1];
+            return 2;
         }
-        if (!known)
+    }
+    return 0;
+}
+
+/* False when one is not understood. */
+static bool read_arguments(int argc, char **argv, struct arguments *a)
+{
+    for (int i = 0; i < argc;) {
+        const bool is_word = argv[i][0] != '-' && a->count < WORDS_MAX;
+        const int used = is_word ? 1 : read_option(argc - i, argv + i, a);
+        if (is_word)
+            a->words[a->count++] = argv[i];
+        if (used == 0)
             return false;
+        i += used;
     }
     a->file = a->words[0];
     return true;

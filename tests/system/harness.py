@@ -196,7 +196,7 @@ class Alb(Process):
         assert code == 0, text
 
     def status(self):
-        code, text = self.command("status")
+        code, text = self.command("status", "--json")
         assert code == 0, text
         return json.loads(text)
 

@@ -1,0 +1,188 @@
+/* status.c -- see status.h. */
+#include "alb/status.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+enum { COLUMNS_MAX = 7, CELL_MAX = 320 };
+
+static const char *text_of(const json_t *object, const char *key)
+{
+    const char *text = json_string_value(json_object_get(object, key));
+
+    return text != NULL ? text : "";
+}
+
+static json_int_t number_of(const json_t *object, const char *key)
+{
+    return json_integer_value(json_object_get(object, key));
+}
+
+/* --- tables ------------------------------------------------------------------------- */
+
+/* Rows are arrays of texts; so is the first of them, the heads. */
+static json_t *table_new(const char *const *heads)
+{
+    json_t *table = json_array(), *row = json_array();
+
+    for (; *heads != NULL; heads++)
+        json_array_append_new(row, json_string(*heads));
+    json_array_append_new(table, row);
+    return table;
+}
+
+static void measure(const json_t *table, int widths[COLUMNS_MAX])
+{
+    size_t r, c;
+    const json_t *row, *cell;
+
+    json_array_foreach(table, r, row) json_array_foreach(row, c, cell)
+    {
+        const int len = (int)json_string_length(cell);
+        if (len > widths[c])
+            widths[c] = len;
+    }
+}
+
+/* What a target says of itself (the subject of a certificate) must not steer a terminal. */
+static void print_cell(const char *text, FILE *to)
+{
+    for (; *text != '\0'; text++)
+        fputc((unsigned char)*text < ' ' || *text == 127 ? '?' : *text, to);
+}
+
+/* The last cell that is not empty ends its line. */
+static void print_row(const json_t *row, const int widths[COLUMNS_MAX], FILE *to)
+{
+    int gap = 0;
+
+    for (size_t c = 0; c < json_array_size(row); c++) {
+        const json_t *cell = json_array_get(row, c);
+        const int len = (int)json_string_length(cell);
+        if (len > 0) {
+            fprintf(to, "%*s", gap, "");
+            print_cell(json_string_value(cell), to);
+            gap = -len;
+        }
+        gap += widths[c] + 2;
+    }
+    fputc('\n', to);
+}
+
+/* Frees it. One without rows is not shown. */
+static void table_print(json_t *table, FILE *to)
+{
+    int widths[COLUMNS_MAX] = { 0 };
+    size_t r;
+    const json_t *row;
+
+    if (json_array_size(table) > 1) {
+        measure(table, widths);
+        fputc('\n', to);
+        json_array_foreach(table, r, row) print_row(row, widths, to);
+    }
+    json_decref(table);
+}
+
+/* --- what is in them ------------------------------------------------------------------ */
+
+static void print_listeners(const json_t *status, FILE *to)
+{
+    static const char *const heads[] = { "LISTENER", "PROTOCOL", "ADDRESS", NULL };
+    json_t *table = table_new(heads);
+    size_t i;
+    const json_t *l;
+
+    json_array_foreach(json_object_get(status, "listeners"), i, l)
+        json_array_append_new(table, json_pack("[s,s,s]", text_of(l, "name"),
+                                               text_of(l, "protocol"), text_of(l, "bind")));
+    table_print(table, to);
+}
+
+/* "Target.Timeout: Request timed out"; of a healthy one that it is an anomaly, if it is. */
+static const char *why(const json_t *target, char out[CELL_MAX])
+{
+    const json_t *anomaly = json_object_get(target, "AnomalyDetection");
+    const char *reason = text_of(target, "reason");
+
+    if (reason[0] != '\0')
+        snprintf(out, CELL_MAX, "%s: %s", reason, text_of(target, "description"));
+    else
+        snprintf(out, CELL_MAX, "%s%s",
+                 strcmp(text_of(anomaly, "Result"), "anomalous") == 0 ? "anomalous" : "",
+                 strcmp(text_of(anomaly, "MitigationInEffect"), "yes") == 0 ? ", mitigated" : "");
+    return strncmp(out, ", ", 2) == 0 ? out + 2 : out;
+}
+
+static void add_target(json_t *table, const char *group, const json_t *target)
+{
+    char weight[24], open[24], reason[CELL_MAX];
+
+    snprintf(weight, sizeof(weight), "%" JSON_INTEGER_FORMAT, number_of(target, "weight"));
+    snprintf(open, sizeof(open), "%" JSON_INTEGER_FORMAT, number_of(target, "outstanding"));
+    json_array_append_new(table, json_pack("[s,s,s,s,s,s,s]", group, text_of(target, "target"),
+                                           text_of(target, "state"), weight, open,
+                                           text_of(target, "origin"), why(target, reason)));
+}
+
+static void print_targets(const json_t *status, FILE *to)
+{
+    static const char *const heads[] = { "GROUP", "TARGET", "STATE",  "WEIGHT",
+                                         "OPEN",  "ORIGIN", "REASON", NULL };
+    json_t *table = table_new(heads);
+    size_t i, j;
+    const json_t *group, *target;
+
+    json_array_foreach(json_object_get(status, "target_groups"), i, group)
+    {
+        const json_t *targets = json_object_get(group, "targets");
+        if (json_array_size(targets) == 0)
+            json_array_append_new(table, json_pack("[s,s]", text_of(group, "name"), "(none)"));
+        json_array_foreach(targets, j, target) add_target(table, text_of(group, "name"), target);
+    }
+    table_print(table, to);
+}
+
+static void print_failing_open(const json_t *status, FILE *to)
+{
+    size_t i;
+    const json_t *group;
+
+    json_array_foreach(json_object_get(status, "target_groups"), i, group)
+    {
+        if (json_is_true(json_object_get(group, "fails_open")))
+            fprintf(to,
+                    "\n%s fails open: too few of its targets are healthy, so that all get "
+                    "requests\n",
+                    text_of(group, "name"));
+    }
+}
+
+static void print_uptime(json_int_t s, FILE *to)
+{
+    const long long all = s;
+
+    if (all >= 86400)
+        fprintf(to, "%lldd ", all / 86400);
+    if (all >= 3600)
+        fprintf(to, "%lldh ", all / 3600 % 24);
+    if (all >= 60)
+        fprintf(to, "%lldm ", all / 60 % 60);
+    fprintf(to, "%llds", all % 60);
+}
+
+void status_print(const json_t *status, FILE *to)
+{
+    fprintf(to, "alb %s  %s for ", text_of(status, "version"), text_of(status, "state"));
+    print_uptime(number_of(status, "uptime_s"), to);
+    fprintf(to,
+            "  pid %" JSON_INTEGER_FORMAT "  workers %" JSON_INTEGER_FORMAT
+            "  connections %" JSON_INTEGER_FORMAT "  reloads %" JSON_INTEGER_FORMAT "\n",
+            number_of(status, "pid"), number_of(status, "workers"),
+            number_of(status, "connections"), number_of(status, "reloads"));
+    print_cell(text_of(status, "config"), to);
+    fputc('\n', to);
+    print_listeners(status, to);
+    print_targets(status, to);
+    print_failing_open(status, to);
+}
