@@ -36,6 +36,8 @@ static void dial_free(struct dial *d)
 
 /* --- lines ------------------------------------------------------------------------ */
 
+/* Once it is posted, another thread has it: it may stand in a line there, or be freed.
+ * One whose inbox is full keeps its place, and does not hold up those for others. */
 static void on_retry(struct ev_loop *loop, ev_timer *timer, int revents)
 {
     struct dial_line *line = timer->data;
@@ -43,11 +45,12 @@ static void on_retry(struct ev_loop *loop, ev_timer *timer, int revents)
 
     list_each_safe (at, after, &line->waiting) {
         struct dial *d = list_entry(at, struct dial, link);
-        if (!line->post(d))
-            return;
         list_remove(&d->link);
+        if (!line->post(d))
+            list_insert_before(after, &d->link);
     }
-    ev_timer_stop(loop, timer);
+    if (list_is_empty(&line->waiting))
+        ev_timer_stop(loop, timer);
 }
 
 static void send_off(struct dial_line *line, struct ev_loop *loop, struct dial *d)

@@ -259,6 +259,52 @@ def test_a_name_in_two_groups_is_asked_for_once(start_alb, dns, hosts):
     wait_until(lambda: both() == [at(hosts, 2, 3)] * 2, "the answer in both")
 
 
+def test_two_names_of_one_address_in_a_group(start_alb, dns, hosts):
+    """One target, of the first name that has it; it goes when no name has it any more."""
+    two = "two.example.test"
+    dns.set(NAME, ["127.0.0.1", "127.0.0.2"])
+    dns.set(two, ["127.0.0.2", "127.0.0.3"])
+    alb = start_alb(dns_config(dns, hosts, weight="weight=5",
+                               group=f"target = dns:{two}:{hosts} weight=9\n{QUICK}"))
+
+    def of():
+        rows = alb.status()["target_groups"][0]["targets"]
+        return {t["target"]: (t["origin"], t["weight"]) for t in rows if t["state"] != "draining"}
+    first, second = (f"dns:{NAME}:{hosts}", 5), (f"dns:{two}:{hosts}", 9)
+    one, shared, three = (f"127.0.0.{n}:{hosts}" for n in (1, 2, 3))
+    wait_until(lambda: of() == {one: first, shared: first, three: second}, "both answers")
+    with clients(alb):
+        dns.set(NAME, ["127.0.0.1"])
+        wait_until(lambda: of() == {one: first, shared: second, three: second}, "it to change hands")
+        dns.set(two, ["127.0.0.3"])
+        wait_until(lambda: of() == {one: first, three: second}, "it to go")
+        dns.set(NAME, ["127.0.0.1", "127.0.0.2"])
+        wait_until(lambda: of().get(shared) == first, "it to come back")
+
+
+def test_two_names_of_one_address_in_two_groups(start_alb, dns, hosts):
+    """Two targets: each has its own health, counters and end."""
+    two, one = "two.example.test", f"127.0.0.1:{hosts}"
+    checked = ("health_check.interval_seconds = 100ms\nhealth_check.timeout_seconds = 100ms\n"
+               "health_check.matcher = 204\nderegistration_delay.timeout_seconds = 60\n")
+    other = (f"[target_group other]\ntarget = dns:{two}:{hosts}\n{checked}[rule other]\n"
+             "listener = http\npriority = 1\npath-pattern = /other\naction = forward other\n")
+    for name in (NAME, two):
+        dns.set(name, ["127.0.0.1"])
+    alb = start_alb(dns_config(dns, hosts, more=other))
+
+    def of():
+        return [{t["target"]: t["state"] for t in g["targets"]}
+                for g in alb.status()["target_groups"]]
+    wait_until(lambda: of() == [{one: "unavailable"}, {one: "unhealthy"}], "the checks")
+    assert alb.get("/")[0] == alb.get("/other")[0] == 200  # the second fails open
+    assert alb.metric(f'alb_target_requests_total{{target_group="app",target="{one}"}}') == 1
+    dns.set(two, ["127.0.0.2"])
+    wait_until(lambda: of()[1].get(one) == "draining", "it to leave the second group")
+    assert of()[0] == {one: "unavailable"}
+    assert answers(alb) == {"1"}
+
+
 def test_an_address_that_is_registered_too(start_alb, dns, hosts):
     dns.set(NAME, ["127.0.0.1"])
     alb = start_alb(dns_config(dns, hosts))
