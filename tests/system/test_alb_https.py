@@ -123,6 +123,32 @@ def test_sessions_are_resumed_and_the_log_says_so(start_alb, start_target, versi
 
 
 @each_version
+def test_many_shake_hands_at_a_time(start_alb, start_target, version):
+    """On all handshake threads and both workers, whole handshakes beside resumed ones."""
+    context = speak(trusting_context(), version)
+    config = forward_config(start_target(), more=LISTENER)
+    alb = start_alb(config.replace("workers = 1", "workers = 2"))
+    resumed = []
+
+    def client():
+        session = None
+        for at in range(10):
+            with connect_tls(alb, session, context=context) as sock:
+                sock.sendall(request(path=f"/{at}"))
+                assert read_response(sock).body == b"ok"
+                resumed.append(sock.session_reused)
+                session = None if at % 3 == 2 else sock.session
+    threads = [threading.Thread(target=client) for _ in range(12)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(resumed) == 120 and resumed.count(True) == 72
+    assert alb.metric("alb_tls_handshakes_total") == 120
+    assert alb.metric("alb_tls_handshake_errors_total") == 0
+
+
+@each_version
 def test_alpn_is_http_1_1_or_none(start_alb, start_target, version):
     if version == ssl.TLSVersion.TLSv1_3:
         need_1_3()

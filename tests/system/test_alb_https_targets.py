@@ -101,6 +101,26 @@ def test_any_certificate_will_do_unless_it_is_verified(start_alb, start_tls_targ
         assert alb.get(f"/{kind}")[0] == 200, kind
 
 
+@each_version
+def test_a_target_that_would_like_a_certificate_gets_none(start_alb, start_tls_target, version,
+                                                          certificates):
+    if version == ssl.TLSVersion.TLSv1_3:
+        need_1_3()
+    target = start_tls_target(minimum_version=version, maximum_version=version)
+    target.context.load_verify_locations(certificates.authority)
+    target.context.verify_mode = ssl.CERT_OPTIONAL
+    alb = start_alb(groups_config({"app": [target]}))
+
+    assert alb.get("/app")[0] == 200 and len(target.versions) == 1
+    target.context.verify_mode = ssl.CERT_REQUIRED
+    alb.configure(groups_config({"app": [target]}, more={"app": verify(certificates)}))
+    alb.reload()  # another connection
+    assert alb.get("/app/x")[0] == 502
+    # It hangs up on our request, or on the rest of our handshake: that may overtake its alert.
+    late = 'end="target ' if version == ssl.TLSVersion.TLSv1_3 else 'end="the target re'
+    assert late in alb.access_row("/app/x")
+
+
 REFUSED = {
     "other_name": "the target's certificate is for another name",
     "expired": "the target's certificate has expired",

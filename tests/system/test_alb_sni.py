@@ -6,7 +6,7 @@ import subprocess
 import pytest
 
 from harness import forward_config, read_response, request, run, wait_until
-from tls_versions import each_version, speak
+from tls_versions import each_version, need_1_3, speak
 
 # File: subjectAltName ("" has only a CN), key, days it holds.
 CERTIFICATES = {
@@ -107,6 +107,24 @@ def test_the_certificate_is_chosen_by_name_and_key(start_alb, start_target, fold
         shown[i] = folder / (f"{want}.crt" if want == "wild" else f"{want}.pem")
     for i, file in shown.items():
         assert f'"{file}"' in alb.access_row(f"/{i} ")
+
+
+# In 1.3 the client says by its signature algorithms which keys it can use.
+SIGNED = [("ecdsa_secp256r1_sha256", "both_ec"), ("rsa_pss_rsae_sha256", "both_rsa"),
+          ("ecdsa_secp384r1_sha384:rsa_pss_rsae_sha384", "both_rsa")]
+
+
+def test_in_1_3_the_certificate_is_one_that_the_client_can_verify(start_alb, start_target, folder):
+    need_1_3()
+    alb = start_alb(forward_config(start_target(),
+                                   more=listener(folder, ["both_rsa", "both_ec"])))
+
+    for algorithms, want in SIGNED:
+        shown = subprocess.run(["openssl", "s_client", "-connect", f"127.0.0.1:{alb.port('https')}",
+                                "-servername", "both.example", "-tls1_3", "-sigalgs", algorithms],
+                               stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=20)
+        pem = (folder / f"{want}.crt").read_text()
+        assert pem[pem.index("-----BEGIN C"):].strip() in shown.stdout, (algorithms, shown.stdout)
 
 
 @each_version
