@@ -2,9 +2,9 @@
  * anomaly.h -- which targets fail more than their peers, and how much less they get.
  *
  * Pure: numbers in, verdicts out. Counted are the requests of the last ANOMALY_SLOTS looks and
- * their errors (5XX and connections that could not be made). A target is anomalous when its part
- * of errors is beyond chance above that of all others together. While mitigation is on, each look
- * halves the share of an anomalous target down to a sixteenth, and gives one that is not a
+ * their errors (5XX, connections and TLS handshakes that failed). A target is anomalous when its
+ * part of errors is beyond chance above that of all others together. While mitigation is on, each
+ * look halves the share of an anomalous target down to a sixteenth, and gives one that is not a
  * sixteenth back.
  */
 #ifndef ALB_ANOMALY_H

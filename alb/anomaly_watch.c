@@ -20,7 +20,7 @@ static void look_at(struct target *t)
     const struct target_counters *n = &t->counters;
 
     anomaly_look(&t->window, total(&n->requests),
-                 total(&n->code_5xx) + total(&n->connection_errors));
+                 total(&n->code_5xx) + total(&n->connection_errors) + total(&n->tls_errors));
 }
 
 static void judge(const struct group *g, struct target *t, bool is_outlier)

@@ -261,9 +261,9 @@ const struct setting group_settings[] = {
       "its weight); or by chance. Each goes by the targets' weights." },
     { "load_balancing.algorithm.anomaly_mitigation", SETTING_BOOL, FIELD(anomaly_mitigation), "off",
       0, 0, NULL, APPLIES_RELOAD,
-      "Send less to a target that fails more than its peers (5XX, connections that could not be "
-      "made, over 10 seconds), down to a sixteenth of its share. Only with weighted_random; needs "
-      "3 healthy targets." },
+      "Send less to a target that fails more than its peers (5XX, failed connections and TLS "
+      "handshakes, over 10 seconds), down to a sixteenth of its share. Only with weighted_random; "
+      "needs 3 healthy targets." },
     { "slow_start.duration_seconds", SETTING_DURATION, FIELD(slow_start_ms), "0", 0, 15 * MINUTE,
       NULL, APPLIES_RELOAD,
       "A target that becomes healthy beside others gets its full share only after this long, "
