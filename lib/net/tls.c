@@ -89,6 +89,12 @@ void tls_conf_client(mbedtls_ssl_config *conf)
 #endif
 }
 
+bool tls_may_resume(const mbedtls_ssl_session *session)
+{
+    return session->MBEDTLS_PRIVATE(tls_version) != MBEDTLS_SSL_VERSION_TLS1_3 ||
+           session->MBEDTLS_PRIVATE(ticket_len) > 0;
+}
+
 bool tls_code_is_ticket(int code)
 {
     return code == MBEDTLS_ERR_SSL_RECEIVED_NEW_SESSION_TICKET;
@@ -134,6 +140,12 @@ static void set_versions_and_groups(mbedtls_ssl_config *conf, const struct tls_p
 void tls_conf_client(mbedtls_ssl_config *conf)
 {
     mbedtls_ssl_conf_min_version(conf, MBEDTLS_SSL_MAJOR_VERSION_3, MBEDTLS_SSL_MINOR_VERSION_3);
+}
+
+bool tls_may_resume(const mbedtls_ssl_session *session)
+{
+    (void)session;
+    return true;
 }
 
 bool tls_code_is_ticket(int code)

@@ -248,7 +248,7 @@ void tls_client_keep(struct tls_client_side *side, const mbedtls_ssl_context *ss
     mbedtls_ssl_session session;
 
     mbedtls_ssl_session_init(&session);
-    if (mbedtls_ssl_get_session(ssl, &session) != 0) { /* 1.3, before a ticket came */
+    if (mbedtls_ssl_get_session(ssl, &session) != 0 || !tls_may_resume(&session)) {
         mbedtls_ssl_session_free(&session);
         return;
     }
