@@ -7,6 +7,7 @@
 
 #include <pthread.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -142,6 +143,56 @@ static void test_tickets_outlive_their_key_but_not_a_day(void **state)
     later_s = 0;
 }
 
+/* A ticket begins with the name of its key; mbedTLS has no function for that. */
+#ifndef MBEDTLS_PRIVATE
+#define MBEDTLS_PRIVATE(member) member
+#endif
+
+struct made {
+    mbedtls_ssl_session session;
+    unsigned char key[4];
+};
+
+static void make_ticket(struct tls_server *t, int hour, struct made *made)
+{
+    later_s = hour * 3600;
+    mbedtls_ssl_session_init(&made->session);
+    assert_false(connect_and_resume(t, &made->session, false));
+    assert_true(made->session.MBEDTLS_PRIVATE(ticket_len) > sizeof(made->key));
+    memcpy(made->key, made->session.MBEDTLS_PRIVATE(ticket), sizeof(made->key));
+}
+
+static bool is_same_key(const struct made *a, const struct made *b)
+{
+    return memcmp(a->key, b->key, sizeof(a->key)) == 0;
+}
+
+/* A key makes tickets for a day and is known for one more. */
+static void test_a_ticket_of_the_key_before_resumes_but_not_of_two_before(void **state)
+{
+    tls_peer_speak(*state);
+    static const int hours[] = { 0, 23, 25, 48, 50, 73 }; /* of the keys 0, 0, 1, 1, 2, 2 */
+    struct made made[6];
+
+    later_s = 0;
+    struct tls_server *t = one_cert_server(file);
+    for (size_t i = 0; i < 6; i++) {
+        make_ticket(t, hours[i], &made[i]);
+        if (i > 0)
+            assert_int_equal(is_same_key(&made[i - 1], &made[i]), i % 2 == 1);
+        if (i == 2)
+            assert_true(connect_and_resume(t, &made[1].session, true)); /* of the key before */
+        if (i != 4)
+            continue;
+        assert_true(connect_and_resume(t, &made[3].session, true));
+        assert_false(connect_and_resume(t, &made[0].session, true)); /* of two before */
+    }
+    for (size_t i = 0; i < 6; i++)
+        mbedtls_ssl_session_free(&made[i].session);
+    tls_server_unref(&t);
+    later_s = 0;
+}
+
 static void *handshake_some(void *arg)
 {
     mbedtls_ssl_session session;
@@ -195,6 +246,7 @@ int main(void)
         { "test_no_resumption_without_forward_secrecy TLS 1.3",
           test_no_resumption_without_forward_secrecy, NULL, NULL, "3" },
         TLS_BOTH(test_tickets_outlive_their_key_but_not_a_day),
+        TLS_BOTH(test_a_ticket_of_the_key_before_resumes_but_not_of_two_before),
         TLS_BOTH(test_threads_share_a_server),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
