@@ -14,7 +14,7 @@
 
 #include "base/ip.h"
 
-struct client_cert_text;
+struct tls_peer_cert;
 struct http_message;
 struct route;
 struct target;
@@ -34,8 +34,8 @@ struct access_client {
     const char *cipher, *protocol, *sni; /* NULL or "" without TLS; live as long as it does */
     const char *chosen_cert; /* its file as configured; NULL or "" as those; of a resumed one too */
     bool resumed;
-    const struct client_cert_text *certificate; /* NULL without one; lives as long (headers.h) */
-    uint64_t conn_id[2];                        /* conn_trace_id */
+    const struct tls_peer_cert *certificate; /* NULL without one; lives as long */
+    uint64_t conn_id[2];                     /* conn_trace_id */
 
     /* What every row of the connection has, written for the first: the peer with its
      * port, conn_trace_id, the address of ours. Empty before. */

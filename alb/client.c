@@ -344,6 +344,7 @@ static void learn_facts(struct client *c, const struct handshake_result *from)
     f->sni = tls_session_sni(from->tls);
     f->resumed = tls_session_resumed(from->tls);
     f->chosen_cert = tls_session_certificate(from->tls);
+    f->certificate = tls_session_peer_cert(from->tls);
 }
 
 void client_start(struct worker *w, struct listener *listener, const struct handshake_result *from)

@@ -43,6 +43,9 @@ void config_groups(struct config *config, struct problems *problems);
 void config_groups_used(struct config *config);
 
 void config_listeners(struct config *config, struct problems *problems);
+/* HTTPS: the listener's certificates, its policy, and whose certificates it takes. */
+void config_listener_tls(const struct config *config, struct listener_config *l,
+                         struct problems *problems);
 void config_headers(struct listener_config *listener, struct problems *problems);
 void config_rules(struct config *config, struct rule_draft *drafts, size_t count,
                   struct problems *problems);

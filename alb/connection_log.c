@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "net/handshake.h"
+#include "net/tls_peer_cert.h"
 
 #include "alb/balancer.h"
 #include "alb/config.h"
@@ -24,6 +25,8 @@ struct field {
 };
 
 enum { FIELDS = 15 };
+
+static const struct tls_peer_cert no_cert;
 
 /* The texts of the fields that are not texts already. */
 struct texts {
@@ -108,13 +111,25 @@ static void put_fields(struct log_buffer *b, const struct config *config,
         put_alb(b, fields, bound);
 }
 
+/* Of a plain connection there is none; a plain request on a TLS port is one more handshake
+ * that failed. */
+static const char *verify_status(const struct handshake_result *r)
+{
+    if (r->seen != NULL)
+        return tls_session_verify_status(r->seen);
+    return r->why == NULL ? NULL : "Failed:UnmappedConnectionError";
+}
+
 void connection_log_row(struct log_buffer *b, const struct config *config,
                         const struct listener *listener, const struct handshake_result *r)
 {
+    const struct tls_peer_cert *cert = r->seen == NULL ? NULL : tls_session_peer_cert(r->seen);
     struct texts t;
 
     if (!config->alb.connection_logs)
         return;
+    if (cert == NULL)
+        cert = &no_cert;
     write_texts(&t, listener, r);
     const struct field fields[FIELDS] = {
         { "timestamp", WORD, t.time },
@@ -124,10 +139,10 @@ void connection_log_row(struct log_buffer *b, const struct config *config,
         { "tls_protocol", WORD, r->tls == NULL ? NULL : tls_session_version(r->tls) },
         { "tls_cipher", WORD, r->tls == NULL ? NULL : tls_session_cipher(r->tls) },
         { "tls_handshake_latency", NUMBER, t.latency },
-        { "leaf_client_cert_subject", QUOTED, NULL },
-        { "leaf_client_cert_validity", WORD, NULL },
-        { "leaf_client_cert_serial_number", WORD, NULL },
-        { "tls_verify_status", WORD, NULL },
+        { "leaf_client_cert_subject", QUOTED, cert->text[TLS_CERT_SUBJECT] },
+        { "leaf_client_cert_validity", WORD, cert->text[TLS_CERT_VALIDITY] },
+        { "leaf_client_cert_serial_number", WORD, cert->text[TLS_CERT_SERIAL_NUMBER] },
+        { "tls_verify_status", WORD, verify_status(r) },
         { "conn_trace_id", WORD, t.id },
         { "tls_keyexchange", WORD, r->tls == NULL ? NULL : tls_session_group(r->tls) },
         { "elb", WORD, config->alb.name },

@@ -6,6 +6,7 @@
 #include "base/mem.h"
 #include "http/second.h"
 #include "net/tls_client.h"
+#include "net/tls_peer_cert.h"
 
 #include "alb/access_log.h"
 #include "alb/balance.h"
@@ -133,7 +134,7 @@ struct exchange *exchange_start(struct worker *w, const struct exchange_client *
 
     *x = (struct exchange){ .worker = w, .client = *client };
     x->idle_ms = w->config->alb.idle_timeout_ms;
-    buf_init(&x->replay, HTTP_HEAD_MAX * 2);
+    buf_init(&x->replay, HTTP_HEAD_MAX * 2 + TLS_CERT_HEAD_MAX);
     headers_trace_id(m, loop_wall_us(&w->loop) / 1000000, trace);
     x->entry = access_entry_new(w, client->facts, m, route, trace);
     if (x->entry != NULL) {

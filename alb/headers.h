@@ -19,22 +19,6 @@
 struct access_client;
 struct listener_headers;
 
-/* What targets are told of a client's certificate: the X-Amzn-Mtls-Clientcert
- * headers. Each is a C string that may stand in a field, or NULL when it is not
- * told. */
-enum client_cert_part {
-    CLIENT_CERT_CHAIN, /* X-Amzn-Mtls-Clientcert: passthrough */
-    CLIENT_CERT_SERIAL_NUMBER,
-    CLIENT_CERT_ISSUER,
-    CLIENT_CERT_SUBJECT,
-    CLIENT_CERT_VALIDITY,
-    CLIENT_CERT_LEAF,
-    CLIENT_CERT_PARTS,
-};
-struct client_cert_text {
-    const char *part[CLIENT_CERT_PARTS];
-};
-
 /* As targets and clients see them when a listener does not say otherwise. */
 struct span headers_request_name(enum request_header which);
 struct span headers_response_name(enum response_header which);

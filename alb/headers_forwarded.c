@@ -1,5 +1,6 @@
 /* headers_forwarded.c -- what a target is told of the client's hop; see headers.h. */
 #include "http/canonical.h"
+#include "net/tls_peer_cert.h"
 
 #include "alb/access_log.h"
 #include "alb/config.h"
@@ -140,7 +141,7 @@ static const struct span request_names[REQUEST_HEADERS] = {
     [REQUEST_CLIENT_CERT_LEAF] = SPAN_INIT("X-Amzn-Mtls-Clientcert-Leaf"),
 };
 
-_Static_assert((int)REQUEST_HEADERS - (int)REQUEST_CLIENT_CERT == (int)CLIENT_CERT_PARTS,
+_Static_assert((int)REQUEST_HEADERS - (int)REQUEST_CLIENT_CERT == (int)TLS_CERT_TEXTS,
                "every part of a certificate has a header");
 
 struct span headers_request_name(enum request_header which)
@@ -155,6 +156,20 @@ static bool write_named(struct buf *to, const struct request_head *how, enum req
            http_write_field(to, how->listener->request_names[which], span_text(value));
 }
 
+/* The chain alone when it is passed through, for others to judge; else what it was found
+ * to say. */
+static bool write_certificate(struct buf *to, const struct request_head *how,
+                              const struct tls_peer_cert *cert)
+{
+    bool ok = true;
+
+    if (cert->text[TLS_CERT_CHAIN] != NULL)
+        return write_named(to, how, REQUEST_CLIENT_CERT, cert->text[TLS_CERT_CHAIN]);
+    for (int i = TLS_CERT_SERIAL_NUMBER; ok && i < TLS_CERT_TEXTS; i++)
+        ok = write_named(to, how, (enum request_header)(REQUEST_CLIENT_CERT + i), cert->text[i]);
+    return ok;
+}
+
 bool headers_write_tls(struct buf *to, const struct request_head *how)
 {
     const struct access_client *client = how->client;
@@ -163,8 +178,5 @@ bool headers_write_tls(struct buf *to, const struct request_head *how)
     if (how->alb->tls_headers && client->is_https)
         ok = write_named(to, how, REQUEST_TLS_VERSION, client->protocol) &&
              write_named(to, how, REQUEST_TLS_CIPHER_SUITE, client->cipher);
-    for (int i = 0; ok && client->certificate != NULL && i < CLIENT_CERT_PARTS; i++)
-        ok = write_named(to, how, (enum request_header)(REQUEST_CLIENT_CERT + i),
-                         client->certificate->part[i]);
-    return ok;
+    return ok && (client->certificate == NULL || write_certificate(to, how, client->certificate));
 }

@@ -18,6 +18,7 @@ static const char *const xff_modes[] = { "append", "preserve", "remove", NULL };
 static const char *const log_formats[] = { "alb", "json", NULL };
 static const char *const protocols[] = { "HTTP", "HTTPS", NULL };
 static const char *const protocol_versions[] = { "HTTP1", "HTTP2", "GRPC", NULL };
+static const char *const client_auths[] = { "off", "passthrough", "verify", NULL };
 static const char *const stickiness_types[] = { "lb_cookie", NULL };
 
 #define FIELD(name) offsetof(struct alb_options, name)
@@ -152,6 +153,25 @@ const struct setting listener_settings[] = {
       "With HTTPS: which versions of TLS and which ciphers clients may use; docs/tls.md has the "
       "table.",
       "ELBSecurityPolicy-2016-08", tls_policy_explain },
+    { "mutual_authentication.mode", SETTING_CHOICE, FIELD(client_auth), "off", 0, 0, client_auths,
+      APPLIES_NEW_CONNECTIONS,
+      "With HTTPS: whether clients are asked for a certificate. passthrough takes any, or none, "
+      "and "
+      "tells targets the chain; verify refuses who has none that the trust store vouches for." },
+    { "mutual_authentication.trust_store", SETTING_TEXT, FIELD(trust_store), "", 0, 0, NULL,
+      APPLIES_NEW_CONNECTIONS,
+      "Required with verify. PEM file of the authorities' certificates, roots or intermediates." },
+    { "mutual_authentication.revocation_file", SETTING_LIST, FIELD(revocation_file), NULL, 0, 0,
+      NULL, APPLIES_NEW_CONNECTIONS,
+      "With verify: files with revocation lists (CRL, PEM or DER) of those authorities. One that "
+      "has expired refuses everybody whom its authority vouches for." },
+    { "mutual_authentication.ignore_client_certificate_expiry", SETTING_BOOL,
+      FIELD(ignore_client_expiry), "false", 0, 0, NULL, APPLIES_NEW_CONNECTIONS,
+      "With verify: take a client's certificate that has expired; not an authority's." },
+    { "mutual_authentication.advertise_trust_store_ca_names", SETTING_BOOL,
+      FIELD(advertise_trusted_names), "false", 0, 0, NULL, APPLIES_NEW_CONNECTIONS,
+      "With verify: tell clients the authorities' names, so that they choose the right certificate "
+      "(up to TLS 1.2: mbedTLS has it not for 1.3)." },
     { "routing.http.response.server.enabled", SETTING_BOOL, FIELD(server_header), "true", 0, 0,
       NULL, APPLIES_RELOAD, "Without it no response has a Server header, ours or a target's." },
     { "routing.http.request.x_amzn_tls_version.header_name", SETTING_TEXT,

@@ -63,7 +63,7 @@ enum protocol { PROTOCOL_HTTP, PROTOCOL_HTTPS };
 enum request_header {
     REQUEST_TLS_VERSION,
     REQUEST_TLS_CIPHER_SUITE,
-    REQUEST_CLIENT_CERT, /* from here on: enum client_cert_part (headers.h), in its order */
+    REQUEST_CLIENT_CERT, /* from here on: enum tls_cert_text, in its order */
     REQUEST_CLIENT_CERT_SERIAL_NUMBER,
     REQUEST_CLIENT_CERT_ISSUER,
     REQUEST_CLIENT_CERT_SUBJECT,
@@ -91,9 +91,14 @@ struct listener_options {
     char *bind;
     int protocol; /* enum protocol */
     char *certificate;
-    char *certificate_key;                   /* "": in the certificate's file */
-    int ssl_policy;                          /* index into tls_policies */
-    struct setting_list sni_certificate;     /* "FILE" or "FILE KEYFILE" */
+    char *certificate_key;               /* "": in the certificate's file */
+    int ssl_policy;                      /* index into tls_policies */
+    struct setting_list sni_certificate; /* "FILE" or "FILE KEYFILE" */
+    int client_auth;                     /* enum tls_client_auth */
+    char *trust_store;
+    struct setting_list revocation_file;
+    bool ignore_client_expiry;
+    bool advertise_trusted_names;
     char *request_names[REQUEST_HEADERS];    /* "": as the managed balancer calls it */
     char *response_values[RESPONSE_HEADERS]; /* "": not put in */
     bool server_header;                      /* false: no Server in any response */

@@ -77,6 +77,7 @@ static void end(struct shake *s, const char *why, bool is_late)
     struct handshake_result result = {
         .fd = s->fd,
         .tls = why == NULL ? s->tls : NULL,
+        .seen = s->tls,
         .peer = s->peer,
         .id = { s->id[0], s->id[1] },
         .accepted_us = s->accepted_us,

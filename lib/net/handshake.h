@@ -27,11 +27,13 @@
 
 /* One connection on its way to a loop. */
 struct handshake_result {
-    int fd;                  /* the receiver's to close */
-    struct tls_session *tls; /* the receiver's; NULL when it failed */
-    struct addr peer;        /* of an accepted one */
-    uint64_t id[2];          /* random, from the accept on: conn_trace_id */
-    uint64_t accepted_us;    /* wall clock; or when it was begun */
+    int fd;                         /* the receiver's to close */
+    struct tls_session *tls;        /* the receiver's; NULL when it failed */
+    const struct tls_session *seen; /* what is known of it, failed or not, for the call; NULL
+                                       when it was a plain HTTP request */
+    struct addr peer;               /* of an accepted one */
+    uint64_t id[2];                 /* random, from the accept on: conn_trace_id */
+    uint64_t accepted_us;           /* wall clock; or when it was begun */
     uint32_t took_us;
     void *tag;       /* what handshaker_begin() was given */
     const char *why; /* NULL, or why it failed: a literal or lives for the call; with

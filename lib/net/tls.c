@@ -21,6 +21,7 @@
 #include "net/tls_certs.h"
 #include "net/tls_policy.h"
 #include "net/tls_private.h"
+#include "net/tls_trust.h"
 
 /* Keys, tickets and RSA blinding are shared by all threads. */
 #ifndef MBEDTLS_THREADING_C
@@ -38,6 +39,18 @@
 static const uint16_t groups[] = { MBEDTLS_SSL_IANA_TLS_GROUP_SECP256R1,
                                    MBEDTLS_SSL_IANA_TLS_GROUP_X25519,
                                    MBEDTLS_SSL_IANA_TLS_GROUP_NONE };
+
+/* Those of a client's certificate have to be among them. */
+static const uint16_t groups_of_clients[] = { MBEDTLS_SSL_IANA_TLS_GROUP_SECP256R1,
+                                              MBEDTLS_SSL_IANA_TLS_GROUP_X25519,
+                                              MBEDTLS_SSL_IANA_TLS_GROUP_SECP384R1,
+                                              MBEDTLS_SSL_IANA_TLS_GROUP_SECP521R1,
+                                              MBEDTLS_SSL_IANA_TLS_GROUP_NONE };
+
+bool tls_name_goes_on(const mbedtls_x509_name *name)
+{
+    return name->MBEDTLS_PRIVATE(next_merged) != 0;
+}
 
 int tls_ssl_state(const mbedtls_ssl_context *ssl)
 {
@@ -68,7 +81,8 @@ static void keep_forward_secrecy(mbedtls_ssl_config *conf)
 }
 #endif
 
-static void set_versions_and_groups(mbedtls_ssl_config *conf, const struct tls_policy *p)
+static void set_versions_and_groups(mbedtls_ssl_config *conf, const struct tls_policy *p,
+                                    bool asks_clients)
 {
     mbedtls_ssl_conf_min_tls_version(conf, p->min_minor == 3 ? MBEDTLS_SSL_VERSION_TLS1_3
                                                              : MBEDTLS_SSL_VERSION_TLS1_2);
@@ -76,7 +90,7 @@ static void set_versions_and_groups(mbedtls_ssl_config *conf, const struct tls_p
     mbedtls_ssl_conf_max_tls_version(conf, p->max_minor < HIGHEST || HIGHEST == 2
                                                ? MBEDTLS_SSL_VERSION_TLS1_2
                                                : MBEDTLS_SSL_VERSION_TLS1_3);
-    mbedtls_ssl_conf_groups(conf, groups);
+    mbedtls_ssl_conf_groups(conf, asks_clients ? groups_of_clients : groups);
 }
 
 void tls_conf_client(mbedtls_ssl_config *conf)
@@ -107,6 +121,17 @@ bool tls_code_is_ticket(int code)
 static const mbedtls_ecp_group_id groups[] = { MBEDTLS_ECP_DP_SECP256R1, MBEDTLS_ECP_DP_CURVE25519,
                                                MBEDTLS_ECP_DP_NONE };
 
+/* Those of a client's certificate have to be among them. */
+static const mbedtls_ecp_group_id groups_of_clients[] = {
+    MBEDTLS_ECP_DP_SECP256R1, MBEDTLS_ECP_DP_CURVE25519, MBEDTLS_ECP_DP_SECP384R1,
+    MBEDTLS_ECP_DP_SECP521R1, MBEDTLS_ECP_DP_NONE
+};
+
+bool tls_name_goes_on(const mbedtls_x509_name *name)
+{
+    return name->next_merged != 0;
+}
+
 int tls_ssl_state(const mbedtls_ssl_context *ssl)
 {
     return ssl->state;
@@ -127,14 +152,15 @@ enum { LOWEST = 2, HIGHEST = 2 };
 #endif
 
 /* Minor version 1 is TLS 1.0. */
-static void set_versions_and_groups(mbedtls_ssl_config *conf, const struct tls_policy *p)
+static void set_versions_and_groups(mbedtls_ssl_config *conf, const struct tls_policy *p,
+                                    bool asks_clients)
 {
     const int lowest = p->min_minor > LOWEST ? p->min_minor : LOWEST;
 
     mbedtls_ssl_conf_min_version(conf, MBEDTLS_SSL_MAJOR_VERSION_3,
                                  MBEDTLS_SSL_MINOR_VERSION_1 + lowest);
     mbedtls_ssl_conf_max_version(conf, MBEDTLS_SSL_MAJOR_VERSION_3, MBEDTLS_SSL_MINOR_VERSION_3);
-    mbedtls_ssl_conf_curves(conf, groups);
+    mbedtls_ssl_conf_curves(conf, asks_clients ? groups_of_clients : groups);
 }
 
 void tls_conf_client(mbedtls_ssl_config *conf)
@@ -206,6 +232,7 @@ static const char *alpn_protocols[] = { "http/1.1", NULL };
 struct tls_server {
     mbedtls_ssl_config conf;
     struct tls_certs *certs; /* owned */
+    struct tls_trust *trust; /* owned; NULL: clients are not asked for a certificate */
     const struct tls_policy *policy;
     mbedtls_ssl_ticket_context tickets; /* has a mutex of its own */
     int suite_ids[SUITES + 1];
@@ -281,6 +308,11 @@ const struct tls_certs *tls_server_certs(const struct tls_server *server)
     return server->certs;
 }
 
+const struct tls_trust *tls_server_trust(const struct tls_server *server)
+{
+    return server->trust;
+}
+
 int tls_parse_key(mbedtls_pk_context *key, const char *pem, size_t len)
 {
     return mbedtls_pk_parse_key(key, (const unsigned char *)pem, len, NULL, 0 WITH_RNG);
@@ -296,7 +328,18 @@ static void free_server(struct tls_server *t)
     mbedtls_ssl_config_free(&t->conf);
     mbedtls_ssl_ticket_free(&t->tickets);
     tls_certs_free(&t->certs);
+    tls_trust_free(&t->trust);
     free(t);
+}
+
+/* A ticket would stand in for a certificate that has been revoked since. */
+static void trust_or_resume(struct tls_server *t)
+{
+    if (t->trust != NULL)
+        tls_trust_configure(t->trust, &t->conf);
+    else
+        mbedtls_ssl_conf_session_tickets_cb(&t->conf, mbedtls_ssl_ticket_write,
+                                            mbedtls_ssl_ticket_parse, &t->tickets);
 }
 
 static int configure(struct tls_server *t)
@@ -319,11 +362,10 @@ static int configure(struct tls_server *t)
             t->suite_ids[n++] = suites[i].id;
     }
     mbedtls_ssl_conf_ciphersuites(&t->conf, t->suite_ids);
-    set_versions_and_groups(&t->conf, t->policy);
+    set_versions_and_groups(&t->conf, t->policy, t->trust != NULL);
     mbedtls_ssl_conf_rng(&t->conf, random_for_mbedtls, NULL);
     mbedtls_ssl_conf_sni(&t->conf, tls_session_on_sni, NULL);
-    mbedtls_ssl_conf_session_tickets_cb(&t->conf, mbedtls_ssl_ticket_write,
-                                        mbedtls_ssl_ticket_parse, &t->tickets);
+    trust_or_resume(t);
     return 0;
 }
 
@@ -338,6 +380,9 @@ static bool set_up(struct tls_server *t, const struct tls_server_options *option
     }
     t->certs = tls_certs_new(options, why, why_size);
     if (t->certs == NULL)
+        return false;
+    t->trust = tls_trust_new(&options->trust, why, why_size);
+    if (t->trust == NULL && options->trust.mode != TLS_CLIENT_AUTH_OFF)
         return false;
     int rc = configure(t);
     if (rc != 0)
@@ -387,5 +432,6 @@ bool tls_chain_is_same(const mbedtls_x509_crt *x, const mbedtls_x509_crt *y)
 
 bool tls_server_is_same(const struct tls_server *a, const struct tls_server *b)
 {
-    return a->policy == b->policy && tls_certs_are_same(a->certs, b->certs);
+    return a->policy == b->policy && tls_certs_are_same(a->certs, b->certs) &&
+           tls_trust_is_same(a->trust, b->trust);
 }

@@ -19,9 +19,27 @@
 #include "base/span.h"
 #include "net/stream.h"
 
+struct tls_peer_cert;
 struct tls_policy;
 struct tls_server;
 struct tls_session;
+
+/* What is asked of a client's certificate. */
+enum tls_client_auth {
+    TLS_CLIENT_AUTH_OFF,
+    TLS_CLIENT_AUTH_PASSTHROUGH, /* any, or none: whoever reads it judges it */
+    TLS_CLIENT_AUTH_VERIFY,      /* one that the trust store vouches for, or no connection */
+};
+
+/* Whom a server trusts. Its texts are borrowed for the call. */
+struct tls_trust_options {
+    int mode;                            /* enum tls_client_auth */
+    const char *store;                   /* PEM: the authorities' certificates; with VERIFY */
+    const char *const *revocation_files; /* PEM or DER: lists of what was revoked */
+    size_t revocation_count;
+    bool ignore_expiry;   /* of the client's own certificate, not of those above it */
+    bool advertise_names; /* tell clients whom we trust (not with TLS 1.3) */
+};
 
 /* What a server is made of. Its texts are borrowed for the call. */
 struct tls_server_options {
@@ -34,11 +52,14 @@ struct tls_server_options {
     /* Outlives the server; NULL: the default. One that tls_policy_lacks() something is
      * taken without it; it must not be one of which nothing is left. */
     const struct tls_policy *policy;
+
+    struct tls_trust_options trust; /* all zero: no client is asked for a certificate */
 };
 
 /* NULL with a sentence that names the file and the cure. TLS
  * versions and ciphers as the policy says, curves
- * P-256 and X25519, ALPN http/1.1, session tickets with keys that rotate.
+ * P-256 and X25519, ALPN http/1.1, session tickets with keys that rotate; none
+ * where a client is asked for a certificate, which a ticket would stand in for.
  * The ticket keys live and die with the server: a reload that did not change
  * the options should keep the old object, so that clients still resume. A
  * certificate that has expired, or is not yet valid, is logged, not refused. */
@@ -47,8 +68,11 @@ struct tls_server *tls_server_new(const struct tls_server_options *options, char
 struct tls_server *tls_server_ref(struct tls_server *server);
 void tls_server_unref(struct tls_server **server);
 
-/* The same policy and the same certificates from the same files. A reload that did not change them
- * keeps the old server, whose tickets resume; the new one would not know them. */
+/* Whether a server could be made with this; else false with a sentence that names the file. */
+bool tls_trust_check(const struct tls_trust_options *options, char *why, size_t why_size);
+
+/* The same policy, the same certificates from the same files and the same trust. A reload that did
+ * not change them keeps the old server, whose tickets resume; the new one would not know them. */
 bool tls_server_is_same(const struct tls_server *a, const struct tls_server *b);
 
 /* Takes a reference on the server; the descriptor stays the caller's. */
@@ -82,6 +106,15 @@ const char *tls_session_sni(const struct tls_session *session);
  * taken for it. It lives as long as the session. */
 const char *tls_session_certificate(const struct tls_session *session);
 bool tls_session_resumed(const struct tls_session *session);
+
+/* What the client showed; NULL when nothing that could be read. It is an identity only
+ * once tls_handshake() said TLS_DONE: before, nobody has proven to own it, and with
+ * TLS_CLIENT_AUTH_PASSTHROUGH nobody vouches for it. It lives as long as the session. */
+const struct tls_peer_cert *tls_session_peer_cert(const struct tls_session *session);
+
+/* How the handshake ended, as the managed balancer's connection log has it: "Success", or
+ * "Failed:" and one of its codes, such as "Failed:ClientCertExpired". A literal. */
+const char *tls_session_verify_status(const struct tls_session *session);
 
 /* For stream.c: the stream's own calls. */
 enum stream_io tls_session_read(struct tls_session *session, void *into, size_t size,

@@ -8,15 +8,20 @@
 #include "net/tls.h"
 
 struct tls_certs;
+struct tls_trust;
 struct tls_client_side; /* what a session of ours has that a server's has not */
 
 /* "The server chose a version that we do not have": its name is not the same in 2.28
  * and 3.6. */
 enum { TLS_ERR_OLD_VERSION = -0x6E80 };
 
+/* The client's certificate was refused: likewise. */
+enum { TLS_ERR_BAD_CERTIFICATE = -0x7A00 };
+
 /* From tls.c. */
 const mbedtls_ssl_config *tls_server_config(const struct tls_server *server);
 const struct tls_certs *tls_server_certs(const struct tls_server *server);
+const struct tls_trust *tls_server_trust(const struct tls_server *server); /* NULL: off */
 
 /* A private key in PEM; `len` counts the NUL. An mbedTLS code. */
 int tls_parse_key(mbedtls_pk_context *key, const char *pem, size_t len);
@@ -29,6 +34,9 @@ int tls_ssl_state(const mbedtls_ssl_context *ssl);
 
 /* OpenSSL's name for the suite that mbedTLS calls this; "-" for none of ours. */
 const char *tls_suite_name(const char *mbedtls_name);
+
+/* Does the next one belong to the same relative name (RFC 4514 2.2)? */
+bool tls_name_goes_on(const mbedtls_x509_name *name);
 
 /* Before anything else; harmless when repeated. */
 bool tls_start_crypto(void);
@@ -60,7 +68,12 @@ void tls_client_keep(struct tls_client_side *side, const mbedtls_ssl_context *ss
 /* Its handshake failed: what was offered may be why. */
 void tls_client_drop(struct tls_client_side *side);
 
-/* From tls_session.c: mbedTLS calls it with the server name of a ClientHello. */
+/* From tls_facts.c: mbedTLS calls it with the server name of a ClientHello. */
 int tls_session_on_sni(void *user, mbedtls_ssl_context *ssl, const unsigned char *name, size_t len);
+
+/* From tls_facts.c: mbedTLS calls it with each certificate of the client's chain, the
+ * client's own last, with what it found wrong with it; `user` is the session. */
+int tls_session_on_certificate(void *user, mbedtls_x509_crt *certificate, int depth,
+                               uint32_t *flags);
 
 #endif

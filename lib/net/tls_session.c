@@ -18,77 +18,9 @@
 
 #include "base/mem.h"
 
-#include "net/tls_certs.h"
 #include "net/tls_group.h"
-#include "net/tls_private.h"
-
-struct tls_session {
-    mbedtls_ssl_context ssl;
-    struct tls_server *server;         /* a reference; NULL on our side of a connection of ours */
-    struct tls_client_side *side;      /* owned; NULL on a server's side */
-    char *sni;                         /* owned; NULL when none was sent */
-    const struct tls_cert *offered[2]; /* the first RSA and the first ECDSA one; or NULL */
-    const char *group;                 /* of the key exchange; NULL: not known */
-    size_t inside;
-    int fd;
-    int error;   /* errno of the transport */
-    int code;    /* what tls_session_code() says */
-    bool is_tls; /* its first byte was looked at */
-    bool has_sent;
-    bool is_sealed; /* what we send is no longer in the clear */
-    bool has_fin;   /* the socket has ended */
-    bool has_close_notify;
-    bool was_full;     /* the certificate was shown: no resumption does that */
-    bool is_finishing; /* close_notify is due */
-    bool is_finished;  /* ... and was taken by the library; FIN follows it */
-    char error_text[64];
-};
-
-static bool has_valid(const struct tls_fitting *f)
-{
-    bool has = false;
-
-    for (size_t i = 0; i < f->count; i++)
-        has |= tls_cert_is_valid(f->certs[i]);
-    return has;
-}
-
-/* All that fit: mbedTLS takes the first whose key the client can use. Those that have
- * expired only when there is no other. None: it shows the default. */
-static int offer(struct tls_session *s, const struct tls_fitting *f)
-{
-    const bool only_valid = has_valid(f);
-    int rc = 0;
-
-    for (size_t i = 0; rc == 0 && i < f->count; i++) {
-        struct tls_cert *cert = f->certs[i];
-        const struct tls_cert **first = &s->offered[tls_cert_is_ec(cert)];
-        if (only_valid && !tls_cert_is_valid(cert))
-            continue;
-        if (*first == NULL)
-            *first = cert;
-        rc = mbedtls_ssl_set_hs_own_cert(&s->ssl, &cert->chain, &cert->key);
-    }
-    return rc;
-}
-
-/* The host name is kept for logs as well. */
-int tls_session_on_sni(void *user, mbedtls_ssl_context *ssl, const unsigned char *name, size_t len)
-{
-    struct tls_session *s = (void *)((char *)ssl - offsetof(struct tls_session, ssl));
-    (void)user;
-
-    mem_free(s->sni);
-    s->sni = mem_copy(name, len);
-    for (char *c = s->sni; c < s->sni + len; c++) {
-        if (!((*c >= 'a' && *c <= 'z') || (*c >= 'A' && *c <= 'Z') || (*c >= '0' && *c <= '9') ||
-              *c == '-' || *c == '.' || *c == '_'))
-            *c = '?';
-    }
-    const struct tls_fitting fitting = tls_certs_find(tls_server_certs(s->server), name, len);
-    s->offered[0] = s->offered[1] = NULL;
-    return offer(s, &fitting);
-}
+#include "net/tls_peer_cert.h"
+#include "net/tls_session.h"
 
 /* A handshake is in the clear until the first record of another kind: ChangeCipherSpec
  * (1.2), or data (1.3). */
@@ -152,6 +84,8 @@ struct tls_session *tls_session_new(struct tls_server *server, int fd)
     struct tls_session *s = tls_session_make(tls_server_config(server), NULL, fd);
 
     s->server = tls_server_ref(server);
+    if (tls_server_trust(server) != NULL)
+        mbedtls_ssl_set_verify(&s->ssl, tls_session_on_certificate, s);
     return s;
 }
 
@@ -169,6 +103,7 @@ void tls_session_free(struct tls_session **session)
     mbedtls_ssl_free(&s->ssl);
     tls_server_unref(&s->server);
     tls_client_side_free(&s->side);
+    tls_peer_cert_free(&s->peer_cert);
     free(s->sni);
     free(s);
 }
@@ -209,9 +144,22 @@ static void refuse(struct tls_session *s, int rc)
                                        MBEDTLS_SSL_ALERT_MSG_HANDSHAKE_FAILURE);
 }
 
-enum tls_step tls_handshake(struct tls_session *s)
+/* What mbedtls_ssl_handshake() does; the states tell if it was resumed, and where it failed. */
+static int step(struct tls_session *s)
 {
     int rc = 0;
+
+    while (rc == 0 && tls_ssl_state(&s->ssl) != MBEDTLS_SSL_HANDSHAKE_OVER) {
+        s->failed_at_certificate = tls_ssl_state(&s->ssl) == MBEDTLS_SSL_CLIENT_CERTIFICATE;
+        rc = mbedtls_ssl_handshake_step(&s->ssl);
+        if (tls_ssl_state(&s->ssl) == MBEDTLS_SSL_SERVER_CERTIFICATE)
+            s->was_full = true;
+    }
+    return rc;
+}
+
+enum tls_step tls_handshake(struct tls_session *s)
+{
 
     if (s->code != 0)
         return TLS_FAILED;
@@ -220,12 +168,7 @@ enum tls_step tls_handshake(struct tls_session *s)
         if (first != TLS_DONE)
             return first;
     }
-    /* What mbedtls_ssl_handshake() does; the states tell if it was resumed. */
-    while (rc == 0 && tls_ssl_state(&s->ssl) != MBEDTLS_SSL_HANDSHAKE_OVER) {
-        rc = mbedtls_ssl_handshake_step(&s->ssl);
-        if (tls_ssl_state(&s->ssl) == MBEDTLS_SSL_SERVER_CERTIFICATE)
-            s->was_full = true;
-    }
+    const int rc = step(s);
     if (rc == MBEDTLS_ERR_SSL_WANT_READ)
         return TLS_WANT_READ;
     if (rc == MBEDTLS_ERR_SSL_WANT_WRITE)
@@ -240,50 +183,6 @@ enum tls_step tls_handshake(struct tls_session *s)
         refuse(s, rc);
     fail(s, rc);
     return TLS_FAILED;
-}
-
-const char *tls_session_error(const struct tls_session *session)
-{
-    struct tls_session *s = (struct tls_session *)session;
-    return tls_code_text(s->code, s->error_text);
-}
-
-const char *tls_session_version(const struct tls_session *session)
-{
-    return mbedtls_ssl_get_version(&session->ssl);
-}
-
-const char *tls_session_cipher(const struct tls_session *session)
-{
-    return tls_suite_name(mbedtls_ssl_get_ciphersuite(&session->ssl));
-}
-
-const char *tls_session_group(const struct tls_session *session)
-{
-    return session->group == NULL ? "" : session->group;
-}
-
-const char *tls_session_sni(const struct tls_session *session)
-{
-    return session->sni == NULL ? "" : session->sni;
-}
-
-const char *tls_session_certificate(const struct tls_session *session)
-{
-    const struct tls_cert *rsa = session->offered[0], *ec = session->offered[1];
-
-    if (!session->was_full || session->server == NULL)
-        return "";
-    if (rsa == NULL && ec == NULL)
-        return tls_certs_default(tls_server_certs(session->server))->file;
-    if (rsa != NULL && (ec == NULL || strstr(tls_session_cipher(session), "-RSA-") != NULL))
-        return rsa->file;
-    return ec->file;
-}
-
-bool tls_session_resumed(const struct tls_session *session)
-{
-    return tls_ssl_state(&session->ssl) == MBEDTLS_SSL_HANDSHAKE_OVER && !session->was_full;
 }
 
 /* TLS 1.3 brings session tickets behind its handshake. To mbedTLS that is one more step
@@ -416,14 +315,4 @@ int tls_session_wants(const struct tls_session *session)
 size_t tls_session_pending(const struct tls_session *session)
 {
     return mbedtls_ssl_get_bytes_avail(&session->ssl);
-}
-
-int tls_session_code(const struct tls_session *session)
-{
-    return session->code;
-}
-
-bool tls_session_is_truncated(const struct tls_session *session)
-{
-    return session->has_fin && !session->has_close_notify;
 }

@@ -12,6 +12,8 @@
 #include "base/mem.h"
 #include "http/parse.h"
 
+#include "net/tls_peer_cert.h"
+
 #include "alb/access_log.h"
 #include "alb/config.h"
 #include "alb/headers.h"
@@ -289,8 +291,9 @@ static void test_tls_facts_under_the_names_of_the_listener(void **state)
     static const char head[] =
         "GET / HTTP/1.1\r\nHost: a\r\nx-amzn-tls-version: forged\r\nX-Amzn-Tls-Cipher-Suite: "
         "forged\r\nClient_Tls: forged\r\nX-Serial: forged\r\nx-stays: 1\r\n\r\n";
-    static const struct client_cert_text certificate = {
-        .part = { [CLIENT_CERT_SERIAL_NUMBER] = "03A5B1", [CLIENT_CERT_SUBJECT] = "CN=rudi" },
+    static char serial[] = "03A5B1", subject[] = "CN=rudi";
+    static const struct tls_peer_cert certificate = {
+        .text = { [TLS_CERT_SERIAL_NUMBER] = serial, [TLS_CERT_SUBJECT] = subject },
     };
     struct config *config =
         configure(&(struct setup){ "routing.http.x_amzn_tls_version_and_cipher_suite.enabled = "
