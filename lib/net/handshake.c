@@ -3,12 +3,12 @@
  *
  *     CONNECTING ---> SHAKING ---> (handed over)
  *                        |
- *                        +-- plain HTTP --> ANSWERED ---> (failed)
- *                        +-- error, time-out ----------> (failed)
+ *                        +-- plain HTTP, refused --> ANSWERED ---> (failed)
+ *                        +-- error, time-out --------------------> (failed)
  *
  *   CONNECTING  to a server
  *   SHAKING     mbedTLS says what it waits for
- *   ANSWERED    400 and FIN are out; what still comes is read and thrown away,
+ *   ANSWERED    400 or an alert, and FIN are out; what still comes is read and thrown away,
  *               because closing with bytes unread sends RST, which can overtake
  *               the answer
  *
@@ -41,7 +41,8 @@ struct shake {
     struct list link; /* in its handshaker's `running` */
     struct handshaker *owner;
     int fd;
-    struct tls_session *tls; /* owned; NULL in ANSWERED */
+    struct tls_session *tls; /* owned; NULL when 400 is out */
+    const char *why;         /* of ANSWERED: as for end(); else NULL */
     atomic_bool *connected;  /* to a server: whoever waits looks at it; else NULL */
     struct addr peer;
     uint64_t id[2];
@@ -120,17 +121,22 @@ static void wait_for(struct shake *s, uint32_t events)
     s->events = events;
 }
 
+static void end_when_read(struct shake *s, const char *why)
+{
+    s->why = why;
+    shutdown(s->fd, SHUT_WR);
+    wheel_set(&s->owner->loop->wheel, &s->timer, DRAIN_MS);
+    wait_for(s, EPOLLIN);
+}
+
 /* The answer fits into any empty send buffer. */
 static void answer_plain_http(struct shake *s)
 {
     tls_session_free(&s->tls);
-    if (send(s->fd, answer, sizeof(answer) - 1, MSG_NOSIGNAL) == -1) {
+    if (send(s->fd, answer, sizeof(answer) - 1, MSG_NOSIGNAL) == -1)
         shake_end(s, plain_http);
-        return;
-    }
-    shutdown(s->fd, SHUT_WR);
-    wheel_set(&s->owner->loop->wheel, &s->timer, DRAIN_MS);
-    wait_for(s, EPOLLIN);
+    else
+        end_when_read(s, plain_http);
 }
 
 /* Why a handshake failed, in words about who is at the other end. */
@@ -155,7 +161,10 @@ static void shake(struct shake *s)
         answer_plain_http(s);
         return;
     case TLS_FAILED:
-        shake_end(s, objection(s));
+        if (tls_session_has_refused(s->tls))
+            end_when_read(s, objection(s));
+        else
+            shake_end(s, objection(s));
         return;
     }
 }
@@ -183,7 +192,7 @@ static void drain(struct shake *s)
     if (n > 0)
         s->drained += (size_t)n;
     if (n == 0 || s->drained > DRAIN_BYTES || (n == -1 && errno != EAGAIN && errno != EINTR))
-        shake_end(s, plain_http);
+        shake_end(s, s->why);
 }
 
 /* Each ends itself at most, so those behind it in the list are still there. */
@@ -196,7 +205,7 @@ static void on_poll(struct ev_loop *loop, ev_io *io, int revents)
 
     for (int i = 0; i < n; i++) {
         struct shake *s = events[i].data.ptr;
-        if (s->tls == NULL)
+        if (s->why != NULL)
             drain(s);
         else if (is_connecting(s))
             connect_on(s);
@@ -209,8 +218,8 @@ static void on_timeout(struct wheel_timer *timer)
 {
     struct shake *s = list_entry(timer, struct shake, timer);
 
-    if (s->tls == NULL)
-        shake_end(s, plain_http);
+    if (s->why != NULL)
+        shake_end(s, s->why);
     else
         shake_late(s);
 }

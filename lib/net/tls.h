@@ -88,6 +88,9 @@ enum tls_step {
 };
 
 enum tls_step tls_handshake(struct tls_session *session);
+
+/* It is a server's side, which has failed it and told the client why by an alert. */
+bool tls_session_has_refused(const struct tls_session *session);
 const char *tls_session_error(const struct tls_session *session);
 
 /* After the handshake; the texts live as long as the session. */

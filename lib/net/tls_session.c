@@ -139,9 +139,18 @@ static enum tls_step look_at_first_byte(struct tls_session *s)
 /* mbedTLS 3.6 says nothing to a client that has no group of ours (RFC 8446 4.1.1). */
 static void refuse(struct tls_session *s, int rc)
 {
-    if (rc != MBEDTLS_ERR_SSL_CONN_EOF && s->error == 0 && !s->has_sent)
+    if (rc == MBEDTLS_ERR_SSL_CONN_EOF || rc == MBEDTLS_ERR_SSL_FATAL_ALERT_MESSAGE ||
+        s->error != 0)
+        return; /* the client's doing */
+    if (!s->has_sent)
         mbedtls_ssl_send_alert_message(&s->ssl, MBEDTLS_SSL_ALERT_LEVEL_FATAL,
                                        MBEDTLS_SSL_ALERT_MSG_HANDSHAKE_FAILURE);
+    s->has_refused = true;
+}
+
+bool tls_session_has_refused(const struct tls_session *session)
+{
+    return session->has_refused;
 }
 
 /* What mbedtls_ssl_handshake() does; the states tell if it was resumed, and where it failed. */

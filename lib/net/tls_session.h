@@ -31,6 +31,7 @@ struct tls_session {
     int code;    /* what tls_session_code() says */
     bool is_tls; /* its first byte was looked at */
     bool has_sent;
+    bool has_refused;
     bool is_sealed; /* what we send is no longer in the clear */
     bool has_fin;   /* the socket has ended */
     bool has_close_notify;

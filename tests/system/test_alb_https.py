@@ -1,5 +1,6 @@
 """HTTPS listeners: certificates, protocols, resumption, and those who stall."""
 
+import contextlib
 import socket
 import ssl
 import subprocess
@@ -165,6 +166,33 @@ def test_alpn_is_http_1_1_or_none(start_alb, start_target, version):
     assert code == 0 and "No ALPN negotiated" in said
     code, said = s_client("-alpn", "h2")  # RFC 7301 3.2: no_application_protocol
     assert code != 0 and "alert number 120" in said
+
+
+def hello(context):
+    """The first flight of a client."""
+    out = ssl.MemoryBIO()
+    client = context.wrap_bio(ssl.MemoryBIO(), out)
+    with contextlib.suppress(ssl.SSLWantReadError):
+        client.do_handshake()
+    return out.read()
+
+
+@each_version
+def test_who_is_refused_can_read_why(start_alb, start_target, version):
+    """Closing at once would reset the connection on what a client sends behind its hello, and
+    many clients then never read the alert."""
+    context = speak(ssl._create_unverified_context(), version)
+    context.set_alpn_protocols(["h2"])
+    alb = start_https(start_alb, start_target())
+
+    with alb.connect("https") as sock:
+        sock.sendall(hello(context))
+        alert = sock.recv(7)
+        assert alert[0] == 0x15 and alert[5:] == bytes([2, 120]), alert
+        for _ in range(3):
+            sock.sendall(b"\x17\x03\x03\x00\x01.")
+            assert sock.recv(1) == b""
+    wait_until(lambda: alb.metric("alb_tls_handshake_errors_total") == 1, "it to be counted")
 
 
 # What a client may ask for of the handshake of 1.3, and what comes of it.
