@@ -26,7 +26,8 @@ enum http_parse http_request_parse(struct span bytes, enum http_desync_mode mode
                                    struct http_message *m, size_t *scanned);
 
 /* The head of a target's response to a request with this method. Refused (502)
- * whenever it is not exactly well formed. Interim responses come out as
+ * whenever it is not exactly well formed, as soon as its first bytes show that
+ * it is no response. Interim responses come out as
  * messages with their 1xx status. A 101 that carries a length is refused;
  * whether it is a good 101 is for lib/ws to say. */
 enum http_parse http_response_parse(struct span bytes, enum http_method of_request,

@@ -9,6 +9,8 @@
 #include "http/parse.h"
 #include "http/scan.h"
 
+static const struct span protocol = SPAN_INIT("HTTP/1.");
+
 static bool is_digit(char c)
 {
     return c >= '0' && c <= '9';
@@ -18,7 +20,7 @@ static bool is_digit(char c)
  * when there is no reason: many servers do that, and it cannot be misread. */
 static bool read_status_line(struct http_message *m, struct span line)
 {
-    if (line.len < 12 || !span_starts_with(line, SPAN("HTTP/1.")) ||
+    if (line.len < 12 || !span_starts_with(line, protocol) ||
         (line.ptr[7] != '0' && line.ptr[7] != '1') || line.ptr[8] != ' ')
         return http_refuse(m, 502, "the status line is malformed");
     m->minor = line.ptr[7] - '0';
@@ -118,12 +120,24 @@ static bool read_head(struct http_message *m, struct span head, enum http_method
     return true;
 }
 
+/* What is no response from its first bytes on will not become one: a server of another
+ * protocol says its line and waits. */
+static bool may_become_head(struct span bytes)
+{
+    size_t n = bytes.len < protocol.len ? bytes.len : protocol.len;
+
+    return span_starts_with(protocol, span_of(bytes.ptr, n));
+}
+
 enum http_parse http_response_parse(struct span bytes, enum http_method of_request,
                                     struct http_message *m, size_t *scanned)
 {
     http_message_reset(m);
+    if (!may_become_head(bytes)) {
+        http_refuse(m, 502, "the status line is malformed");
+        return HTTP_REFUSED;
+    }
     size_t len = http_head_end(bytes, 0, scanned);
-
     if ((len == 0 ? bytes.len : len) > HTTP_RESPONSE_HEAD_MAX) {
         http_refuse(m, 502, "the response head is too long");
         return HTTP_REFUSED;

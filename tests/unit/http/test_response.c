@@ -134,6 +134,29 @@ static void test_bad(void **state)
     }
 }
 
+/* A server of another protocol speaks first and then waits: no need to wait with it. */
+static void test_hopeless_beginnings(void **state)
+{
+    (void)state;
+    static const struct span rows[] = {
+        SPAN_INIT("SSH-2.0-OpenSSH_9.2\r\n"),
+        SPAN_INIT("220 ready\r\n"),
+        SPAN_INIT("\x15\x03\x01"),
+        SPAN_INIT("<"),
+        SPAN_INIT("\r\n"),
+        SPAN_INIT("h"),
+        SPAN_INIT("HTTP/2"),
+        SPAN_INIT("HTTP 1"),
+    };
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        if (parse(rows[i], HTTP_GET) != HTTP_REFUSED)
+            fail_msg("row %zu", i);
+        assert_string_equal(message.refuse_why, "the status line is malformed");
+    }
+    for (size_t n = 0; n <= sizeof("HTTP/1.") - 1; n++)
+        assert_int_equal(parse(span_of("HTTP/1.", n), HTTP_GET), HTTP_PARTIAL);
+}
+
 static void test_every_prefix_is_partial(void **state)
 {
     (void)state;
@@ -183,6 +206,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_good),
         cmocka_unit_test(test_bad),
+        cmocka_unit_test(test_hopeless_beginnings),
         cmocka_unit_test(test_every_prefix_is_partial),
         cmocka_unit_test(test_upgrade_fields),
         cmocka_unit_test(test_length_of_the_head),
