@@ -95,10 +95,12 @@ static void put_rest(struct log_json *j, const struct access_entry *e, const str
     log_json_text_or_null(
         j, "chosen_cert_arn",
         span_text(e->client->resumed ? "session-reused" : e->client->chosen_cert));
-    if (e->rule_priority >= 0)
-        log_json_number(j, "matched_rule_priority", (uint64_t)e->rule_priority);
-    else
+    if (e->rule_priority == ACCESS_RULE_ERROR)
+        log_json_raw(j, "matched_rule_priority", SPAN("-1"));
+    else if (e->rule_priority == ACCESS_RULE_NONE)
         log_json_null(j, "matched_rule_priority");
+    else
+        log_json_number(j, "matched_rule_priority", (uint64_t)e->rule_priority);
     log_json_text(j, "request_creation_time", span_text(clock_iso_us(e->created_us, when)));
     log_json_text_or_null(j, "actions_executed",
                           e->action == ACCESS_NONE ? SPAN("") : span_text(access_actions(e)));

@@ -98,6 +98,13 @@ static void write_client(struct access_client *c)
     c->node_len = (uint8_t)(log_put_ip(c->node, &c->local, false) - c->node);
 }
 
+static int32_t priority_of(const struct route *route)
+{
+    if (route == NULL)
+        return ACCESS_RULE_NONE;
+    return route->rule == NULL ? ACCESS_RULE_ERROR : (int32_t)route->rule->priority;
+}
+
 struct access_entry *access_entry_new(struct worker *w, struct access_client *client,
                                       const struct http_message *m, const struct route *route,
                                       const char *trace)
@@ -119,7 +126,7 @@ struct access_entry *access_entry_new(struct worker *w, struct access_client *cl
         write_client(client);
     e->client = client;
     e->created_us = loop_wall_us(&w->loop);
-    e->rule_priority = route == NULL ? -1 : (int32_t)route->rule->priority;
+    e->rule_priority = priority_of(route);
     e->transform = route == NULL ? NULL : route->transform_status;
     if (m != NULL) {
         e->class_ = (uint8_t)m->class_;

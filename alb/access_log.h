@@ -59,6 +59,9 @@ enum access_text {
     ACCESS_TEXTS
 };
 
+/* No rule was looked for; to find one failed. */
+enum { ACCESS_RULE_NONE = -1, ACCESS_RULE_ERROR = -2 };
+
 struct access_entry {
     const struct access_client *client; /* borrowed; owned by the entry of a tunnel */
     uint64_t created_us;                /* the head was complete */
@@ -67,7 +70,7 @@ struct access_entry {
     uint64_t begun_us; /* the response began to go to the client; 0: when it was answered */
     uint64_t received, sent;
     uint16_t elb_status, target_status; /* 0: none */
-    int32_t rule_priority;              /* 0: the default; -1: none */
+    int32_t rule_priority;              /* 0: the default; or one of the next two */
     uint8_t action;                     /* enum access_action */
     uint8_t class_;                     /* enum http_class */
     uint8_t reason;                     /* enum http_reason */

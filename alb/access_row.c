@@ -127,7 +127,12 @@ static char *put_numbers(char *at, struct log_buffer *b, const struct access_ent
 
 static char *put_priority(char *at, const struct access_entry *e)
 {
-    at = e->rule_priority < 0 ? LOG_PUT(at, "-") : log_put_number(at, (uint64_t)e->rule_priority);
+    if (e->rule_priority == ACCESS_RULE_ERROR)
+        at = LOG_PUT(at, "-1");
+    else if (e->rule_priority == ACCESS_RULE_NONE)
+        at = LOG_PUT(at, "-");
+    else
+        at = log_put_number(at, (uint64_t)e->rule_priority);
     *at++ = ' ';
     return at;
 }

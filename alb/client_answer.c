@@ -95,7 +95,7 @@ void client_reply_error(struct client *c, int status, bool head_only)
     client_reply(c, &how);
 }
 
-/* `route` is NULL when it did not come so far as to the rules. */
+/* `route` is NULL when it did not come so far as to the rules; it has none when that failed. */
 static void refuse(struct client *c, const struct http_message *m, const struct route *route,
                    int status, const char *why)
 {
@@ -251,6 +251,7 @@ static void rewrite_and_forward(struct client *c, struct http_message *m, struct
         forward(c, m, route);
 }
 
+/* NULL when that costs too much. */
 static const struct rule *find_rule(struct client *c, const struct listener_config *listener,
                                     const struct http_message *m)
 {
@@ -260,7 +261,16 @@ static const struct rule *find_rule(struct client *c, const struct listener_conf
     condition_request_init(&request, m, &c->facts.ip, w->regex);
     const struct rule *rule = rules_match(listener, &request);
     metric_add(&w->counters.rule_evaluations, rules_evaluated(listener, rule));
-    return rule;
+    return condition_request_is_spent(&request) ? NULL : rule;
+}
+
+/* What no rule was found for must not go to the default: a rule that guards something may
+ * have been meant. */
+static void refuse_unfound(struct client *c, const struct http_message *m,
+                           const struct route *route)
+{
+    metric_add(&c->worker->counters.rules_too_costly, 1);
+    refuse(c, m, route, 500, "to find its rule costs too much");
 }
 
 /* Requests that no rule sees. True when it was one, and is answered. */
@@ -290,6 +300,21 @@ static void treat_invalid_names(struct client *c, struct http_message *m)
     }
 }
 
+static void carry_out(struct client *c, struct http_message *m, struct route route)
+{
+    switch (route.rule->action.kind) {
+    case ACTION_FORWARD:
+        rewrite_and_forward(c, m, &route);
+        break;
+    case ACTION_REDIRECT:
+        answer_redirect(c, m, &route);
+        break;
+    case ACTION_FIXED_RESPONSE:
+        answer_fixed(c, m, &route);
+        break;
+    }
+}
+
 /* The way of a request: rules, then its action. */
 void client_answer(struct client *c, struct http_message *m)
 {
@@ -304,18 +329,11 @@ void client_answer(struct client *c, struct http_message *m)
     if (refuse_unrouted(c, m))
         return;
     headers_choose_host(m, &c->worker->config->alb);
-    struct route route = { .rule = find_rule(c, listener, m) };
-    switch (route.rule->action.kind) {
-    case ACTION_FORWARD:
-        rewrite_and_forward(c, m, &route);
-        break;
-    case ACTION_REDIRECT:
-        answer_redirect(c, m, &route);
-        break;
-    case ACTION_FIXED_RESPONSE:
-        answer_fixed(c, m, &route);
-        break;
-    }
+    const struct route route = { .rule = find_rule(c, listener, m) };
+    if (route.rule == NULL)
+        refuse_unfound(c, m, &route);
+    else
+        carry_out(c, m, route);
     const uint64_t exceeded = regex_scratch_take_exceeded(c->worker->regex);
     if (exceeded > 0)
         metric_add(&c->worker->counters.regex_exceeded, exceeded);

@@ -24,17 +24,53 @@ struct span condition_host(struct span host)
 void condition_request_init(struct condition_request *r, const struct http_message *message,
                             const struct ip *peer, struct regex_scratch *scratch)
 {
-    *r = (struct condition_request){ message, condition_host(message->host), peer, scratch };
+    *r = (struct condition_request){ message, condition_host(message->host), peer, scratch,
+                                     CONDITION_BUDGET };
 }
+
+/* --- what it costs ------------------------------------------------------------------- */
+
+enum {
+    LOOK_COST = 4,       /* of a value, whatever it is compared with */
+    REGEX_STEP_COST = 4, /* an item of a regular expression takes as long as so many characters */
+};
+
+static void charge(struct condition_request *r, uint64_t cost)
+{
+    r->left = cost < r->left ? r->left - (uint32_t)cost : 0;
+}
+
+static bool fits_wildcard(struct span pattern, struct span text, bool nocase, bool escapes,
+                          struct condition_request *r)
+{
+    uint64_t steps = LOOK_COST;
+
+    if (condition_request_is_spent(r))
+        return false;
+    const bool fits = text_wildcard_counted(pattern, text, nocase, escapes, &steps);
+    charge(r, steps);
+    return fits;
+}
+
+static bool fits_regex(const struct regex *regex, struct span text, struct condition_request *r)
+{
+    if (condition_request_is_spent(r))
+        return false;
+    const bool fits = regex_search(regex, text, r->scratch) == REGEX_MATCH;
+    charge(r, LOOK_COST + (uint64_t)REGEX_STEP_COST * regex_steps(r->scratch));
+    return fits;
+}
+
+/* --- texts ------------------------------------------------------------------------------ */
 
 /* Does one of the values fit this text? */
 static bool fits_text(const struct condition *c, struct span text, bool nocase,
-                      struct regex_scratch *scratch)
+                      struct condition_request *r)
 {
     for (size_t i = 0; i < c->count; i++) {
         const struct condition_value *v = &c->values[i];
-        if (v->regex != NULL ? regex_search(v->regex, text, scratch) == REGEX_MATCH
-                             : text_wildcard(span_text(v->text), text, nocase))
+        if (v->regex != NULL ? fits_regex(v->regex, text, r)
+                             : fits_wildcard(span_text(v->text), text, nocase, false, r))
             return true;
     }
     return false;
@@ -61,7 +97,7 @@ static bool fits_peer(const struct condition *c, const struct ip *peer)
 /* --- http-header ---------------------------------------------------------------------- */
 
 /* What said how long the body is, is no field of a message any more. */
-static bool fits_framing(const struct condition *c, const struct condition_request *r)
+static bool fits_framing(const struct condition *c, struct condition_request *r)
 {
     const struct http_message *m = r->message;
     char text[24];
@@ -69,21 +105,21 @@ static bool fits_framing(const struct condition *c, const struct condition_reque
     switch (http_name_of(span_text(c->name))) {
     case HTTP_N_CONTENT_LENGTH:
         snprintf(text, sizeof(text), "%" PRIu64, m->content_length);
-        return m->has_length && fits_text(c, span_text(text), true, r->scratch);
+        return m->has_length && fits_text(c, span_text(text), true, r);
     case HTTP_N_TRANSFER_ENCODING:
-        return m->framing == HTTP_BODY_CHUNKED && fits_text(c, SPAN("chunked"), true, r->scratch);
+        return m->framing == HTTP_BODY_CHUNKED && fits_text(c, SPAN("chunked"), true, r);
     default:
         return false;
     }
 }
 
-static bool fits_header(const struct condition *c, const struct condition_request *r)
+static bool fits_header(const struct condition *c, struct condition_request *r)
 {
     const struct span name = span_text(c->name);
 
     for (const struct http_field *f = http_find_named(r->message, name, NULL); f != NULL;
          f = http_find_named(r->message, name, f)) {
-        if (fits_text(c, f->value, true, r->scratch))
+        if (fits_text(c, f->value, true, r))
             return true;
     }
     return fits_framing(c, r);
@@ -91,26 +127,27 @@ static bool fits_header(const struct condition *c, const struct condition_reques
 
 /* --- query-string --------------------------------------------------------------------- */
 
-static bool fits_pair(const struct condition *c, struct span key, struct span value)
+static bool fits_pair(const struct condition *c, struct span key, struct span value,
+                      struct condition_request *r)
 {
     for (size_t i = 0; i < c->count; i++) {
         const struct condition_value *v = &c->values[i];
-        if ((v->key == NULL || text_wildcard_escaped(span_text(v->key), key, true)) &&
-            text_wildcard_escaped(span_text(v->text), value, true))
+        if ((v->key == NULL || fits_wildcard(span_text(v->key), key, true, true, r)) &&
+            fits_wildcard(span_text(v->text), value, true, true, r))
             return true;
     }
     return false;
 }
 
 /* "a=1&b" is a with 1, and b with nothing. */
-static bool fits_query(const struct condition *c, struct span query)
+static bool fits_query(const struct condition *c, struct span query, struct condition_request *r)
 {
     struct span pair;
 
-    while (span_next(&query, '&', &pair)) {
+    while (!condition_request_is_spent(r) && span_next(&query, '&', &pair)) {
         const char *equals = pair.len == 0 ? NULL : memchr(pair.ptr, '=', pair.len);
         const size_t n = equals == NULL ? pair.len : (size_t)(equals - pair.ptr);
-        if (pair.len > 0 && fits_pair(c, span_of(pair.ptr, n), span_after(pair, n + 1)))
+        if (pair.len > 0 && fits_pair(c, span_of(pair.ptr, n), span_after(pair, n + 1), r))
             return true;
     }
     return false;
@@ -118,13 +155,15 @@ static bool fits_query(const struct condition *c, struct span query)
 
 /* --- all ------------------------------------------------------------------------------ */
 
-bool condition_holds(const struct condition *c, const struct condition_request *r)
+bool condition_holds(const struct condition *c, struct condition_request *r)
 {
+    if (condition_request_is_spent(r))
+        return false;
     switch (c->kind) {
     case CONDITION_HOST:
-        return fits_text(c, r->host, true, r->scratch);
+        return fits_text(c, r->host, true, r);
     case CONDITION_PATH:
-        return fits_text(c, r->message->path, false, r->scratch);
+        return fits_text(c, r->message->path, false, r);
     case CONDITION_METHOD:
         return fits_method(c, r->message->method);
     case CONDITION_SOURCE_IP:
@@ -132,7 +171,7 @@ bool condition_holds(const struct condition *c, const struct condition_request *
     case CONDITION_HEADER:
         return fits_header(c, r);
     case CONDITION_QUERY:
-        return fits_query(c, r->message->query);
+        return fits_query(c, r->message->query, r);
     }
     return false;
 }

@@ -17,6 +17,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "base/ip.h"
 #include "base/span.h"
@@ -55,12 +56,23 @@ struct condition_request {
     struct span host; /* without its port */
     const struct ip *peer;
     struct regex_scratch *scratch;
+    uint32_t left; /* of CONDITION_BUDGET */
 };
+
+/* What all conditions of all rules together may cost a request, in comparisons of a
+ * character: 10 milliseconds or less. A request that uses it up cannot be routed: from then on
+ * nothing holds. */
+enum { CONDITION_BUDGET = 2 * 1024 * 1024 };
 
 void condition_request_init(struct condition_request *r, const struct http_message *message,
                             const struct ip *peer, struct regex_scratch *scratch);
 
-bool condition_holds(const struct condition *c, const struct condition_request *r);
+bool condition_holds(const struct condition *c, struct condition_request *r);
+
+static inline bool condition_request_is_spent(const struct condition_request *r)
+{
+    return r->left == 0;
+}
 
 void condition_done(struct condition *c);
 

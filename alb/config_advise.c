@@ -18,6 +18,9 @@ enum {
     QUIET_WEBSOCKET_MS = 60 * 1000,
 };
 
+/* The managed balancer's; those of rules and targets are where these are read. */
+enum { GROUPS_QUOTA = 100, LISTENERS_QUOTA = 50 };
+
 #define IDLE_KEY "idle_timeout.timeout_seconds"
 #define KEEP_ALIVE_KEY "client_keep_alive.seconds"
 
@@ -117,12 +120,27 @@ static void advise_probes(const struct group_config *g, struct problems *problem
                          "say which of the two the targets answer probes in");
 }
 
+static void advise_quotas(const struct config *c, struct problems *problems)
+{
+    static const char but[] = "the managed balancer takes";
+
+    if (c->group_count > GROUPS_QUOTA)
+        problems_warning(problems, c->groups[GROUPS_QUOTA].lines.header,
+                         "%zu target groups: %s %d unless its quota is raised", c->group_count, but,
+                         GROUPS_QUOTA);
+    if (c->listener_count > LISTENERS_QUOTA)
+        problems_warning(problems, c->listeners[LISTENERS_QUOTA].lines.header,
+                         "%zu listeners: %s %d unless its quota is raised", c->listener_count, but,
+                         LISTENERS_QUOTA);
+}
+
 void config_advise(const struct config *config, struct problems *problems)
 {
     advise_idle(config, problems);
     advise_keep_alive(config, problems);
     advise_admin(config, problems);
     advise_forwarded(config, problems);
+    advise_quotas(config, problems);
     for (size_t i = 0; i < config->group_count; i++) {
         const struct group_config *g = &config->groups[i];
         advise_protocol(g, problems);

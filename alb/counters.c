@@ -50,6 +50,8 @@ const struct metric counter_metrics[] = {
             "Rules that a walk by priority looks at, the default not counted (RuleEvaluations)."),
     COUNTER(regex_exceeded, "regex_limit_exceeded_total", NULL,
             "Searches for a regular expression that cost too much and so found nothing."),
+    COUNTER(rules_too_costly, "rules_too_costly_total", NULL,
+            "Requests answered with 500 because to find their rule costs too much."),
     COUNTER(transforms_failed, "transforms_failed_total", NULL,
             "Requests answered with 500 because what a rewrite made of them cannot be sent."),
     COUNTER(desync_non_compliant, "desync_non_compliant_requests_total", NULL,

@@ -21,7 +21,7 @@ struct counters {
     metric_value fixed_responses;
     metric_value redirects, redirects_too_long;
     metric_value rule_evaluations;
-    metric_value regex_exceeded;
+    metric_value regex_exceeded, rules_too_costly;
     metric_value transforms_failed;
     metric_value desync_non_compliant;
     metric_value dropped_invalid_header, forwarded_invalid_header; /* requests */

@@ -92,7 +92,7 @@ static void print_header(const struct condition *c, const struct http_message *m
 }
 
 /* What the request has where a condition looks. */
-static void print_found(const struct condition *c, const struct condition_request *r)
+static void print_found(const struct condition *c, struct condition_request *r)
 {
     const struct http_message *m = r->message;
     char ip[IP_TEXT_MAX];
@@ -122,7 +122,7 @@ static void print_found(const struct condition *c, const struct condition_reques
 
 /* Up to the first that does not hold. */
 static bool print_rule(const struct explanation *x, const struct rule *rule,
-                       const struct condition_request *r)
+                       struct condition_request *r)
 {
     printf("\nrule %s, priority %u (%s:%d)\n", rule->name, rule->priority, x->file, rule->line);
     for (size_t i = 0; i < rule->condition_count; i++) {
@@ -247,6 +247,7 @@ static void print_action(const struct explanation *x, const struct rule *rule,
     }
 }
 
+/* NULL when that costs too much. */
 static const struct rule *print_rules(const struct explanation *x, struct regex_scratch *scratch)
 {
     const struct listener_config *l = x->listener;
@@ -254,7 +255,10 @@ static const struct rule *print_rules(const struct explanation *x, struct regex_
 
     condition_request_init(&r, x->message, &x->peer, scratch);
     for (size_t i = 0; i < l->rule_count; i++) {
-        if (print_rule(x, &l->rules[i], &r))
+        const bool holds = print_rule(x, &l->rules[i], &r);
+        if (condition_request_is_spent(&r))
+            return NULL;
+        if (holds)
             return &l->rules[i];
     }
     printf("\ndefault_action of [listener %s] (%s:%d)\n  it answers\n", l->name, x->file,
@@ -272,7 +276,11 @@ bool explain_print(const struct explanation *x)
         return false;
     }
     struct regex_scratch *scratch = regex_scratch_new();
-    print_action(x, print_rules(x, scratch), scratch);
+    const struct rule *rule = print_rules(x, scratch);
+    if (rule != NULL)
+        print_action(x, rule, scratch);
+    else
+        printf("\nanswer    500: to find its rule costs too much\n");
     regex_scratch_free(&scratch);
     return true;
 }

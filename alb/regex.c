@@ -331,6 +331,11 @@ enum regex_result regex_search(const struct regex *regex, struct span text, stru
     return REGEX_GAVE_UP;
 }
 
+uint32_t regex_steps(const struct regex_scratch *s)
+{
+    return REGEX_BUDGET - s->left;
+}
+
 struct span regex_group(const struct regex_scratch *s, struct span text, uint32_t n)
 {
     const PCRE2_SIZE *ends = pcre2_get_ovector_pointer(s->data);

@@ -49,6 +49,9 @@ enum regex_result {
 enum regex_result regex_search(const struct regex *regex, struct span text,
                                struct regex_scratch *scratch);
 
+/* What the last search used of its budget. */
+uint32_t regex_steps(const struct regex_scratch *scratch);
+
 /* After a search that matched: what group `n` matched, 0 for all of it. Points into
  * the text; a group that took no part is empty. */
 struct span regex_group(const struct regex_scratch *scratch, struct span text, uint32_t n);

@@ -5,7 +5,7 @@
 
 #include "alb/rules_index.h"
 
-bool rule_holds(const struct rule *rule, const struct condition_request *request)
+bool rule_holds(const struct rule *rule, struct condition_request *request)
 {
     for (size_t i = 0; i < rule->condition_count; i++) {
         if (!condition_holds(&rule->conditions[i], request))
@@ -14,13 +14,13 @@ bool rule_holds(const struct rule *rule, const struct condition_request *request
     return true;
 }
 
-static bool fits(const struct rule *rule, const void *user)
+static bool fits(const struct rule *rule, void *user)
 {
     return rule_holds(rule, user);
 }
 
 const struct rule *rules_match(const struct listener_config *listener,
-                               const struct condition_request *request)
+                               struct condition_request *request)
 {
     if (listener->rule_count == 0)
         return &listener->fallback;

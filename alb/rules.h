@@ -12,9 +12,9 @@
 
 /* Never NULL. Lives as long as the snapshot. */
 const struct rule *rules_match(const struct listener_config *listener,
-                               const struct condition_request *request);
+                               struct condition_request *request);
 
-bool rule_holds(const struct rule *rule, const struct condition_request *request);
+bool rule_holds(const struct rule *rule, struct condition_request *request);
 
 /* How many rules a walk by priority looks at before it is at this one. The default
  * is not counted (the managed balancer's RuleEvaluations). */

@@ -275,7 +275,7 @@ struct search {
     const struct rules_index *index;
     struct span path;
     rules_index_fits *fits;
-    const void *user;
+    void *user;
     size_t best; /* the first that fits so far */
 };
 
@@ -323,7 +323,7 @@ static void try_node(struct search *s, const struct node *node)
 }
 
 size_t rules_index_find(const struct rules_index *x, struct span host, struct span path,
-                        rules_index_fits *fits, const void *user)
+                        rules_index_fits *fits, void *user)
 {
     struct search s = { x, path, fits, user, x->rule_count };
     uint64_t hash = hash_start;

@@ -25,11 +25,11 @@ struct rules_index *rules_index_new(const struct rule *rules, size_t count);
 void rules_index_free(struct rules_index **index);
 
 /* Do all conditions of this rule hold? */
-typedef bool rules_index_fits(const struct rule *rule, const void *user);
+typedef bool rules_index_fits(const struct rule *rule, void *user);
 
 /* The first rule that fits: its place, or `count` when there is none. `host` is
  * without a port. */
 size_t rules_index_find(const struct rules_index *index, struct span host, struct span path,
-                        rules_index_fits *fits, const void *user);
+                        rules_index_fits *fits, void *user);
 
 #endif

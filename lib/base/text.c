@@ -187,42 +187,68 @@ static struct element element_at(struct span pattern, size_t p, bool escapes)
     return (struct element){ c, c == '*' || c == '?', 1 };
 }
 
-static bool wildcard(struct span pattern, struct span text, bool nocase, bool escapes)
+static bool is_same(struct element e, char c, bool nocase)
 {
-    size_t p = 0, t = 0;
+    return e.c == c || (nocase && lower(e.c) == lower(c));
+}
+
+/* Where this character stands next in the text, from `t` on; its end when nowhere. */
+static size_t find_next(struct element e, struct span text, size_t t, bool nocase)
+{
+    if (e.len == 0 || e.is_wild)
+        return t;
+    while (t < text.len && !is_same(e, text.ptr[t], nocase))
+        t++;
+    return t;
+}
+
+enum { BYTES_A_STEP = 16 };
+
+bool text_wildcard_counted(struct span pattern, struct span text, bool nocase, bool escapes,
+                           uint64_t *steps)
+{
+    size_t p = 0, t = 0, count = 0;
     /* Behind the last '*' seen, and where its run in the text ends so far. On a
      * difference only that run has to grow: an earlier '*' could not do better. */
     size_t after_star = SIZE_MAX, run_end = 0;
 
-    while (t < text.len) {
+    for (; t < text.len; count++) {
         const struct element e = element_at(pattern, p, escapes);
-        const char c = text.ptr[t];
         if (e.is_wild && e.c == '*') {
             after_star = ++p;
             run_end = t;
-        } else if (e.len > 0 && (e.is_wild || e.c == c || (nocase && lower(e.c) == lower(c)))) {
+            if (p == pattern.len)
+                t = text.len;
+        } else if (e.len > 0 && (e.is_wild || is_same(e, text.ptr[t], nocase))) {
             p += e.len;
             t++;
         } else if (after_star != SIZE_MAX) {
             p = after_star;
-            t = ++run_end;
+            t = find_next(element_at(pattern, p, escapes), text, run_end + 1, nocase);
+            count += (t - run_end) / BYTES_A_STEP;
+            run_end = t;
         } else {
-            return false;
+            break;
         }
     }
-    while (p < pattern.len && pattern.ptr[p] == '*')
+    *steps += count;
+    while (t == text.len && p < pattern.len && pattern.ptr[p] == '*')
         p++;
-    return p == pattern.len;
+    return t == text.len && p == pattern.len;
 }
 
 bool text_wildcard(struct span pattern, struct span text, bool nocase)
 {
-    return wildcard(pattern, text, nocase, false);
+    uint64_t steps = 0;
+
+    return text_wildcard_counted(pattern, text, nocase, false, &steps);
 }
 
 bool text_wildcard_escaped(struct span pattern, struct span text, bool nocase)
 {
-    return wildcard(pattern, text, nocase, true);
+    uint64_t steps = 0;
+
+    return text_wildcard_counted(pattern, text, nocase, true, &steps);
 }
 
 /* --- files ----------------------------------------------------------------- */

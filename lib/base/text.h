@@ -61,6 +61,11 @@ bool text_wildcard(struct span pattern, struct span text, bool nocase);
 /* The same, but '\' before '*' or '?' makes it an ordinary character. */
 bool text_wildcard_escaped(struct span pattern, struct span text, bool nocase);
 
+/* One of the two, and what it cost is added to *steps: the comparisons of a character, and
+ * one for each 16 bytes that a '*' ran over. */
+bool text_wildcard_counted(struct span pattern, struct span text, bool nocase, bool escapes,
+                           uint64_t *steps);
+
 /* A whole file of at most `max` bytes, NUL-terminated; free() it. NULL with a
  * sentence in `why`. */
 char *text_read_file(const char *path, size_t max, size_t *len, char *why, size_t why_size);

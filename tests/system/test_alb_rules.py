@@ -1,8 +1,12 @@
 """Which rule answers: each condition, the order of priorities, the default."""
 
+import json
+import os
+import re
+
 import pytest
 
-from harness import answer, ask, forward_config, request
+from harness import PATIENCE, answer, ask, forward_config, request, run
 
 CONFIG = """
 [alb]
@@ -124,3 +128,67 @@ action = fixed-response 200 text/plain matched
         assert alb.get("/" + "a" * 16000 + "!")[0] == 404
     assert alb.metric("alb_regex_limit_exceeded_total") == 20
     assert alb.log().count("regex gave up") == 1
+
+
+def cpu_s(alb):
+    """CPU time of the process so far."""
+    with open(f"/proc/{alb.pid}/stat", encoding="ascii") as file:
+        utime, stime = file.read().rsplit(")", 1)[1].split()[11:13]
+    return (int(utime) + int(stime)) / os.sysconf("SC_CLK_TCK")
+
+
+def fields_of(row):
+    return [quoted or bare for quoted, bare in re.findall(r'"([^"]*)"|(\S+)', row)]
+
+
+def many_rules(condition, n=100):
+    """That many fixed responses, which the requests of this test do not fit; `{}` is the place."""
+    return forward_config("127.0.0.1:1", alb="access_logs.format = {format}\n", more="".join(
+        f"[rule r{i}]\nlistener = http\npriority = {i + 1}\n{condition.format(i)}\n"
+        "action = fixed-response 204\n" for i in range(n))).replace(
+            "default_action = forward app", "default_action = fixed-response 200")
+
+
+HOSTILE = {
+    "path": ("path-pattern = *" + "a" * 100 + "{}", request(path="/" + "a" * 16000)),
+    "query": ("query-string = k{0}=v* l{0}=v* m{0}=v*", request(path="/?" + "a&" * 8000)),
+    "header": ("http-header = X-A *" + "a" * 100 + "{0}x *" + "a" * 100 + "{0}y",
+               request(fields=(b"X-A: " + b"a" * 230 + b"\r\n") * 240)),
+    "regex": ("http-header-regex = X-A ^(a+)+$ (a|aa)+$",
+              request(fields=(b"X-A: " + b"a" * 230 + b"!\r\n") * 240)),
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_a_request_cannot_stall_the_rules(start_alb, name):
+    """Without a budget for all conditions together the last one takes minutes."""
+    condition, hostile = HOSTILE[name]
+    alb = start_alb(many_rules(condition).replace("{format}", "alb"))
+    assert ask(alb, request()).status == 200
+    before = cpu_s(alb)
+    for _ in range(5):
+        assert ask(alb, hostile).status == 500
+    assert cpu_s(alb) - before < 0.5 * PATIENCE, "a hundredth of a second each"
+    fields = fields_of(alb.access_row('end="to find its rule costs too much"'))
+    assert (fields[8], fields[20], fields[22]) == ("500", "-1", "-")
+    assert alb.metric("alb_rules_too_costly_total") == 5
+    assert ask(alb, request()).status == 200
+
+
+def test_what_cannot_be_routed_is_minus_one_in_json_and_in_explain(start_alb):
+    condition, hostile = HOSTILE["query"]
+    alb = start_alb(many_rules(condition).replace("{format}", "json"))
+    assert ask(alb, hostile).status == 500
+    assert json.loads(alb.access_row("costs too much"))["matched_rule_priority"] == -1
+    code, out, _ = run("alb", "explain", alb.path, "GET", "http://127.0.0.1/?" + "a&" * 8000,
+                       "--listener", "http")
+    assert "answer    500: to find its rule costs too much" in out
+
+
+def test_long_requests_past_many_usual_rules_are_answered(start_alb):
+    """The budget is for what is hostile: all that is as long as can be passes these."""
+    alb = start_alb(many_rules("path-pattern = *.png{0} *.jpg{0}\nhttp-header = Cookie *b={0}* "
+                               "*c={0}\nquery-string = k=v{0}").replace("{format}", "alb"))
+    long = request(path="/" + "a/b.pn" * 1300 + "?k=" + "v" * 4000,
+                   fields=b"Cookie: " + b"a=1; b=x; " * 1500 + b"\r\n")
+    assert ask(alb, long).status == 200

@@ -100,11 +100,53 @@ static void test_age_of_ranges(void **state)
     run_cases(undated, 1, true);
 }
 
+/* `before`, then `count` sections of two lines each, made by `format` of a number. */
+static void expect_quota(const char *before, const char *format, int count, const char *want)
+{
+    struct problems p;
+    struct buf file;
+
+    buf_init(&file, 1 << 20);
+    buf_print(&file, "%s", before);
+    for (int i = 1; i <= count; i++) {
+        char section[160];
+        snprintf(section, sizeof(section), format, i, i);
+        buf_print(&file, "%s", section);
+    }
+    problems_init(&p, "f");
+    struct config *c = config_read_text(buf_data(&file), &p);
+    assert_non_null(c);
+    char *got = said(&p, true);
+    const bool is_there = strstr(got, "unless its quota is raised") != NULL;
+    if (is_there != (want != NULL) || (want != NULL && strstr(got, want) == NULL))
+        fail_msg("%d: %s", count, got);
+    free(got);
+    problems_done(&p);
+    config_free(&c);
+    buf_done(&file);
+}
+
+static void test_quotas(void **state)
+{
+    static const char group[] = "[target_group g%d]\ntarget = 127.0.0.1:%d\n";
+    static const char listener[] =
+        "[listener l%d]\nbind = 127.0.0.1:%d\ndefault_action = forward chat\n";
+
+    (void)state;
+    expect_quota(EDGE LISTENER GROUP, group, 99, NULL);
+    expect_quota(EDGE LISTENER GROUP, group, 100,
+                 "f:206: warning: 101 target groups: the managed balancer takes 100 unless");
+    expect_quota(EDGE LISTENER GROUP, listener, 49, NULL);
+    expect_quota(EDGE LISTENER GROUP, listener, 50,
+                 "f:155: warning: 51 listeners: the managed balancer takes 50 unless");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_advice),
         cmocka_unit_test(test_age_of_ranges),
+        cmocka_unit_test(test_quotas),
     };
 
     return cmocka_run_group_tests(tests, enter_folder, leave_folder);

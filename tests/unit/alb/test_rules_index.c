@@ -108,7 +108,7 @@ static void test_agrees_with_a_walk(void **state)
 
 static size_t looked_at;
 
-static bool count_and_hold(const struct rule *rule, const void *user)
+static bool count_and_hold(const struct rule *rule, void *user)
 {
     looked_at++;
     return rule_holds(rule, user);

@@ -334,6 +334,66 @@ static void test_escaped_wildcards(void **state)
               "escaped wildcard", cases[i].pattern);
 }
 
+/* By the definition: exponential, for short texts only. */
+static bool fits_by_definition(const char *pattern, const char *text)
+{
+    if (*pattern == '\0')
+        return *text == '\0';
+    if (*pattern == '*')
+        return fits_by_definition(pattern + 1, text) ||
+               (*text != '\0' && fits_by_definition(pattern, text + 1));
+    return *text != '\0' && (*pattern == '?' || *pattern == *text) &&
+           fits_by_definition(pattern + 1, text + 1);
+}
+
+/* The n-th word of at most `max` of these letters. */
+static void nth_word(unsigned n, const char *letters, char *out)
+{
+    const unsigned base = (unsigned)strlen(letters);
+
+    for (; n > 0; n = (n - 1) / base)
+        *out++ = letters[(n - 1) % base];
+    *out = '\0';
+}
+
+static void test_wildcards_are_what_their_definition_says(void **state)
+{
+    char pattern[16], text[16];
+    (void)state;
+
+    for (unsigned p = 0; p < 1365; p++) { /* up to 5 letters */
+        nth_word(p, "ab*?", pattern);
+        for (unsigned t = 0; t < 127; t++) { /* up to 6 */
+            nth_word(t, "ab", text);
+            if (text_wildcard(span_text(pattern), span_text(text), t % 2) !=
+                fits_by_definition(pattern, text))
+                fail_msg("%s and %s", pattern, text);
+        }
+    }
+}
+
+static void test_wildcards_count_what_they_cost(void **state)
+{
+    static const struct {
+        const char *pattern;
+        uint64_t least, most;
+    } cases[] = {
+        { "b*", 0, 1 },      { "*", 1, 2 },           { "a*", 1, 3 },
+        { "*b", 900, 1100 }, { "*ab", 16000, 40000 }, { "*aaaaaaaab", 100000, 200000 },
+    };
+    char text[16000];
+    (void)state;
+
+    memset(text, 'a', sizeof(text));
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        uint64_t steps = 0;
+        text_wildcard_counted(span_text(cases[i].pattern), span_of(text, sizeof(text)), false,
+                              false, &steps);
+        if (steps < cases[i].least || steps > cases[i].most)
+            fail_msg("%s costs %llu", cases[i].pattern, (unsigned long long)steps);
+    }
+}
+
 /* What makes a matcher that goes back over and over take for ever. */
 static void test_wildcards_are_bounded(void **state)
 {
@@ -394,6 +454,8 @@ int main(void)
         cmocka_unit_test(test_equal_constant_time),
         cmocka_unit_test(test_wildcards),
         cmocka_unit_test(test_escaped_wildcards),
+        cmocka_unit_test(test_wildcards_are_what_their_definition_says),
+        cmocka_unit_test(test_wildcards_count_what_they_cost),
         cmocka_unit_test(test_wildcards_are_bounded),
         cmocka_unit_test(test_files),
     };
