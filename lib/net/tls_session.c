@@ -136,13 +136,14 @@ static enum tls_step look_at_first_byte(struct tls_session *s)
     return TLS_FAILED;
 }
 
-/* mbedTLS 3.6 says nothing to a client that has no group of ours (RFC 8446 4.1.1). */
+/* mbedTLS says nothing to a client that has no group of ours (RFC 8446 4.1.1), or not the
+ * certificate that it was asked for (RFC 5246 7.4.6). */
 static void refuse(struct tls_session *s, int rc)
 {
     if (rc == MBEDTLS_ERR_SSL_CONN_EOF || rc == MBEDTLS_ERR_SSL_FATAL_ALERT_MESSAGE ||
         s->error != 0)
         return; /* the client's doing */
-    if (!s->has_sent)
+    if (!s->has_sent || rc == MBEDTLS_ERR_SSL_NO_CLIENT_CERTIFICATE)
         mbedtls_ssl_send_alert_message(&s->ssl, MBEDTLS_SSL_ALERT_LEVEL_FATAL,
                                        MBEDTLS_SSL_ALERT_MSG_HANDSHAKE_FAILURE);
     s->has_refused = true;

@@ -195,6 +195,22 @@ def test_who_is_refused_can_read_why(start_alb, start_target, version):
     wait_until(lambda: alb.metric("alb_tls_handshake_errors_total") == 1, "it to be counted")
 
 
+@each_version
+def test_who_has_no_certificate_where_one_is_asked_for_is_told(start_alb, start_target, version):
+    if version == ssl.TLSVersion.TLSv1_3:
+        need_1_3()
+    alb = start_alb(forward_config(start_target(), more=LISTENER + (
+        "mutual_authentication.mode = verify\nmutual_authentication.trust_store = {cert}\n")))
+
+    done = subprocess.run(["openssl", "s_client", "-connect", f"127.0.0.1:{alb.port('https')}",
+                           f"-tls1_{version - 0x0301}", "-ign_eof"], input=request(),
+                          capture_output=True, timeout=20)
+    # mbedTLS 3.6 seals what it says behind its Finished of 1.3 by the keys of before.
+    want = b"bad record mac" if version == ssl.TLSVersion.TLSv1_3 else b"alert number 40"
+    assert want in done.stderr and b"HTTP/1" not in done.stdout, done.stderr
+    wait_until(lambda: alb.metric("alb_tls_handshake_errors_total") == 1, "it to be counted")
+
+
 # What a client may ask for of the handshake of 1.3, and what comes of it.
 ASKED = [
     ("-groups X25519", "X25519, 253 bits"),
