@@ -5,7 +5,7 @@ import ssl
 
 import pytest
 
-from harness import answer, ask, request, reset, wait_until
+from harness import PATIENCE, answer, ask, request, reset, wait_until
 from test_alb_https_targets import count, verify
 from test_alb_https_targets_misbehave import ERRORS, ODD
 from tls_targets import groups_config, server_context
@@ -109,7 +109,7 @@ def test_one_that_fails_more_than_its_peers_is_found_out(start_alb, start_tls_ta
            "certificate": lambda: start_tls_target(cert="stranger")}[kind]()
     alb = start_alb(groups_config(
         {"app": [bad, start_tls_target(), start_tls_target()]},
-        "idle_timeout.timeout_seconds = 1" if kind == "stalls" else "",
+        f"idle_timeout.timeout_seconds = {2 * PATIENCE:.0f}" if kind == "stalls" else "",
         more={"app": verify(certificates) + "load_balancing.algorithm.type = weighted_random\n"
               "load_balancing.algorithm.anomaly_mitigation = on\n"}))
 
