@@ -2,7 +2,7 @@
  * tls_name.c -- see tls_name.h.
  *
  * A name is a list of relative names, the widest first; text begins with the narrowest. A
- * relative name is one attribute, or several, which '+' joins.
+ * relative name is one attribute, or several, which '+' joins; these turn round as well.
  */
 #include "net/tls_name.h"
 
@@ -11,7 +11,9 @@
 
 #include "net/tls_private.h"
 
-enum { RELATIVE_NAMES_MAX = 64, OID_TEXT_MAX = 128 };
+enum { ATTRIBUTES_MAX = 64, OID_TEXT_MAX = 128 };
+
+#define JURISDICTION "\x2b\x06\x01\x04\x01\x82\x37\x3c\x02\x01" /* of extended validation */
 
 static const struct {
     struct span oid;
@@ -36,6 +38,17 @@ static const struct {
     { SPAN_INIT(MBEDTLS_OID_DOMAIN_COMPONENT), "DC" },
     { SPAN_INIT("\x09\x92\x26\x89\x93\xf2\x2c\x64\x01\x01"), "UID" },
     { SPAN_INIT(MBEDTLS_OID_PKCS9_EMAIL), "emailAddress" },
+    { SPAN_INIT(MBEDTLS_OID_PKCS9 "\x02"), "unstructuredName" },
+    { SPAN_INIT(MBEDTLS_OID_AT "\x0d"), "description" },
+    { SPAN_INIT(MBEDTLS_OID_AT "\x0f"), "businessCategory" },
+    { SPAN_INIT(MBEDTLS_OID_AT "\x12"), "postOfficeBox" },
+    { SPAN_INIT(MBEDTLS_OID_AT "\x14"), "telephoneNumber" },
+    { SPAN_INIT(MBEDTLS_OID_AT "\x29"), "name" },
+    { SPAN_INIT(MBEDTLS_OID_AT "\x2d"), "x500UniqueIdentifier" },
+    { SPAN_INIT(MBEDTLS_OID_AT "\x61"), "organizationIdentifier" },
+    { SPAN_INIT(JURISDICTION "\x01"), "jurisdictionL" },
+    { SPAN_INIT(JURISDICTION "\x02"), "jurisdictionST" },
+    { SPAN_INIT(JURISDICTION "\x03"), "jurisdictionC" },
 };
 
 /* NULL: it has no name that everybody knows. */
@@ -87,24 +100,6 @@ static bool put_wide(struct buf *to, uint32_t c)
            put_escaped_hex(to, 0x80 | (c >> 6 & 0x3f)) && put_escaped_hex(to, 0x80 | (c & 0x3f));
 }
 
-/* Characters of `width` bytes each, the high byte first; `width` 0 is UTF-8. */
-static bool put_text(struct buf *to, const mbedtls_x509_buf *value, size_t width)
-{
-    const size_t step = width == 0 ? 1 : width;
-    bool ok = true;
-
-    for (size_t i = 0; ok && i + step <= value->len; i += step) {
-        uint32_t c = 0;
-        for (size_t k = 0; k < step; k++)
-            c = c << 8 | value->p[i + k];
-        if (width != 0 && c >= 0x80)
-            ok = put_wide(to, c);
-        else
-            ok = put_byte(to, c, i == 0, i + step == value->len);
-    }
-    return ok;
-}
-
 /* '#' and its encoding, for what is no text of a known kind. */
 static bool put_encoding(struct buf *to, const mbedtls_x509_buf *value)
 {
@@ -118,6 +113,45 @@ static bool put_encoding(struct buf *to, const mbedtls_x509_buf *value)
     ok = ok && put_hex(to, len & 0xff);
     for (size_t i = 0; ok && i < len; i++)
         ok = put_hex(to, value->p[i]);
+    return ok;
+}
+
+/* Of `width` bytes, the high byte first. */
+static uint32_t character(const unsigned char *p, size_t width)
+{
+    uint32_t c = 0;
+
+    for (size_t k = 0; k < width; k++)
+        c = c << 8 | p[k];
+    return c;
+}
+
+/* Whole characters, and each one of Unicode. */
+static bool is_text(const mbedtls_x509_buf *value, size_t width)
+{
+    for (size_t i = 0; i + width <= value->len; i += width) {
+        const uint32_t c = character(value->p + i, width);
+        if ((c >= 0xd800 && c <= 0xdfff) || c > 0x10ffff)
+            return false;
+    }
+    return value->len % width == 0;
+}
+
+/* Characters of `width` bytes each; `width` 0 is UTF-8. */
+static bool put_text(struct buf *to, const mbedtls_x509_buf *value, size_t width)
+{
+    const size_t step = width == 0 ? 1 : width;
+    bool ok = true;
+
+    if (!is_text(value, step))
+        return put_encoding(to, value);
+    for (size_t i = 0; ok && i < value->len; i += step) {
+        const uint32_t c = character(value->p + i, step);
+        if (width != 0 && c >= 0x80)
+            ok = put_wide(to, c);
+        else
+            ok = put_byte(to, c, i == 0, i + step == value->len);
+    }
     return ok;
 }
 
@@ -151,29 +185,21 @@ static bool put_attribute(struct buf *to, const mbedtls_x509_name *at)
            put_encoding(to, &at->val);
 }
 
-static bool put_relative(struct buf *to, const mbedtls_x509_name *at)
-{
-    bool ok = put_attribute(to, at);
-
-    for (; ok && tls_name_goes_on(at) && at->next != NULL; at = at->next)
-        ok = buf_put(to, SPAN("+")) && put_attribute(to, at->next);
-    return ok;
-}
-
 bool tls_name_put(struct buf *to, const mbedtls_x509_name *name)
 {
-    const mbedtls_x509_name *relative[RELATIVE_NAMES_MAX];
+    const mbedtls_x509_name *attributes[ATTRIBUTES_MAX];
     size_t n = 0;
-    bool ok = true, is_new = true;
+    bool ok = true;
 
     for (; name != NULL && name->oid.p != NULL; name = name->next) {
-        if (is_new && n == RELATIVE_NAMES_MAX)
+        if (n == ATTRIBUTES_MAX)
             return false;
-        if (is_new)
-            relative[n++] = name;
-        is_new = !tls_name_goes_on(name);
+        attributes[n++] = name;
     }
-    for (size_t i = n; ok && i > 0; i--)
-        ok = (i == n || buf_put(to, SPAN(","))) && put_relative(to, relative[i - 1]);
+    for (size_t i = n; ok && i > 0; i--) {
+        ok = put_attribute(to, attributes[i - 1]);
+        if (ok && i > 1)
+            ok = buf_put(to, tls_name_goes_on(attributes[i - 2]) ? SPAN("+") : SPAN(","));
+    }
     return ok;
 }
