@@ -1,14 +1,10 @@
-"""Bodies arrive whole, in either framing, and their framing is made anew."""
-
-import hashlib
-import threading
+"""Bodies arrive whole, in either framing, and their framing is made anew. Large ones are in
+test_alb_large_bodies.py."""
 
 import pytest
 
-from harness import (ask, forward_config, grown_kb, is_closed, read_body, read_chunks, read_head,
-                     read_response, request, resident_kb)
-
-BIG = 20 * 1024 * 1024
+from harness import (ask, forward_config, is_closed, read_body, read_chunks, read_head, read_response,
+                     request)
 
 
 def echo_body(sock, head, rest):
@@ -149,50 +145,6 @@ def test_answers_of_our_own_to_head_have_no_body(start_alb):
         got = read_response(sock, to_head=True)
         assert (got.status, got.rest) == (503, b"")
         assert is_closed(sock)
-
-
-def test_20_mb_go_up_and_come_down_in_bounded_memory(start_alb, start_target):
-    block = hashlib.sha256(b"x").digest() * 2048
-    digest = hashlib.sha256(block * (BIG // len(block))).hexdigest().encode()
-
-    def script(sock, head, rest):
-        body, _ = read_body(sock, head, rest)
-        text = hashlib.sha256(body).hexdigest().encode()
-        sock.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\nX-Sum: %s\r\n\r\n" %
-                     (len(body), text))
-        sock.sendall(body)
-        return True
-    alb = start_alb(forward_config(start_target(script)))
-    alb.get()
-    before = resident_kb(alb.pid)
-
-    with alb.connect() as sock:
-        def upload():
-            sock.sendall(request("POST", fields=b"Content-Length: %d\r\n" % BIG))
-            for _ in range(BIG // len(block)):
-                sock.sendall(block)
-        sender = threading.Thread(target=upload)
-        sender.start()
-        got = read_response(sock)
-        sender.join()
-    assert got.values("X-Sum") == [digest.decode()]
-    assert hashlib.sha256(got.body).hexdigest().encode() == digest
-    assert grown_kb(alb.pid, before) < 4096
-
-
-def test_20_mb_of_chunks_come_down_whole(start_alb, start_target):
-    block = b"0123456789abcdef" * 1000
-
-    def script(sock, _head, _rest):
-        sock.sendall(CHUNKED)
-        for _ in range(BIG // len(block)):
-            sock.sendall(b"%x\r\n" % len(block) + block + b"\r\n")
-        sock.sendall(b"0\r\n\r\n")
-        return True
-    alb = start_alb(forward_config(start_target(script)))
-
-    got = ask(alb, request())
-    assert got.body == block * (BIG // len(block))
 
 
 def test_many_tiny_chunks_come_down_whole(start_alb, start_target):
