@@ -62,7 +62,9 @@ static void share_server(const struct config *config, struct listener_config *l)
 
 static const char mode[] = "mutual_authentication.mode",
                   store[] = "mutual_authentication.trust_store",
-                  revoked[] = "mutual_authentication.revocation_file";
+                  revoked[] = "mutual_authentication.revocation_file",
+                  expiry[] = "mutual_authentication.ignore_client_certificate_expiry",
+                  names[] = "mutual_authentication.advertise_trust_store_ca_names";
 
 /* Each file is read on its own first: what is wrong with one is said at its line. */
 static bool check_trust_files(const struct listener_config *l,
@@ -73,15 +75,18 @@ static bool check_trust_files(const struct listener_config *l,
     char why[CONFIG_WHY_MAX];
 
     one.revocation_count = 0;
-    bool good = tls_trust_check(&one, why, sizeof(why));
-    if (!good)
+    bool good = true;
+    if (!tls_trust_check(&one, why, sizeof(why))) {
         problems_error(problems, line_in(l, store), "%s: %s", store, why);
+        return false;
+    }
     one.revocation_count = 1;
-    for (size_t i = 0; good && i < lists->count; i++) {
+    for (size_t i = 0; i < lists->count; i++) {
         one.revocation_files = &trust->revocation_files[i];
-        good = tls_trust_check(&one, why, sizeof(why));
-        if (!good)
-            problems_error(problems, lists->items[i].line, "%s: %s", revoked, why);
+        if (tls_trust_check(&one, why, sizeof(why)))
+            continue;
+        problems_error(problems, lists->items[i].line, "%s: %s", revoked, why);
+        good = false;
     }
     return good;
 }
@@ -89,9 +94,7 @@ static bool check_trust_files(const struct listener_config *l,
 /* What only counts when clients are verified. */
 static bool check_no_trust(const struct listener_config *l, struct problems *problems)
 {
-    static const char *const keys[] = { store, revoked,
-                                        "mutual_authentication.ignore_client_certificate_expiry",
-                                        "mutual_authentication.advertise_trust_store_ca_names" };
+    static const char *const keys[] = { store, revoked, expiry, names };
 
     for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
         if (!says(l, keys[i]))
@@ -166,8 +169,15 @@ static void load_certificates(struct listener_config *l, struct problems *proble
 /* What only HTTPS has. */
 static void check_plain(const struct listener_config *l, struct problems *problems)
 {
-    static const char *const keys[] = { "certificate", "certificate_key", "sni_certificate",
-                                        "ssl_policy", mode };
+    static const char *const keys[] = { "certificate",
+                                        "certificate_key",
+                                        "sni_certificate",
+                                        "ssl_policy",
+                                        mode,
+                                        store,
+                                        revoked,
+                                        expiry,
+                                        names };
 
     for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
         if (!says(l, keys[i]))
@@ -176,7 +186,6 @@ static void check_plain(const struct listener_config *l, struct problems *proble
                        "%s: is for HTTPS; say protocol = HTTPS or take it out", keys[i]);
         return;
     }
-    check_no_trust(l, problems);
 }
 
 /* The default is taken as far as it goes without a word: nobody asked for all of it. */

@@ -3,6 +3,8 @@
 
 #include <stdio.h>
 
+#include <mbedtls/ecp.h>
+#include <mbedtls/pk.h>
 #include <mbedtls/x509_crl.h>
 
 #include "base/mem.h"
@@ -40,6 +42,21 @@ static bool read_store(struct tls_trust *t, const char *file, char *why, size_t 
     return rc == 0;
 }
 
+/* PEM up to where its last list ends, with a NUL: the parser takes text before a list, but
+ * none behind the last. What begins there and does not end is left for it to refuse. */
+static size_t cut_pem(char *text, size_t len)
+{
+    static const char end[] = "-----END X509 CRL-----";
+    char *last = text;
+
+    for (char *at = text; (at = strstr(at, end)) != NULL; at = last)
+        last = at + strlen(end);
+    if (last == text || strlen(text) != len || strstr(last, "-----BEGIN") != NULL)
+        return len + 1;
+    *last = '\0';
+    return (size_t)(last - text) + 1;
+}
+
 static bool read_revocations(struct tls_trust *t, const char *file, char *why, size_t why_size)
 {
     char text[64];
@@ -49,8 +66,9 @@ static bool read_revocations(struct tls_trust *t, const char *file, char *why, s
         return false;
 
     /* The parser counts the NUL of PEM, and takes DER without. */
-    const bool is_pem = strstr(bytes, "-----BEGIN") != NULL;
-    int rc = mbedtls_x509_crl_parse(&t->revoked, (const unsigned char *)bytes, len + is_pem);
+    if (strstr(bytes, "-----BEGIN") != NULL)
+        len = cut_pem(bytes, len);
+    int rc = mbedtls_x509_crl_parse(&t->revoked, (const unsigned char *)bytes, len);
     free(bytes);
     if (rc != 0)
         snprintf(why, why_size, "%s: no revocation list (CRL) in it (%s)", file,
@@ -193,13 +211,34 @@ static const char *wrong_of(uint32_t flags)
 
 static const char unmapped[] = "Failed:UnmappedConnectionError";
 
+/* Without what a lower module added to it. */
+static int high_code(int code)
+{
+    return -code & 0x7f80;
+}
+
 /* mbedTLS's own parsers: of certificates and what they are made of. */
 static bool is_parsing(int code)
 {
-    const int high = -code & 0x7f80;
+    const int high = high_code(code);
 
     return (high >= 0x2080 && high <= 0x2980) || (high == 0 && -code >= 0x60 && -code <= 0x6c) ||
-           (high >= 0x3a00 && high <= 0x3f80);
+           (high >= 0x3a00 && high <= 0x3f80) || (high >= 0x4c80 && high <= 0x4f80);
+}
+
+/* A certificate of a kind that mbedTLS has not. */
+static bool is_unsupported(int code)
+{
+    static const int kinds[] = {
+        MBEDTLS_ERR_X509_UNKNOWN_VERSION,   MBEDTLS_ERR_X509_UNKNOWN_SIG_ALG,
+        MBEDTLS_ERR_PK_UNKNOWN_PK_ALG,      MBEDTLS_ERR_PK_UNKNOWN_NAMED_CURVE,
+        MBEDTLS_ERR_PK_FEATURE_UNAVAILABLE, MBEDTLS_ERR_ECP_FEATURE_UNAVAILABLE
+    };
+    bool is = false;
+
+    for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
+        is |= high_code(code) == -kinds[i];
+    return is;
 }
 
 const char *tls_trust_failure(int code, uint32_t flags, bool at_certificate)
@@ -216,6 +255,8 @@ const char *tls_trust_failure(int code, uint32_t flags, bool at_certificate)
     case MBEDTLS_ERR_SSL_BUFFER_TOO_SMALL:
         return "Failed:ClientCertMaxSizeExceeded";
     default:
+        if (is_unsupported(code))
+            return "Failed:ClientCertTypeUnsupported";
         return is_parsing(code) ? "Failed:ClientCertInvalid" : unmapped;
     }
 }
