@@ -49,11 +49,16 @@ static const char *format_number(const struct setting *s, uint64_t number, char 
     return out;
 }
 
-/* "1..4000 seconds" */
+/* "1..4000 seconds", "100ms..5m" */
 static const char *format_range(const struct setting *s, char out[64])
 {
     char low[16], high[16];
 
+    if (counts_seconds(s) && s->min % 1000 != 0) {
+        snprintf(out, 64, "%s..%s", text_format_duration((uint32_t)s->min, low),
+                 text_format_duration((uint32_t)most(s), high));
+        return out;
+    }
     snprintf(out, 64, "%s..%s%s", format_number(s, s->min, low), format_number(s, most(s), high),
              counts_seconds(s) ? " seconds" : "");
     return out;

@@ -158,6 +158,8 @@ static const struct text_case group_cases[] = {
     { "a word too many", EDGE LISTENER GROUP "target = [::1]:1 weight=1 weight=2\n",
       "f:8: target: \"[::1]:1 weight=1 weight=2\" says more than " TARGET_FORM "\n" },
     { "matcher", EDGE LISTENER GROUP "health_check.matcher = 200, 204-299 ,302\n", "" },
+    { "an interval of nothing", EDGE LISTENER GROUP "health_check.interval_seconds = 0\n",
+      "f:8: health_check.interval_seconds: 0 is outside 100ms..5m\n" },
     { "matcher outside", EDGE LISTENER GROUP "health_check.matcher = 200,500\n",
       "f:8: health_check.matcher: \"500\" is not a status or range within 200-499, such as "
       "200,202 or 200-299\n" },
