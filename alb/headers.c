@@ -68,7 +68,7 @@ static bool write_fields(struct buf *to, const struct http_message *m,
 
     for (size_t i = 0; ok && i < m->field_count; i++) {
         const struct http_field *f = &m->fields[i];
-        if (is_ours(f, how) || (m->names_fields && http_connection_lists(m, f->name)) ||
+        if (is_ours(f, how) || http_is_listed(m, f) ||
             (listener->renames && is_renamed_to(listener, f->name)))
             continue;
         ok = http_write_field(to, f->name, f->value);
@@ -161,8 +161,7 @@ bool headers_write_response(struct buf *to, const struct http_message *m,
 
     for (size_t i = 0; ok && i < m->field_count; i++) {
         const struct http_field *f = &m->fields[i];
-        if (http_is_hop_by_hop(f->id) || (m->names_fields && http_connection_lists(m, f->name)) ||
-            (replaces && is_replaced(f, how)))
+        if (http_is_hop_by_hop(f->id) || http_is_listed(m, f) || (replaces && is_replaced(f, how)))
             continue;
         ok = http_write_field(to, f->name, f->value);
     }

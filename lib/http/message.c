@@ -274,7 +274,7 @@ static bool starts_with_nocase(struct span s, struct span start)
     return s.len >= start.len && span_equal_nocase(span_of(s.ptr, start.len), start);
 }
 
-static bool is_kept(struct span name)
+bool http_may_be_listed(struct span name)
 {
     static const struct span families[] = {
         SPAN_INIT("Content-"), SPAN_INIT("X-Forwarded-"),   SPAN_INIT("X-Amzn-"),
@@ -283,16 +283,11 @@ static bool is_kept(struct span name)
     };
 
     if (names[http_name_of(name)].flags & KEPT)
-        return true;
+        return false;
     for (size_t i = 0; i < sizeof(families) / sizeof(families[0]); i++)
         if (starts_with_nocase(name, families[i]))
-            return true;
-    return false;
-}
-
-bool http_connection_lists(const struct http_message *m, struct span name)
-{
-    return m->names_fields && !is_kept(name) && http_field_lists(m, HTTP_N_CONNECTION, name);
+            return false;
+    return true;
 }
 
 bool http_is_token(struct span text)

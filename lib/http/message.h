@@ -156,6 +156,7 @@ bool http_is_plain_name(struct span name);
 struct http_field {
     struct span name, value; /* the value without blanks around it */
     enum http_name id;
+    bool is_listed; /* http_find_listed(); unset unless names_fields */
 };
 
 enum http_framing {
@@ -237,11 +238,20 @@ bool http_field_lists(const struct http_message *m, enum http_name id, struct sp
  * Keep-Alive, Proxy-*, TE, Trailer, Transfer-Encoding, Upgrade, HTTP2-Settings. */
 bool http_is_hop_by_hop(enum http_name id);
 
-/* The sender lists this field in Connection and so wants it taken out on the
- * way. Never true for a field that a client must not be able to take out:
- * Host, Cookie, Authorization, Content-*, Forwarded, X-Forwarded-*, Via,
- * X-Amzn-*, Sec-WebSocket-* and the like (Traefik CVE-2024-45410). */
-bool http_connection_lists(const struct http_message *m, struct span name);
+/* False for a field that a client must not be able to take out by listing it in Connection:
+ * Host, Cookie, Authorization, Content-*, Forwarded, X-Forwarded-*, Via, X-Amzn-*,
+ * Sec-WebSocket-* and the like (Traefik CVE-2024-45410). */
+bool http_may_be_listed(struct span name);
+
+/* Set is_listed of all fields of a message with names_fields: the sender lists this one in
+ * Connection and so wants it taken out on the way, and may. Once for a head, in time
+ * proportional to it: a list may have tens of thousands of entries. */
+void http_find_listed(struct http_message *m);
+
+static inline bool http_is_listed(const struct http_message *m, const struct http_field *f)
+{
+    return m->names_fields && f->is_listed;
+}
 
 /* RFC 9110 5.6.2: at least one tchar and nothing else. */
 bool http_is_token(struct span text);

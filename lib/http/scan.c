@@ -146,4 +146,5 @@ void http_read_connection(struct http_message *m)
     m->upgrade = http_value(m, HTTP_N_UPGRADE);
     /* RFC 9110 7.8: Upgrade in HTTP/1.0 is to be ignored. */
     m->wants_upgrade = upgrade && m->minor == 1 && m->upgrade.len > 0;
+    http_find_listed(m);
 }

@@ -48,7 +48,7 @@ enum http_reason http_see_length(struct http_lengths *seen, struct span value);
  * `chunked` nor `identity`: we do none of them. */
 enum http_reason http_see_coding(struct http_lengths *seen, struct span value);
 
-/* Set keep_alive, names_fields, upgrade and wants_upgrade from the fields. */
+/* Set keep_alive, names_fields, upgrade, wants_upgrade and what is listed from the fields. */
 void http_read_connection(struct http_message *m);
 
 /* Check the request target, and split it into `m`. */

@@ -96,6 +96,11 @@ class Process:
     def signal(self, number):
         os.kill(self.pid, number)
 
+    def cpu_s(self):
+        """CPU time of the process so far."""
+        stat = pathlib.Path(f"/proc/{self.pid}/stat").read_text(encoding="ascii")
+        return sum(map(int, stat.rsplit(")", 1)[1].split()[11:13])) / os.sysconf("SC_CLK_TCK")
+
     def is_running(self):
         return self.popen is not None and self.popen.poll() is None
 

@@ -1,7 +1,6 @@
 """Which rule answers: each condition, the order of priorities, the default."""
 
 import json
-import os
 import re
 
 import pytest
@@ -130,13 +129,6 @@ action = fixed-response 200 text/plain matched
     assert alb.log().count("regex gave up") == 1
 
 
-def cpu_s(alb):
-    """CPU time of the process so far."""
-    with open(f"/proc/{alb.pid}/stat", encoding="ascii") as file:
-        utime, stime = file.read().rsplit(")", 1)[1].split()[11:13]
-    return (int(utime) + int(stime)) / os.sysconf("SC_CLK_TCK")
-
-
 def fields_of(row):
     return [quoted or bare for quoted, bare in re.findall(r'"([^"]*)"|(\S+)', row)]
 
@@ -165,10 +157,10 @@ def test_a_request_cannot_stall_the_rules(start_alb, name):
     condition, hostile = HOSTILE[name]
     alb = start_alb(many_rules(condition).replace("{format}", "alb"))
     assert ask(alb, request()).status == 200
-    before = cpu_s(alb)
+    before = alb.cpu_s()
     for _ in range(5):
         assert ask(alb, hostile).status == 500
-    assert cpu_s(alb) - before < 0.5 * PATIENCE, "a hundredth of a second each"
+    assert alb.cpu_s() - before < 0.5 * PATIENCE, "a hundredth of a second each"
     fields = fields_of(alb.access_row('end="to find its rule costs too much"'))
     assert (fields[8], fields[20], fields[22]) == ("500", "-1", "-")
     assert alb.metric("alb_rules_too_costly_total") == 5
