@@ -77,9 +77,8 @@ static void on_handshake(void *user, struct handshake_result *result)
         char peer[ADDR_TEXT_MAX];
         metric_add(&b->counters.tls_handshakes_failed, 1);
         connection_log_row(&g->connection_log, g->config, result->tag, result);
-        log_info("tls failed client=%s reason=\"%s\"%s%s", addr_format(&result->peer, peer),
-                 result->why, result->seen == NULL ? "" : " status=",
-                 result->seen == NULL ? "" : tls_session_verify_status(result->seen));
+        log_info("tls failed client=%s status=%s reason=\"%s\"", addr_format(&result->peer, peer),
+                 result->seen == NULL ? "-" : tls_session_verify_status(result->seen), result->why);
         balancer_connection_closed(b, NULL);
         return;
     }

@@ -190,7 +190,7 @@ def test_verify_refuses_everybody_else_and_says_why(start_alb, start_target, pki
         if name in ("expired", "early", "unknown", "server"):
             assert row[0] == cert.said("-subject") and row[2] == cert.said("-serial")
     assert target.seen == []
-    assert alb.metric("alb_tls_handshake_errors_total") == len(BAD)
+    wait_until(lambda: alb.metric("alb_tls_handshake_errors_total") == len(BAD), "failures")
     assert talk(alb, context_of(pki.clients["good"], version)).body == b"ok"
 
 
@@ -243,7 +243,7 @@ def test_a_client_that_cannot_prove_that_it_owns_its_certificate_is_refused(star
                 context_of(pki.clients["good"]).wrap_socket(raw, server_hostname="localhost")
         assert forger.spoiled == 1
         forger.door.close()
-        assert alb.metric("alb_tls_handshake_errors_total") == 1
+        wait_until(lambda: alb.metric("alb_tls_handshake_errors_total") == 1, "the failure")
         assert "hung up" not in alb.log()
     assert target.seen == []
 
