@@ -50,7 +50,8 @@ static const char fips[] = "promises a FIPS-validated module, which mbedTLS is n
 static const char old[] = "is a policy of other load balancers";
 
 /* The nearest takes no kind of cipher suite that the policy leaves out, but for the
- * ChaCha20-Poly1305 of TLS 1.3. */
+ * ChaCha20-Poly1305 of TLS 1.3. What RFC9151 and PQ ones take was not to be seen:
+ * docs/tls.md says what is assumed. */
 static const struct {
     const char *name, *why, *nearest;
 } not_offered[] = {
