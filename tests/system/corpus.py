@@ -273,6 +273,9 @@ CHUNKS = [
     (CHUNKED + b"0;\nx\r\n\r\n", "-", "-", 400, None),
     (CHUNKED + b"5\r\nhello\r\n0\r\n\rX", "-", "-", 400, None),
     (CHUNKED + b"g\r\n", "-", "-", 400, None),
+    (CHUNKED + b"\x80\r\n\r\n", "-", "-", 400, None),
+    (CHUNKED + b"5\xff\r\nhello\r\n0\r\n\r\n", "-", "-", 400, None),
+    (CHUNKED + b"0\r\nX:\x00y\r\n\r\n", "-", "-", 400, None),
     (CHUNKED + b"\x005\r\nhello\r\n0\r\n\r\n", "-", "-", 400, None),
 ]
 

@@ -156,6 +156,7 @@ CUT_SHORT = [(CHUNKED + b"3\r\nabc\r\n" + bad, b"abc", CHUNK) for bad in (
     b"zz\r\n", b"\r\n", b";a\r\n", b"-1\r\nd\r\n0\r\n\r\n", b"+1\r\nd\r\n0\r\n\r\n", b"0x1\r\nd\r\n0\r\n\r\n",
     b" 1\r\nd\r\n0\r\n\r\n", b"1 \r\nd\r\n0\r\n\r\n", b"1 junk\r\nd\r\n0\r\n\r\n", b"1\t\r\nd\r\n0\r\n\r\n",
     b"10000000000000000\r\n", b"00000000000000001\r\nd\r\n0\r\n\r\n", b"fffffffffffffffffffff\r\n",
+    b"\x80\r\n\r\n", b"1\xff\r\nd\r\n0\r\n\r\n", b"0\r\nX:\0y\r\n\r\n",
     b"1\nd\r\n0\r\n\r\n", b"1\rXd\r\n0\r\n\r\n", b"1;a\nb\r\nd\r\n0\r\n\r\n", b"1;a\0\r\nd\r\n0\r\n\r\n",
     b"1;a=b\r\rXXX\r\nd\r\n0\r\n\r\n", b"1;" + b"a" * 300 + b"\r\nd\r\n0\r\n\r\n",
     b"0\n\n", b"0\r\n\n", b"0\r\n\rX", b"0\r\nnonsense\r\n\r\n", b"0\r\n: a\r\n\r\n", b"0\r\nX : a\r\n\r\n",
