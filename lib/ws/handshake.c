@@ -75,7 +75,8 @@ static const struct row {
                                   NULL },
     [WS_EXTENSION_NOT_OFFERED] = { "extension_not_offered", 502,
                                    "The target chose an extension that was not offered.",
-                                   "Let the target choose from Sec-WebSocket-Extensions only.",
+                                   "Let the target choose from Sec-WebSocket-Extensions only, 16 "
+                                   "at most.",
                                    NULL },
 };
 
@@ -228,13 +229,19 @@ static bool protocol_is_offered(const struct http_message *response, struct span
     return chosen != NULL && offers_protocol(offered, chosen->value);
 }
 
+/* Each one chosen is looked for among all that were offered, and both lists are only bounded
+ * by their heads: nobody needs more than a few. */
+enum { CHOSEN_MAX = 16 };
+
 static bool extensions_are_offered(const struct http_message *response, struct span offered)
 {
     const struct http_field *field = http_find(response, HTTP_N_SEC_WEBSOCKET_EXTENSIONS);
+    size_t chosen = 0;
+
     for (; field != NULL; field = http_find_next(response, field)) {
         struct span rest = field->value, item;
         while (span_next(&rest, ',', &item))
-            if (item.len > 0 && !offers_extension(offered, item))
+            if (item.len > 0 && (++chosen > CHOSEN_MAX || !offers_extension(offered, item)))
                 return false;
     }
     return true;

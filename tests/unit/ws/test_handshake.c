@@ -134,6 +134,8 @@ static const char good_response[] = "Upgrade: websocket\n"
                                     "Connection: Upgrade\n"
                                     "Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\n";
 
+#define FIVE "foo, foo, foo, foo, foo, "
+
 /* The request offered the protocols `chat, superchat` and two extensions. */
 static const struct change responses[] = {
     { "as in RFC 6455 1.2", "", WS_OK },
@@ -154,6 +156,9 @@ static const struct change responses[] = {
     { "two protocols at once", "Sec-WebSocket-Protocol: chat, superchat", WS_PROTOCOL_NOT_OFFERED },
     { "two protocol fields", "Sec-WebSocket-Protocol: chat\nSec-WebSocket-Protocol: chat",
       WS_PROTOCOL_NOT_OFFERED },
+    { "16 extensions", "Sec-WebSocket-Extensions: " FIVE FIVE FIVE "foo", WS_OK },
+    { "17 extensions", "Sec-WebSocket-Extensions: " FIVE FIVE FIVE "foo, foo",
+      WS_EXTENSION_NOT_OFFERED },
     { "an extension not offered", "Sec-WebSocket-Extensions: permessage-deflate, bar",
       WS_EXTENSION_NOT_OFFERED },
     { "a name that only begins alike", "Sec-WebSocket-Extensions: permessage",
