@@ -251,7 +251,8 @@ const char *tls_trust_failure(int code, uint32_t flags, bool at_certificate)
         return wrong_of(flags);
     case MBEDTLS_ERR_X509_FATAL_ERROR: /* more above it than mbedTLS goes up */
         return "Failed:ClientCertMaxChainDepthExceeded";
-    case MBEDTLS_ERR_SSL_FEATURE_UNAVAILABLE: /* its message is in more than one record */
+    case MBEDTLS_ERR_SSL_FEATURE_UNAVAILABLE: /* 2.28: its message is in more than one record */
+    case MBEDTLS_ERR_SSL_BAD_INPUT_DATA:      /* 3.6: it has more than 16 KB */
     case MBEDTLS_ERR_SSL_BUFFER_TOO_SMALL:
         return "Failed:ClientCertMaxSizeExceeded";
     default:

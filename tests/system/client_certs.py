@@ -12,6 +12,7 @@ KEYS = {
     "P-521": ["ec", "-pkeyopt", "ec_paramgen_curve:P-521"],
     "RSA-2048": ["rsa:2048"],
     "RSA-1024": ["rsa:1024"],
+    "Ed25519": ["ed25519"],
 }
 
 AUTHORITY = "basicConstraints=critical,CA:TRUE\nkeyUsage=critical,keyCertSign,cRLSign\n"

@@ -72,6 +72,8 @@ static const struct {
       "Failed:ClientCertMaxChainDepthExceeded" },
     { "in two records", MBEDTLS_ERR_SSL_FEATURE_UNAVAILABLE, 0,
       "Failed:ClientCertMaxSizeExceeded" },
+    { "more than 16 KB, to 3.6", MBEDTLS_ERR_SSL_BAD_INPUT_DATA, 0,
+      "Failed:ClientCertMaxSizeExceeded" },
     { "more than a record", MBEDTLS_ERR_SSL_BUFFER_TOO_SMALL, 0,
       "Failed:ClientCertMaxSizeExceeded" },
 
