@@ -143,7 +143,7 @@ void access_row_json(struct log_buffer *b, const struct access_entry *e, struct 
 {
     struct span text[ACCESS_TEXTS];
     struct log_json j;
-    size_t texts = access_texts_size(e) + elb.len;
+    size_t texts = e->texts_len + elb.len;
 
     if (e->client->sni != NULL)
         texts += strlen(e->client->sni);

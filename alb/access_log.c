@@ -69,9 +69,9 @@ static void copy_texts(struct access_entry *e, const struct span texts[ACCESS_TE
     for (int i = 0; i < ACCESS_TEXTS; i++) {
         e->text_len[i] = (uint16_t)texts[i].len;
         if (texts[i].len > 0)
-            memcpy(at, texts[i].ptr, texts[i].len);
-        at += texts[i].len;
+            at = log_put_text(at, texts[i]);
     }
+    e->texts_len = (uint32_t)(at - e->texts);
 }
 
 static size_t size_of(struct span texts[ACCESS_TEXTS])
@@ -201,15 +201,6 @@ void access_texts(const struct access_entry *e, struct span out[ACCESS_TEXTS])
         out[i] = span_of(at, e->text_len[i]);
         at += e->text_len[i];
     }
-}
-
-size_t access_texts_size(const struct access_entry *e)
-{
-    size_t size = 0;
-
-    for (int i = 0; i < ACCESS_TEXTS; i++)
-        size += e->text_len[i];
-    return size;
 }
 
 const char *access_type(const struct access_entry *e)

@@ -83,6 +83,7 @@ struct access_entry {
     const char *end;        /* why it ended, for our own fields; a literal or NULL */
     uint16_t close_code[2]; /* of a tunnel: from the client, from the target */
     uint32_t frames[2];
+    uint32_t texts_len;
     uint16_t text_len[ACCESS_TEXTS];
     char texts[];
 };

@@ -22,22 +22,28 @@ static char *put_or_dash(char *at, struct span text)
 
 static char *put_quoted(char *at, struct span text)
 {
+    if (text.len == 0)
+        return LOG_PUT(at, "\"-\" ");
     *at++ = '"';
-    at = put_or_dash(at, text);
+    at = log_put_safe(at, text);
     return LOG_PUT(at, "\" ");
 }
 
 static char *put_literal(char *at, const char *text)
 {
-    at = text == NULL ? LOG_PUT(at, "-") : log_put_text(at, span_text(text));
+    if (text == NULL || text[0] == '\0')
+        return LOG_PUT(at, "- ");
+    at = log_put_text(at, span_text(text));
     *at++ = ' ';
     return at;
 }
 
 static char *put_quoted_literal(char *at, const char *text)
 {
+    if (text == NULL)
+        return LOG_PUT(at, "\"-\" ");
     *at++ = '"';
-    at = text == NULL ? LOG_PUT(at, "-") : log_put_text(at, span_text(text));
+    at = log_put_text(at, span_text(text));
     return LOG_PUT(at, "\" ");
 }
 
@@ -65,7 +71,11 @@ static char *put_times(char *at, const struct access_entry *e)
     if (!access_times(e, us))
         return LOG_PUT(at, "-1 -1 -1 ");
     for (int i = 0; i < 3; i++) {
-        at = us[i] < 1000 ? LOG_PUT(at, "0.000") : log_put_seconds(at, us[i]);
+        if (us[i] < 1000) {
+            at = LOG_PUT(at, "0.000 ");
+            continue;
+        }
+        at = log_put_seconds(at, us[i]);
         *at++ = ' ';
     }
     return at;
@@ -100,18 +110,30 @@ static char *put_request(char *at, const struct access_entry *e, const struct sp
     return LOG_PUT(at, "\" ");
 }
 
-/* 1 to 12 */
-static char *put_numbers(char *at, struct log_buffer *b, const struct access_entry *e,
-                         struct span elb, uint64_t now_us)
+/* access_type(), of which the last letter alone tells TLS. */
+static char *put_type(char *at, const struct access_entry *e)
 {
-    at = put_literal(at, access_type(e));
+    at = e->is_websocket ? LOG_PUT(at, "ws") : LOG_PUT(at, "http");
+    if (e->client->is_https)
+        *at++ = 's';
+    *at++ = ' ';
+    return at;
+}
+
+/* 1 to 12. The target's name is for put_lists() as well. */
+static char *put_numbers(char *at, struct log_buffer *b, const struct access_entry *e,
+                         struct span elb, uint64_t now_us, struct span *target)
+{
+    at = put_type(at, e);
     at = log_buffer_time(b, at, now_us);
     *at++ = ' ';
     at = log_put_text(at, elb);
     *at++ = ' ';
-    at = log_put_text(at, span_of(e->client->peer, e->client->peer_len));
+    at = log_put_array(at, e->client->peer, e->client->peer_len);
     *at++ = ' ';
+    target->ptr = at;
     at = put_target(at, e->target);
+    target->len = (size_t)(at - target->ptr);
     *at++ = ' ';
     at = put_times(at, e);
     at = put_status(at, e->elb_status);
@@ -137,9 +159,13 @@ static char *put_priority(char *at, const struct access_entry *e)
     return at;
 }
 
-static const char *or_null(const char *text)
+/* 19 and 20: only TLS has them. */
+static char *put_names(char *at, const struct access_client *c)
 {
-    return text == NULL || text[0] == '\0' ? NULL : text;
+    if (!c->is_https)
+        return LOG_PUT(at, "\"-\" \"-\" ");
+    at = put_quoted(at, span_text(c->sni));
+    return put_quoted(at, span_text(c->resumed ? "session-reused" : c->chosen_cert));
 }
 
 /* 13 to 25 */
@@ -148,13 +174,12 @@ static char *put_texts(char *at, struct log_buffer *b, const struct access_entry
 {
     at = put_request(at, e, text);
     at = put_quoted(at, text[ACCESS_AGENT]);
-    at = put_literal(at, or_null(e->client->cipher));
-    at = put_literal(at, or_null(e->client->protocol));
+    at = put_literal(at, e->client->cipher);
+    at = put_literal(at, e->client->protocol);
     at = put_or_dash(at, text[ACCESS_GROUP]);
     *at++ = ' ';
     at = put_quoted(at, text[ACCESS_TRACE]);
-    at = put_quoted(at, span_text(e->client->sni));
-    at = put_quoted(at, span_text(e->client->resumed ? "session-reused" : e->client->chosen_cert));
+    at = put_names(at, e->client);
     at = put_priority(at, e);
     at = log_buffer_time(b, at, e->created_us);
     *at++ = ' ';
@@ -164,10 +189,11 @@ static char *put_texts(char *at, struct log_buffer *b, const struct access_entry
 }
 
 /* 26 to 34 */
-static char *put_lists(char *at, const struct access_entry *e, const struct span *text)
+static char *put_lists(char *at, const struct access_entry *e, const struct span *text,
+                       struct span target)
 {
     *at++ = '"';
-    at = put_target(at, e->target);
+    at = log_put_array(at, target.ptr, target.len);
     at = LOG_PUT(at, "\" \"");
     at = put_status(at, e->target_status);
     at = LOG_PUT(at, "\" ");
@@ -177,12 +203,12 @@ static char *put_lists(char *at, const struct access_entry *e, const struct span
         at = put_quoted_literal(at, http_class_name((enum http_class)e->class_));
         at = put_quoted_literal(at, http_reason_name((enum http_reason)e->reason));
     }
-    at = log_put_text(at, span_of(e->client->id, e->client->id_len));
+    at = log_put_array(at, e->client->id, e->client->id_len);
     *at++ = ' ';
     at = put_quoted(at, text[ACCESS_TRANSFORMED_HOST]);
     at = put_quoted(at, text[ACCESS_TRANSFORMED_URI]);
     at = put_quoted_literal(at, e->transform);
-    return log_put_text(at, span_of(e->client->node, e->client->node_len));
+    return log_put_array(at, e->client->node, e->client->node_len);
 }
 
 /* Ours, as key=value. */
@@ -211,7 +237,7 @@ static char *put_extras(char *at, const struct access_entry *e)
 
 static size_t bound_of(const struct access_entry *e, struct span elb)
 {
-    size_t texts = access_texts_size(e);
+    size_t texts = e->texts_len;
 
     if (e->client->sni != NULL)
         texts += strlen(e->client->sni);
@@ -225,13 +251,13 @@ static size_t bound_of(const struct access_entry *e, struct span elb)
 void access_row_alb(struct log_buffer *b, const struct access_entry *e, struct span elb,
                     uint64_t now_us)
 {
-    struct span text[ACCESS_TEXTS];
+    struct span text[ACCESS_TEXTS], target;
     char *const row = log_buffer_begin(b, bound_of(e, elb));
 
     access_texts(e, text);
-    char *at = put_numbers(row, b, e, elb, now_us);
+    char *at = put_numbers(row, b, e, elb, now_us, &target);
     at = put_texts(at, b, e, text);
-    at = put_lists(at, e, text);
+    at = put_lists(at, e, text, target);
     at = put_extras(at, e);
     log_buffer_end(b, (size_t)(at - row));
 }

@@ -23,7 +23,6 @@ void access_row_json(struct log_buffer *b, const struct access_entry *e, struct 
 /* --- what both forms say ----------------------------------------------------- */
 
 void access_texts(const struct access_entry *e, struct span out[ACCESS_TEXTS]);
-size_t access_texts_size(const struct access_entry *e);
 const char *access_type(const struct access_entry *e);
 const char *access_actions(const struct access_entry *e);
 

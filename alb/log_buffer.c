@@ -56,19 +56,27 @@ void log_buffer_end(struct log_buffer *b, size_t len)
         wheel_set(&b->loop->wheel, &b->timer, LOG_CHUNK_MS);
 }
 
+static const char *text_of_second(struct log_buffer *b, uint64_t second)
+{
+    struct log_second *s = &b->seconds[second % LOG_SECONDS];
+
+    if (s->second != second) {
+        char text[CLOCK_TEXT_MAX];
+        memcpy(s->text, clock_iso_us(second * 1000000, text), sizeof(s->text));
+        s->second = second;
+    }
+    return s->text;
+}
+
 char *log_buffer_time(struct log_buffer *b, char *at, uint64_t wall_us)
 {
     const uint64_t second = wall_us / 1000000;
-    const uint32_t micros = (uint32_t)(wall_us % 1000000);
+    const uint32_t micros = (uint32_t)(wall_us - second * 1000000);
 
-    if (b->second != second) {
-        char text[CLOCK_TEXT_MAX];
-        memcpy(b->second_text, clock_iso_us(wall_us, text), sizeof(b->second_text));
-        b->second = second;
-    }
-    memcpy(at, b->second_text, sizeof(b->second_text)); /* the point as well */
-    at += sizeof(b->second_text);
-    at = log_put_digits(log_put_digits(at, micros / 1000), micros % 1000);
+    memcpy(at, text_of_second(b, second), 20); /* the point as well */
+    at = log_put_pair(at + 20, micros / 10000);
+    at = log_put_pair(at, micros / 100 % 100);
+    at = log_put_pair(at, micros % 100);
     *at = 'Z';
     return at + 1;
 }

@@ -16,6 +16,7 @@ enum {
     LOG_CHUNK_BYTES = 32 * 1024,
     LOG_CHUNK_MS = 200,
     LOG_ROW_MAX = 1024 * 1024, /* the largest that may be asked for */
+    LOG_SECONDS = 4,           /* whose texts are kept: of now, and of when slow requests came */
 };
 
 struct log_buffer {
@@ -24,8 +25,10 @@ struct log_buffer {
     struct buf rows;
     uint32_t count;
     struct wheel_timer timer;
-    uint64_t second; /* of `second_text` */
-    char second_text[20];
+    struct log_second {
+        uint64_t second;
+        char text[20]; /* with the point */
+    } seconds[LOG_SECONDS];
 };
 
 void log_buffer_init(struct log_buffer *b, struct loop *loop, struct log_file *file);

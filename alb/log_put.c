@@ -1,6 +1,11 @@
 /* log_put.c -- see log_put.h. */
 #include "alb/log_put.h"
 
+#define TEN(d) d "0" d "1" d "2" d "3" d "4" d "5" d "6" d "7" d "8" d "9"
+
+const char log_pairs[201] =
+    TEN("0") TEN("1") TEN("2") TEN("3") TEN("4") TEN("5") TEN("6") TEN("7") TEN("8") TEN("9");
+
 char *log_put_ip(char *at, const struct ip *ip, bool in_brackets)
 {
     const bool bracket = in_brackets && ip->family == 6;
@@ -53,19 +58,28 @@ static char *put_bytes(char *at, const char *bytes, size_t n)
     return at;
 }
 
+/* Eight bytes, copied as they are. Had they to be? */
+static bool copy_clean(char *at, const char *from)
+{
+    uint64_t eight;
+
+    memcpy(&eight, from, 8);
+    memcpy(at, &eight, 8);
+    return !has_odd(eight);
+}
+
+/* Eight at a time. The last few of a text that was clean so far go with the bytes
+ * before them, once more. */
 char *log_put_safe(char *at, struct span text)
 {
-    while (text.len > 0) {
-        const size_t n = text.len < 8 ? text.len : 8;
-        uint64_t eight = ones * ' ';
-        if (n == 8)
-            memcpy(&eight, text.ptr, 8);
-        else
-            memcpy(&eight, text.ptr, n);
-        memcpy(at, &eight, 8);
-        at = has_odd(eight) ? put_bytes(at, text.ptr, n) : at + n;
-        text.ptr += n;
-        text.len -= n;
-    }
-    return at;
+    char *const begin = at;
+    size_t i = 0;
+
+    for (; i + 8 <= text.len; i += 8)
+        at = copy_clean(at, text.ptr + i) ? at + 8 : put_bytes(at, text.ptr + i, 8);
+    const size_t left = text.len - i;
+    const bool is_clean = i > 0 && at == begin + i;
+    if (left > 0 && is_clean && copy_clean(at + left - 8, text.ptr + text.len - 8))
+        return at + left;
+    return put_bytes(at, text.ptr + i, left);
 }

@@ -21,29 +21,58 @@ static inline char *log_put_text(char *at, struct span text)
 
 #define LOG_PUT(at, literal) log_put_text(at, SPAN(literal))
 
-static inline char *log_put_number(char *at, uint64_t n)
-{
-    char digits[20];
-    int i = 20;
+/* A text at the begin of an array of at least LOG_ARRAY_MIN bytes: to copy all of them
+ * costs less than to ask how many it has. Needs as much room. */
+enum { LOG_ARRAY_MIN = 40 };
 
-    if (n < 10) {
-        *at = (char)('0' + n);
-        return at + 1;
-    }
-    do {
-        digits[--i] = (char)('0' + n % 10);
-        n /= 10;
-    } while (n > 0);
-    return log_put_text(at, span_of(digits + i, (size_t)(20 - i)));
+static inline char *log_put_array(char *at, const char *array, size_t len)
+{
+    if (len > LOG_ARRAY_MIN)
+        return log_put_text(at, span_of(array, len));
+    memcpy(at, array, LOG_ARRAY_MIN);
+    return at + len;
+}
+
+/* "00" to "99", one behind the other. */
+extern const char log_pairs[201];
+
+/* Two digits, of a number below 100. */
+static inline char *log_put_pair(char *at, uint32_t n)
+{
+    memcpy(at, log_pairs + 2 * n, 2);
+    return at + 2;
 }
 
 /* Three digits, of a number below 1000. */
 static inline char *log_put_digits(char *at, uint32_t n)
 {
-    at[0] = (char)('0' + n / 100);
-    at[1] = (char)('0' + n / 10 % 10);
-    at[2] = (char)('0' + n % 10);
-    return at + 3;
+    *at = (char)('0' + n / 100);
+    return log_put_pair(at + 1, n % 100);
+}
+
+static inline size_t log_digits_of(uint64_t n)
+{
+    uint64_t limit = 10;
+    size_t digits = 1;
+
+    for (; digits < 20 && n >= limit; limit *= 10)
+        digits++;
+    return digits;
+}
+
+/* From its end, two digits at a time. */
+static inline char *log_put_number(char *at, uint64_t n)
+{
+    char *const end = at + log_digits_of(n);
+
+    at = end;
+    for (; n >= 100; n /= 100)
+        log_put_pair(at -= 2, (uint32_t)(n % 100));
+    if (n >= 10)
+        log_put_pair(at - 2, (uint32_t)n);
+    else
+        at[-1] = (char)('0' + n);
+    return end;
 }
 
 /* Seconds with three decimals. */

@@ -45,6 +45,49 @@ static void test_numbers(void **state)
     }
 }
 
+/* Around each power of ten, where the count of digits changes. */
+static void test_numbers_of_each_length(void **state)
+{
+    uint64_t power = 1;
+    char want[32];
+
+    (void)state;
+    for (int digits = 1; digits <= 20; digits++, power *= 10) {
+        for (uint64_t n = power - 1; n <= power + 1; n++) {
+            snprintf(want, sizeof(want), "%" PRIu64, n);
+            out[strlen(want)] = '!';
+            check(log_put_number(out, n), want);
+            assert_int_equal(out[strlen(want)], '!'); /* not a byte behind it */
+            assert_int_equal(log_digits_of(n), strlen(want));
+        }
+    }
+}
+
+static void test_digits(void **state)
+{
+    char want[16];
+
+    (void)state;
+    for (unsigned n = 0; n < 1000; n++) {
+        snprintf(want, sizeof(want), "%03u", n);
+        check(log_put_digits(out, n), want);
+        snprintf(want, sizeof(want), "%02u", n % 100);
+        check(log_put_pair(out, n % 100), want);
+    }
+}
+
+static void test_arrays(void **state)
+{
+    char array[2 * LOG_ARRAY_MIN + 1];
+
+    (void)state;
+    for (size_t len = 0; len < sizeof(array); len++) {
+        memset(array, 0, sizeof(array));
+        memset(array, 'a', len);
+        check(log_put_array(out, array, len), array);
+    }
+}
+
 static void test_addresses(void **state)
 {
     struct ip ip;
@@ -64,10 +107,11 @@ static void test_safe_agrees_with_a_simple_model(void **state)
     for (int round = 0; round < 20000; round++) {
         char text[40], want[4 * 40 + 1];
         const size_t len = random_jitter() % sizeof(text);
+        const uint64_t odd = round % 2 == 0 ? 4 : 64; /* half of them clean but for a byte */
         size_t n = 0;
         for (size_t i = 0; i < len; i++) {
             const uint64_t r = random_jitter();
-            text[i] = r % 4 == 0 ? (char)(r >> 8) : (char)('a' + r % 26);
+            text[i] = r % odd == 0 ? (char)(r >> 8) : (char)('a' + r % 26);
             const unsigned char c = (unsigned char)text[i];
             if (c < 0x20 || c >= 0x7f || c == '"' || c == '\\')
                 n += (size_t)snprintf(want + n, sizeof(want) - n, "\\x%02X", c);
@@ -94,7 +138,8 @@ static void test_time_and_chunks(void **state)
     loop_init(&loop, 0, 8, NULL);
     log_buffer_init(&b, &loop, &file);
     for (int i = 0; i < 2000; i++) {
-        const uint64_t us = 1700000000000000 + random_jitter() % 100000000;
+        /* of a few seconds, as rows of a moment are, and of many */
+        const uint64_t us = 1700000000000000 + random_jitter() % (i % 2 ? 100000000 : 3000000);
         char *row = log_buffer_begin(&b, 64);
         char *at = log_buffer_time(&b, row, us);
         assert_int_equal(at - row, 27);
@@ -133,6 +178,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_numbers),
+        cmocka_unit_test(test_numbers_of_each_length),
+        cmocka_unit_test(test_digits),
+        cmocka_unit_test(test_arrays),
         cmocka_unit_test(test_addresses),
         cmocka_unit_test(test_safe_agrees_with_a_simple_model),
         cmocka_unit_test(test_time_and_chunks),
