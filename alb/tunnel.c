@@ -86,6 +86,38 @@ static void reset_by(struct tunnel *t, const struct leg *leg)
     tunnel_end(t, is_client(t, leg) ? TUNNEL_CLIENT_RESET : TUNNEL_TARGET_RESET);
 }
 
+/* --- counting ------------------------------------------------------------------ */
+
+/* Bytes from or to the client, as they pass its socket. */
+static void count_client(const struct tunnel *t, metric_value *count, size_t n)
+{
+    metric_add(count, n);
+    if (t->is_ipv6)
+        metric_add(&worker_here->counters.ipv6_bytes, n);
+}
+
+static void count_sent(const struct tunnel *t, const struct leg *to, size_t n)
+{
+    if (n > 0 && is_client(t, to))
+        count_client(t, &worker_here->counters.client_bytes_out, n);
+}
+
+/* Not of a client's early bytes, which were counted before they were known to be a
+ * tunnel's. */
+static void count_read(const struct tunnel *t, const struct leg *from, size_t n)
+{
+    if (is_client(t, from))
+        count_client(t, &worker_here->counters.client_bytes_in, n);
+}
+
+static void count_relayed(struct tunnel *t, struct leg *from, size_t n)
+{
+    struct target_counters *tc = &t->target->counters;
+
+    from->bytes += n;
+    metric_add(is_client(t, from) ? &tc->bytes_from_client : &tc->bytes_from_target, n);
+}
+
 /* --- sending ------------------------------------------------------------------ */
 
 static void keep_pending(struct leg *to, struct span bytes)
@@ -115,6 +147,7 @@ void tunnel_send(struct tunnel *t, struct leg *to, struct span bytes)
             reset_by(t, to);
             return;
         }
+        count_sent(t, to, moved);
     }
     keep_pending(to, span_after(bytes, moved));
 }
@@ -129,6 +162,7 @@ static void flush(struct tunnel *t, struct leg *to)
         if (io != STREAM_MOVED)
             return;
         to->last_ms = now_ms();
+        count_sent(t, to, moved);
         buf_drop(to->pending, moved);
         if (buf_len(to->pending) == 0) {
             buf_done(to->pending);
@@ -143,7 +177,7 @@ static void flush(struct tunnel *t, struct leg *to)
 
 static void relay(struct tunnel *t, struct leg *from, struct span bytes)
 {
-    from->bytes += bytes.len;
+    count_relayed(t, from, bytes.len);
     from->last_ms = now_ms();
     if (t->close == CLOSE_NONE)
         ws_tracker_feed(&from->tracker, bytes, &from->counts);
@@ -170,6 +204,7 @@ static void read_leg(struct tunnel *t, struct leg *from)
 
     switch (stream_read(&from->stream, loop->scratch, LOOP_SCRATCH_BYTES, &n)) {
     case STREAM_MOVED:
+        count_read(t, from, n);
         relay(t, from, span_of(loop->scratch, n));
         break;
     case STREAM_BLOCKED:
@@ -239,12 +274,6 @@ static void count_end(struct tunnel *t)
         metric_add(&n->tunnels_idle, 1);
     if (ws_tracker_is_opaque(&t->client.tracker) || ws_tracker_is_opaque(&t->target_leg.tracker))
         metric_add(&n->tunnels_opaque, 1);
-    metric_add(&n->client_bytes_in, t->client.bytes);
-    metric_add(&n->client_bytes_out, t->target_leg.bytes);
-    if (t->is_ipv6)
-        metric_add(&n->ipv6_bytes, t->client.bytes + t->target_leg.bytes);
-    metric_add(&tc->bytes_from_client, t->client.bytes);
-    metric_add(&tc->bytes_from_target, t->target_leg.bytes);
     metric_add(&tc->frames_from_client, tunnel_frames(&t->client));
     metric_add(&tc->frames_from_target, tunnel_frames(&t->target_leg));
 }

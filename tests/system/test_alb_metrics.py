@@ -1,6 +1,9 @@
 """The counters add up, to the byte."""
 
-from harness import answer, ask, forward_config, free_port, read_response, request, wait_until
+import pytest
+
+from harness import (answer, ask, echo_script, forward_config, frame, free_port, read_head,
+                     read_response, request, upgrade_request, wait_until)
 
 
 def test_they_add_up(start_alb, start_target):
@@ -48,6 +51,38 @@ def test_they_add_up(start_alb, start_target):
     assert of_target("alb_target_connections_total", good) == good.connections
     assert of_target("alb_target_response_time_seconds_count", good) == answered
     assert alb.metric("alb_target_connection_errors_total") == refused
+
+
+@pytest.mark.parametrize("listener", ["http", "six"])
+def test_bytes_of_a_tunnel_are_counted_while_it_lives(start_alb, start_target, listener):
+    """Each byte once, also those that come with the request, and of both ends of the tunnel."""
+    six = "[listener six]\nbind = [::1]:0\ndefault_action = forward app\n"
+    alb = start_alb(forward_config(start_target(echo_script), edge="allow = 127.0.0.0/8 ::1/128", more=six))
+    first, second = frame(1, b"early"), frame(2, b"x" * 70000)
+    relayed = 2 * (len(first) + len(second)) - 8  # the echo has no masks
+
+    def bytes_of(name):
+        return sum(v for k, v in alb.metrics().items() if k.split("{")[0] == name)
+    with alb.connect(listener) as sock:
+        sock.sendall(upgrade_request("/ws") + first)
+        head, rest = read_head(sock)
+        sent, back = len(upgrade_request("/ws") + first), len(head) + len(first) - 4
+        while len(rest) < len(first) - 4:
+            rest += sock.recv(65536)
+        wait_until(lambda: bytes_of("alb_client_sent_bytes_total") == back, "the first")
+        assert bytes_of("alb_client_received_bytes_total") == sent
+        sock.sendall(second)
+        rest = b""
+        while len(rest) < len(second) - 4:
+            rest += sock.recv(65536)
+        sent, back = sent + len(second), back + len(second) - 4
+        wait_until(lambda: bytes_of("alb_client_sent_bytes_total") == back, "the second")
+        assert bytes_of("alb_client_received_bytes_total") == sent
+        assert bytes_of("alb_ipv6_bytes_total") == (sent + back if listener == "six" else 0)
+        assert bytes_of("alb_target_tunnel_bytes_total") == relayed
+        assert alb.metric("alb_websocket_tunnels_open") == 1
+    wait_until(lambda: alb.metric("alb_websocket_tunnels_open") == 0, "its end")
+    assert bytes_of("alb_client_received_bytes_total") == sent
 
 
 def test_rows_of_the_log_are_counted(start_alb, start_target):
