@@ -60,6 +60,8 @@ static void send_through(struct exchange *x, struct span payload)
         exchange_fail(x, 460, "client closed within the response");
         return;
     }
+    if (moved > 0)
+        exchange_client_took(x);
     metric_add(&x->worker->counters.client_bytes_out, moved);
     if (x->client.facts->ip.family == 6)
         metric_add(&x->worker->counters.ipv6_bytes, moved);

@@ -4,7 +4,7 @@ import socket
 import threading
 import time
 
-from harness import (ask, forward_config, grown_kb, is_closed, read_length, read_response, request,
+from harness import (answer, ask, forward_config, grown_kb, is_closed, read_length, read_response, request,
                      resident_kb, wait_until)
 
 IDLE = "idle_timeout.timeout_seconds = 1"
@@ -23,6 +23,8 @@ def test_a_head_that_does_not_come_whole_is_a_408(start_alb, start_target):
         assert read_response(sock).status == 408
         assert time.monotonic() - began < 3
         assert is_closed(sock)
+    assert ' "-" "-" TID_' in alb.access_row(" 408 - ")  # what is not whole is of no class
+    assert alb.metric("alb_desync_non_compliant_requests_total") == 0
 
 
 def test_a_body_that_does_not_come_is_a_408(start_alb, start_target):
@@ -34,6 +36,30 @@ def test_a_body_that_does_not_come_is_a_408(start_alb, start_target):
     got = ask(alb, request("POST", fields=b"Content-Length: 10\r\n") + b"half")
     assert got.status == 408
     assert "end=" in alb.access_row(" 408 - ")
+
+
+def test_a_408_for_a_body_has_the_class_of_its_head(start_alb, start_target):
+    def script(sock, _head, _rest):
+        sock.recv(65536)
+        return sock.recv(1) != b""
+    alb = start_alb(forward_config(start_target(script), alb=IDLE))
+
+    got = ask(alb, request("POST", fields=b"Content-Length: 10\r\n" * 2) + b"half")
+    assert got.status == 408
+    assert '"Ambiguous" "DuplicateContentLength" TID_' in alb.access_row(" 408 - ")
+
+
+def test_the_time_until_a_response_begins_is_not_that_until_a_slow_client_reads_on(start_alb, start_target):
+    """Field 8, of a body that goes straight through and more of it than the sockets hold."""
+    alb = start_alb(forward_config(start_target(answer(b"x" * BIG))))
+
+    with alb.connect() as sock:
+        sock.sendall(request(fields=b"Connection: close\r\n"))
+        sock.recv(1)
+        time.sleep(0.5)
+        while sock.recv(1 << 20):
+            pass
+    assert float(alb.access_row("GET").split(" ")[7]) < 0.4
 
 
 def test_an_idle_connection_is_closed_without_a_word(start_alb, start_target):
