@@ -27,11 +27,13 @@ const struct metric counter_metrics[] = {
     COUNTER(requests, "requests_total", NULL,
             "Requests for which a target was chosen (RequestCount)."),
     COUNTER(elb_3xx, "elb_responses_total", "code=\"3xx\"",
-            "Responses that alb made itself (HTTPCode_ELB_xXX_Count); 4xx includes 460."),
+            "Responses that alb made itself (HTTPCode_ELB_3XX_Count, HTTPCode_ELB_4XX_Count, "
+            "HTTPCode_ELB_5XX_Count); 4xx includes 460."),
     COUNTER(elb_4xx, "elb_responses_total", "code=\"4xx\"", NULL),
     COUNTER(elb_5xx, "elb_responses_total", "code=\"5xx\"", NULL),
     COUNTER(elb_500, "elb_errors_total", "code=\"500\"",
-            "Of those, by status (HTTPCode_ELB_500_Count, _502_, _503_, _504_)."),
+            "Of those, by status (HTTPCode_ELB_500_Count, HTTPCode_ELB_502_Count, "
+            "HTTPCode_ELB_503_Count, HTTPCode_ELB_504_Count)."),
     COUNTER(elb_502, "elb_errors_total", "code=\"502\"", NULL),
     COUNTER(elb_503, "elb_errors_total", "code=\"503\"", NULL),
     COUNTER(elb_504, "elb_errors_total", "code=\"504\"", NULL),
@@ -105,7 +107,8 @@ const struct metric counter_metrics[] = {
 const struct metric target_metrics[] = {
     COUNTER(requests, "target_requests_total", NULL, "Requests sent to this target."),
     COUNTER(code_1xx, "target_responses_total", "code=\"1xx\"",
-            "Responses of this target (HTTPCode_Target_xXX_Count); 1xx is 101."),
+            "Responses of this target (HTTPCode_Target_2XX_Count, HTTPCode_Target_3XX_Count, "
+            "HTTPCode_Target_4XX_Count, HTTPCode_Target_5XX_Count); 1xx is 101."),
     COUNTER(code_2xx, "target_responses_total", "code=\"2xx\"", NULL),
     COUNTER(code_3xx, "target_responses_total", "code=\"3xx\"", NULL),
     COUNTER(code_4xx, "target_responses_total", "code=\"4xx\"", NULL),
@@ -140,8 +143,9 @@ const struct metric group_sum_metrics[] = {
     COUNTER(requests, "group_requests_total", NULL,
             "Requests sent to the targets of this group (RequestCount; its rate divided by "
             "alb_healthy_hosts is RequestCountPerTarget)."),
-    COUNTER(code_1xx, "group_responses_total", "code=\"1xx\"",
-            "Responses of the targets of this group (HTTPCode_Target_xXX_Count)."),
+    COUNTER(
+        code_1xx, "group_responses_total", "code=\"1xx\"",
+        "The same as for a target, over the whole group (HTTPCode_Target_2XX_Count and so on)."),
     COUNTER(code_2xx, "group_responses_total", "code=\"2xx\"", NULL),
     COUNTER(code_3xx, "group_responses_total", "code=\"3xx\"", NULL),
     COUNTER(code_4xx, "group_responses_total", "code=\"4xx\"", NULL),

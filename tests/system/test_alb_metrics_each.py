@@ -1,13 +1,16 @@
 """Every counter counts: what provokes it, and by how much it goes up. And Prometheus' own checker
 has nothing to say of the page."""
 
+import contextlib
 import http.client
+import pathlib
+import re
 import shutil
 import subprocess
 
 import pytest
 
-from harness import (answer, ask, echo_script, forward_config, frame, free_port, is_closed,
+from harness import (BIN, answer, ask, echo_script, forward_config, frame, free_port, is_closed,
                      read_head, request, split_address, trusting_context, upgrade_request, values,
                      wait_until)
 
@@ -70,6 +73,13 @@ def bad_tls(alb):
         is_closed(sock)
 
 
+def refused_reload(alb):
+    good = alb.path.read_text()
+    alb.path.write_text(good + "[nonsense]\n")
+    assert alb.command("reload")[0] != 0
+    alb.path.write_text(good)
+
+
 APP = 'target_group="app",target="{app}"'
 # what is done, and the sample (a name without labels: their sum) with how much it goes up; None: it
 # goes up somehow
@@ -81,16 +91,20 @@ CASES = [
                 'alb_group_response_time_seconds_count{target_group="app"}': 1}),
     (get("/2"), {f'alb_target_responses_total{{{APP},code="2xx"}}': 1,
                  'alb_group_responses_total{target_group="app",code="2xx"}': 1}),
-    (get("/3"), {f'alb_target_responses_total{{{APP},code="3xx"}}': 1}),
-    (get("/4"), {f'alb_target_responses_total{{{APP},code="4xx"}}': 1}),
-    (get("/5"), {f'alb_target_responses_total{{{APP},code="5xx"}}': 1}),
+    (get("/3"), {f'alb_target_responses_total{{{APP},code="3xx"}}': 1,
+                 'alb_group_responses_total{target_group="app",code="3xx"}': 1}),
+    (get("/4"), {f'alb_target_responses_total{{{APP},code="4xx"}}': 1,
+                 'alb_group_responses_total{target_group="app",code="4xx"}': 1}),
+    (get("/5"), {f'alb_target_responses_total{{{APP},code="5xx"}}': 1,
+                 'alb_group_responses_total{target_group="app",code="5xx"}': 1}),
     (get("/fixed"), {"alb_fixed_responses_total": 1, "alb_rule_evaluations_total": None}),
     (get("/five"), {'alb_elb_errors_total{code="500"}': 1, 'alb_elb_responses_total{code="5xx"}': 1}),
     (raw(request(path="/moved")), {"alb_redirects_total": 1, 'alb_elb_responses_total{code="3xx"}': 1}),
     (raw(request(path="/" + "x" * 9000), "long"), {"alb_redirect_url_limit_exceeded_total": 1}),
     (get("/refused"), {'alb_elb_errors_total{code="502"}': 1, "alb_target_connection_errors_total": 1,
                        'alb_group_connection_errors_total{target_group="gone"}': 1}),
-    (get("/nobody"), {'alb_elb_errors_total{code="503"}': 1, "alb_requests_without_target_total": 1}),
+    (get("/nobody"), {'alb_elb_errors_total{code="503"}': 1, 
+                      'alb_requests_without_target_total{target_group="none",reason="none"}': 1}),
     (get("/silent"), {'alb_elb_errors_total{code="504"}': 1}),
     (get("/sticky"), {"alb_non_sticky_requests_total": 1}),
     (raw(b"nonsense\r\n\r\n"), {'alb_elb_responses_total{code="4xx"}': 1}),
@@ -100,7 +114,8 @@ CASES = [
     (get("/", listener="tls", tls=True), {"alb_tls_handshakes_total": 1}),
     (bad_tls, {"alb_tls_handshake_errors_total": 1}),
     (upgrade, {'alb_websocket_upgrades_total{outcome="opened"}': 1, "alb_websocket_tunnels_ended_total": 1,
-               f'alb_target_responses_total{{{APP},code="1xx"}}': 1, "alb_target_connections_total": 1,
+               f'alb_target_responses_total{{{APP},code="1xx"}}': 1,
+               'alb_group_responses_total{target_group="app",code="1xx"}': 1, "alb_target_connections_total": 1,
                f"alb_target_tunnels_total{{{APP}}}": 1, f'alb_target_frames_total{{{APP},from="client"}}': 1,
                f'alb_target_frames_total{{{APP},from="target"}}': 1,
                f'alb_target_tunnel_bytes_total{{{APP},from="client"}}': 8,
@@ -110,6 +125,8 @@ CASES = [
     (raw(upgrade_request().replace(b"Version: 13", b"Version: 7")),
      {'alb_websocket_upgrades_total{outcome="failed"}': 1}),
     (lambda alb: alb.reload(), {'alb_reloads_total{outcome="accepted"}': 1}),
+    (refused_reload, {'alb_reloads_total{outcome="refused"}': 1}),
+    (lambda alb: None, {"alb_uptime_seconds": None}),
 ]
 
 
@@ -145,6 +162,73 @@ def test_each(start_alb, start_target):
     assert not wrong
     assert alb.metric("alb_connections_open") == 0
     assert alb.metric("alb_target_connections_open") <= app.connections
+
+
+def test_fields_that_are_dropped(start_alb, start_target):
+    alb = start_alb(forward_config(
+        start_target(script), alb="routing.http.drop_invalid_header_fields.enabled = true"))
+    assert alb.metric("alb_dropped_invalid_header_requests_total") == 0
+    ask(alb, request(fields=b"X_y: 1\r\nX_z: 2\r\n"))
+    assert alb.metric("alb_dropped_invalid_header_requests_total") == 1
+    assert alb.metric("alb_forwarded_invalid_header_requests_total") == 0
+
+
+def test_healthy_and_unhealthy_targets(start_alb, start_target):
+    good, bad = start_target(script).address, f"127.0.0.1:{free_port()}"
+    alb = start_alb(forward_config(good, bad, group="health_check.interval_seconds = 5"))
+    wait_until(lambda: alb.metric(f'alb_target_healthy{{target_group="app",target="{good}"}}') == 1, "its first check")
+    assert alb.metric(f'alb_target_healthy{{target_group="app",target="{bad}"}}') == 0
+    assert alb.metric('alb_healthy_hosts{target_group="app"}') == 1
+    assert alb.metric('alb_unhealthy_hosts{target_group="app"}') == 1
+
+
+def test_connections_are_handed_to_a_loop_that_has_fewer(start_alb, start_target):
+    """The kernel's hashing gives one of two loops more, sooner or later."""
+    alb = start_alb(forward_config(start_target(script)).replace("workers = 1", "workers = 2"))
+    with contextlib.ExitStack() as held:
+        for _ in range(400):
+            held.enter_context(alb.connect())
+            if alb.metric("alb_connections_handed_over_total") > 0:
+                break
+        assert alb.metric("alb_connections_handed_over_total") > 0
+
+
+# What no traffic can provoke, and where it is tested.
+ELSEWHERE = {
+    "alb_second_opinion_differences_total": "unit/http/test_second.c",  # a bug of ours only
+}
+
+
+def test_each_metric_is_looked_at_by_some_test():
+    """One that is added needs a row above, or a test of its own."""
+    here = pathlib.Path(__file__).parent
+    names = re.findall(r"^\| `(alb_\w+)`", (here.parent.parent / "docs/metrics.md").read_text(), re.M)
+    tests = "".join(p.read_text() for p in here.glob("test_*.py"))
+    assert len(names) > 50
+    assert [n for n in names if n not in ELSEWHERE and not re.search(rf"{n}(\W|_count\b)", tests)] == []
+
+
+# The managed balancer's, without those that docs/managed.md says belong to what is not here.
+CLOUDWATCH = """
+ActiveConnectionCount NewConnectionCount RejectedConnectionCount ClientTLSNegotiationErrorCount
+TargetTLSNegotiationErrorCount RequestCount RequestCountPerTarget ProcessedBytes IPv6ProcessedBytes
+IPv6RequestCount HTTPCode_ELB_3XX_Count HTTPCode_ELB_4XX_Count HTTPCode_ELB_5XX_Count
+HTTPCode_ELB_500_Count HTTPCode_ELB_502_Count HTTPCode_ELB_503_Count HTTPCode_ELB_504_Count
+HTTPCode_Target_2XX_Count HTTPCode_Target_3XX_Count HTTPCode_Target_4XX_Count
+HTTPCode_Target_5XX_Count TargetResponseTime TargetConnectionErrorCount HealthyHostCount
+UnHealthyHostCount AnomalousHostCount MitigatedHostCount HealthyStateRouting UnhealthyStateRouting
+UnhealthyRoutingRequestCount NonStickyRequestCount HTTP_Fixed_Response_Count HTTP_Redirect_Count
+HTTP_Redirect_Url_Limit_Exceeded_Count RuleEvaluations DesyncMitigationMode_NonCompliant_Request_Count
+DroppedInvalidHeaderRequestCount ForwardedInvalidHeaderRequestCount
+"""
+
+
+def test_each_cloudwatch_name_is_in_a_help_text(start_alb, start_target):
+    alb = start_alb(forward_config(start_target(script)))
+    help_texts = " ".join(line for line in page(alb).decode().splitlines() if line.startswith("# HELP"))
+    assert [n for n in CLOUDWATCH.split() if not re.search(rf"\b{n}\b", help_texts)] == []
+    version = subprocess.run([BIN / "alb", "--version"], capture_output=True, text=True).stdout.split()[-1]
+    assert alb.metric(f'alb_build_info{{version="{version}"}}') == 1
 
 
 def page(alb):
