@@ -59,6 +59,7 @@ static void write_and_read(const struct request_head *how)
     buf_done(&out);
 }
 
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static char trace[TRACE_ID_MAX];

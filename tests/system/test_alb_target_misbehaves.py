@@ -120,7 +120,7 @@ def test_what_came_of_a_broken_response_still_arrives(start_alb, start_target):
     alb = start_alb(forward_config(start_target(script)))
 
     with alb.connect() as sock:
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 16384)
         sock.sendall(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
         _head, body = read_head(sock)
         while chunk := sock.recv(65536):
