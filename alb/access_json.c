@@ -41,11 +41,10 @@ static void put_times(struct log_json *j, const struct access_entry *e)
     }
 }
 
-static void put_request(struct log_json *j, const struct access_entry *e, const struct span *text,
-                        size_t size)
+static void put_request(struct log_json *j, const struct access_entry *e, size_t size)
 {
     char *line = mem_check(malloc(size)), ip[IP_TEXT_MAX], port[8] = "";
-    const struct span host = text[ACCESS_HOST];
+    const struct span host = access_text(e, ACCESS_HOST);
     const char *const scheme = e->client->is_https ? "https" : "http";
     int n;
 
@@ -53,14 +52,15 @@ static void put_request(struct log_json *j, const struct access_entry *e, const 
         snprintf(port, sizeof(port), ":%u", e->client->listener_port);
     ip_format(&e->client->local, ip);
     const struct span name = host.len > 0 ? host : span_text(ip);
-    if (text[ACCESS_METHOD].len == 0)
+    if (access_text(e, ACCESS_METHOD).len == 0)
         n = snprintf(line, size, "- %s://%.*s%s- -", scheme, SPAN_ARGS(name), port);
     else if (e->is_absolute)
-        n = snprintf(line, size, "%.*s %.*s HTTP/1.%u", SPAN_ARGS(text[ACCESS_METHOD]),
-                     SPAN_ARGS(text[ACCESS_TARGET]), e->minor);
+        n = snprintf(line, size, "%.*s %.*s HTTP/1.%u", SPAN_ARGS(access_text(e, ACCESS_METHOD)),
+                     SPAN_ARGS(access_text(e, ACCESS_TARGET)), e->minor);
     else
-        n = snprintf(line, size, "%.*s %s://%.*s%s%.*s HTTP/1.%u", SPAN_ARGS(text[ACCESS_METHOD]),
-                     scheme, SPAN_ARGS(name), port, SPAN_ARGS(text[ACCESS_TARGET]), e->minor);
+        n = snprintf(line, size, "%.*s %s://%.*s%s%.*s HTTP/1.%u",
+                     SPAN_ARGS(access_text(e, ACCESS_METHOD)), scheme, SPAN_ARGS(name), port,
+                     SPAN_ARGS(access_text(e, ACCESS_TARGET)), e->minor);
     log_json_text(j, "request", span_of(line, (size_t)n < size ? (size_t)n : size - 1));
     free(line);
 }
@@ -70,7 +70,7 @@ static void put_first(struct log_json *j, const struct access_entry *e, struct s
 {
     char when[CLOCK_TEXT_MAX];
 
-    log_json_text(j, "type", span_text(access_type(e)));
+    log_json_text(j, "type", access_type(e));
     log_json_text(j, "time", span_text(clock_iso_us(now_us, when)));
     log_json_text(j, "elb", elb);
     log_json_text(j, "client:port", span_of(e->client->peer, e->client->peer_len));
@@ -82,15 +82,15 @@ static void put_first(struct log_json *j, const struct access_entry *e, struct s
     log_json_number(j, "sent_bytes", e->sent);
 }
 
-static void put_rest(struct log_json *j, const struct access_entry *e, const struct span *text)
+static void put_rest(struct log_json *j, const struct access_entry *e)
 {
     char when[CLOCK_TEXT_MAX];
 
-    log_json_text_or_null(j, "user_agent", text[ACCESS_AGENT]);
+    log_json_text_or_null(j, "user_agent", access_text(e, ACCESS_AGENT));
     log_json_text_or_null(j, "ssl_cipher", span_text(e->client->cipher));
     log_json_text_or_null(j, "ssl_protocol", span_text(e->client->protocol));
-    log_json_text_or_null(j, "target_group_arn", text[ACCESS_GROUP]);
-    log_json_text_or_null(j, "trace_id", text[ACCESS_TRACE]);
+    log_json_text_or_null(j, "target_group_arn", access_text(e, ACCESS_GROUP));
+    log_json_text_or_null(j, "trace_id", access_text(e, ACCESS_TRACE));
     log_json_text_or_null(j, "domain_name", span_text(e->client->sni));
     log_json_text_or_null(
         j, "chosen_cert_arn",
@@ -103,12 +103,12 @@ static void put_rest(struct log_json *j, const struct access_entry *e, const str
         log_json_number(j, "matched_rule_priority", (uint64_t)e->rule_priority);
     log_json_text(j, "request_creation_time", span_text(clock_iso_us(e->created_us, when)));
     log_json_text_or_null(j, "actions_executed",
-                          e->action == ACCESS_NONE ? SPAN("") : span_text(access_actions(e)));
-    log_json_text_or_null(j, "redirect_url", text[ACCESS_REDIRECT_URL]);
+                          e->action == ACCESS_NONE ? SPAN("") : access_actions(e));
+    log_json_text_or_null(j, "redirect_url", access_text(e, ACCESS_REDIRECT_URL));
     log_json_text_or_null(j, "error_reason", span_text(e->error));
 }
 
-static void put_last(struct log_json *j, const struct access_entry *e, const struct span *text)
+static void put_last(struct log_json *j, const struct access_entry *e)
 {
     const bool odd = e->class_ != HTTP_COMPLIANT;
 
@@ -121,8 +121,8 @@ static void put_last(struct log_json *j, const struct access_entry *e, const str
                           odd ? span_text(http_reason_name((enum http_reason)e->reason))
                               : SPAN(""));
     log_json_text(j, "conn_trace_id", span_of(e->client->id, e->client->id_len));
-    log_json_text_or_null(j, "transformed_host", text[ACCESS_TRANSFORMED_HOST]);
-    log_json_text_or_null(j, "transformed_uri", text[ACCESS_TRANSFORMED_URI]);
+    log_json_text_or_null(j, "transformed_host", access_text(e, ACCESS_TRANSFORMED_HOST));
+    log_json_text_or_null(j, "transformed_uri", access_text(e, ACCESS_TRANSFORMED_URI));
     log_json_text_or_null(j, "request_transform_status", span_text(e->transform));
     log_json_text(j, "ip_address", span_of(e->client->node, e->client->node_len));
 }
@@ -141,9 +141,8 @@ static void put_ours(struct log_json *j, const struct access_entry *e)
 void access_row_json(struct log_buffer *b, const struct access_entry *e, struct span elb,
                      uint64_t now_us)
 {
-    struct span text[ACCESS_TEXTS];
     struct log_json j;
-    size_t texts = e->texts_len + elb.len;
+    size_t texts = e->text_at[ACCESS_TEXTS] + elb.len;
 
     if (e->client->sni != NULL)
         texts += strlen(e->client->sni);
@@ -151,12 +150,11 @@ void access_row_json(struct log_buffer *b, const struct access_entry *e, struct 
         texts += strlen(e->client->chosen_cert);
     if (e->target != NULL)
         texts += 2 * strlen(e->target->text);
-    access_texts(e, text);
     log_json_begin(&j, b, FIXED_BOUND + LOG_JSON_FACTOR * texts);
     put_first(&j, e, elb, now_us);
-    put_request(&j, e, text, texts + 128);
-    put_rest(&j, e, text);
-    put_last(&j, e, text);
+    put_request(&j, e, texts + 128);
+    put_rest(&j, e);
+    put_last(&j, e);
     put_ours(&j, e);
     log_json_end(&j);
 }

@@ -64,25 +64,22 @@ static void find_route(const struct route *route, struct span texts[ACCESS_TEXTS
 
 static void copy_texts(struct access_entry *e, const struct span texts[ACCESS_TEXTS])
 {
-    char *at = e->texts;
+    uint32_t at = 0;
 
     for (int i = 0; i < ACCESS_TEXTS; i++) {
-        e->text_len[i] = (uint16_t)texts[i].len;
         if (texts[i].len > 0)
-            at = log_put_text(at, texts[i]);
+            memcpy(e->texts + at, texts[i].ptr, texts[i].len);
+        at += (uint32_t)texts[i].len;
+        e->text_at[i + 1] = at;
     }
-    e->texts_len = (uint32_t)(at - e->texts);
 }
 
-static size_t size_of(struct span texts[ACCESS_TEXTS])
+static size_t size_of(const struct span texts[ACCESS_TEXTS])
 {
-    size_t size = sizeof(struct access_entry);
+    size_t size = sizeof(struct access_entry) + LOG_PAD;
 
-    for (int i = 0; i < ACCESS_TEXTS; i++) {
-        if (texts[i].len > UINT16_MAX)
-            texts[i].len = UINT16_MAX;
+    for (int i = 0; i < ACCESS_TEXTS; i++)
         size += texts[i].len;
-    }
     return size;
 }
 
@@ -138,38 +135,41 @@ struct access_entry *access_entry_new(struct worker *w, struct access_client *cl
 }
 
 /* What is cut ends in "...". */
-static void cut_texts(const struct span from[ACCESS_TEXTS], struct span to[ACCESS_TEXTS])
+static void cut_texts(const struct access_entry *from, struct span to[ACCESS_TEXTS])
 {
     for (int i = 0; i < ACCESS_TEXTS; i++) {
-        to[i] = from[i];
+        to[i] = access_text(from, (enum access_text)i);
         if (to[i].len > ACCESS_TUNNEL_MAX)
             to[i].len = ACCESS_TUNNEL_MAX;
+    }
+}
+
+static void mark_cuts(struct access_entry *e, const struct access_entry *old)
+{
+    for (int i = 0; i < ACCESS_TEXTS; i++) {
+        const struct span cut = access_text(e, (enum access_text)i);
+        if (cut.len < access_text(old, (enum access_text)i).len)
+            memcpy(e->texts + e->text_at[i + 1] - 3, "...", 3);
     }
 }
 
 void access_entry_shrink(struct worker *w, struct access_entry **entry)
 {
     struct access_entry *old = *entry;
-    struct span all[ACCESS_TEXTS], cut[ACCESS_TEXTS];
+    struct span texts[ACCESS_TEXTS];
 
     if (old == NULL)
         return;
-    access_texts(old, all);
-    cut_texts(all, cut);
-    struct access_entry *e = mem_check(malloc(size_of(cut)));
+    cut_texts(old, texts);
+    struct access_entry *e = mem_check(malloc(size_of(texts)));
     struct access_client *client = mem_new(struct access_client);
     *client = *old->client;
     *e = *old;
     e->is_spare = false;
     e->owns_client = true;
     e->client = client;
-    copy_texts(e, cut);
-    char *at = e->texts;
-    for (int i = 0; i < ACCESS_TEXTS; i++) {
-        at += cut[i].len;
-        if (cut[i].len < all[i].len)
-            memcpy(at - 3, "...", 3);
-    }
+    copy_texts(e, texts);
+    mark_cuts(e, old);
     *entry = e;
     give_block(w, old);
 }
@@ -193,36 +193,24 @@ void access_log_row(struct worker *w, struct access_entry **entry)
 
 /* --- what both forms say ------------------------------------------------------ */
 
-void access_texts(const struct access_entry *e, struct span out[ACCESS_TEXTS])
-{
-    const char *at = e->texts;
+static const struct span types[2][2] = { { LOG_PADDED("http"), LOG_PADDED("https") },
+                                         { LOG_PADDED("ws"), LOG_PADDED("wss") } };
 
-    for (int i = 0; i < ACCESS_TEXTS; i++) {
-        out[i] = span_of(at, e->text_len[i]);
-        at += e->text_len[i];
-    }
+struct span access_type(const struct access_entry *e)
+{
+    return types[e->is_websocket][e->client->is_https];
 }
 
-const char *access_type(const struct access_entry *e)
-{
-    if (e->is_websocket)
-        return e->client->is_https ? "wss" : "ws";
-    return e->client->is_https ? "https" : "http";
-}
+static const struct span actions[] = {
+    [ACCESS_NONE] = LOG_PADDED("-"),
+    [ACCESS_FORWARD] = LOG_PADDED("forward"),
+    [ACCESS_REDIRECT] = LOG_PADDED("redirect"),
+    [ACCESS_FIXED_RESPONSE] = LOG_PADDED("fixed-response"),
+};
 
-const char *access_actions(const struct access_entry *e)
+struct span access_actions(const struct access_entry *e)
 {
-    switch ((enum access_action)e->action) {
-    case ACCESS_NONE:
-        return "-";
-    case ACCESS_FORWARD:
-        return "forward";
-    case ACCESS_REDIRECT:
-        return "redirect";
-    case ACCESS_FIXED_RESPONSE:
-        return "fixed-response";
-    }
-    return "-";
+    return actions[e->action];
 }
 
 static uint64_t passed(uint64_t from, uint64_t to)

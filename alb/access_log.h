@@ -13,6 +13,9 @@
 #include <stdint.h>
 
 #include "base/ip.h"
+#include "base/span.h"
+
+#include "alb/log_put.h"
 
 struct tls_peer_cert;
 struct http_message;
@@ -38,9 +41,10 @@ struct access_client {
     uint64_t conn_id[2];                     /* conn_trace_id */
 
     /* What every row of the connection has, written for the first: the peer with its
-     * port, conn_trace_id, the address of ours. Empty before. */
-    uint8_t peer_len, id_len, node_len;
-    char peer[IP_TEXT_MAX + 8], id[40], node[IP_TEXT_MAX];
+     * port, the address of ours, conn_trace_id. Empty before. Behind each are LOG_PAD
+     * bytes that may be read. */
+    uint8_t peer_len, node_len, id_len;
+    char peer[IP_TEXT_MAX + 8], node[IP_TEXT_MAX], id[36 + LOG_PAD];
 };
 
 enum access_action { ACCESS_NONE, ACCESS_FORWARD, ACCESS_REDIRECT, ACCESS_FIXED_RESPONSE };
@@ -83,10 +87,16 @@ struct access_entry {
     const char *end;        /* why it ended, for our own fields; a literal or NULL */
     uint16_t close_code[2]; /* of a tunnel: from the client, from the target */
     uint32_t frames[2];
-    uint32_t texts_len;
-    uint16_t text_len[ACCESS_TEXTS];
-    char texts[];
+    uint32_t text_at[ACCESS_TEXTS + 1]; /* where each begins; then the end of the last */
+    char texts[];                       /* and LOG_PAD bytes that mean nothing */
 };
+
+static inline struct span access_text(const struct access_entry *e, enum access_text which)
+{
+    const uint32_t from = e->text_at[which];
+
+    return span_of(e->texts + from, e->text_at[which + 1] - from);
+}
 
 /* NULL when the log is off. The client must stay, unless access_entry_shrink() is
  * called. `m` is the request; of one that was refused only the class is

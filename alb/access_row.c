@@ -15,35 +15,36 @@
  * name or an address, and ours. */
 enum { FIXED_BOUND = 2048 };
 
-static char *put_or_dash(char *at, struct span text)
+/* What its fields are made from. */
+struct row {
+    const struct access_entry *e;
+    struct span target; /* its text; empty without one */
+    bool is_safe;       /* of no text is a byte to be escaped */
+};
+
+static char *put_text(char *at, const struct row *r, enum access_text which)
 {
-    return text.len == 0 ? LOG_PUT(at, "-") : log_put_safe(at, text);
+    const struct span text = access_text(r->e, which);
+
+    if (text.len == 0)
+        return LOG_PUT(at, "-");
+    return r->is_safe ? log_put_padded(at, text) : log_put_safe(at, text);
 }
 
-static char *put_quoted(char *at, struct span text)
+static char *put_quoted(char *at, const struct row *r, enum access_text which)
 {
-    if (text.len == 0)
-        return LOG_PUT(at, "\"-\" ");
     *at++ = '"';
-    at = log_put_safe(at, text);
+    at = put_text(at, r, which);
     return LOG_PUT(at, "\" ");
 }
 
-static char *put_literal(char *at, const char *text)
-{
-    if (text == NULL || text[0] == '\0')
-        return LOG_PUT(at, "- ");
-    at = log_put_text(at, span_text(text));
-    *at++ = ' ';
-    return at;
-}
-
+/* NULL and "" are a dash. */
 static char *put_quoted_literal(char *at, const char *text)
 {
-    if (text == NULL)
+    if (text == NULL || text[0] == '\0')
         return LOG_PUT(at, "\"-\" ");
     *at++ = '"';
-    at = log_put_text(at, span_text(text));
+    at = log_put_safe(at, span_text(text));
     return LOG_PUT(at, "\" ");
 }
 
@@ -55,13 +56,13 @@ static char *put_status(char *at, uint16_t status)
 
 /* A target on a Unix socket gets a port, which the readers of this field expect. Its
  * path has no blanks. */
-static char *put_target(char *at, const struct target *t)
+static char *put_target(char *at, const struct row *r)
 {
-    if (t == NULL)
+    if (r->target.len == 0)
         return LOG_PUT(at, "-");
-    if (t->addr.sa.sa_family != AF_UNIX)
-        return log_put_text(at, span_text(t->text));
-    return LOG_PUT(log_put_safe(at, span_text(t->text)), ":0");
+    if (r->e->target->addr.sa.sa_family != AF_UNIX)
+        return log_put_text(at, r->target);
+    return LOG_PUT(log_put_safe(at, r->target), ":0");
 }
 
 static char *put_times(char *at, const struct access_entry *e)
@@ -70,11 +71,9 @@ static char *put_times(char *at, const struct access_entry *e)
 
     if (!access_times(e, us))
         return LOG_PUT(at, "-1 -1 -1 ");
+    if (us[0] < 1000 && us[1] < 1000 && us[2] < 1000)
+        return LOG_PUT(at, "0.000 0.000 0.000 ");
     for (int i = 0; i < 3; i++) {
-        if (us[i] < 1000) {
-            at = LOG_PUT(at, "0.000 ");
-            continue;
-        }
         at = log_put_seconds(at, us[i]);
         *at++ = ' ';
     }
@@ -82,58 +81,53 @@ static char *put_times(char *at, const struct access_entry *e)
 }
 
 /* scheme://host:port */
-static char *put_origin(char *at, const struct access_entry *e, struct span host)
+static char *put_origin(char *at, const struct row *r)
 {
-    at = e->client->is_https ? LOG_PUT(at, "https://") : LOG_PUT(at, "http://");
-    at = host.len > 0 ? log_put_safe(at, host) : log_put_ip(at, &e->client->local, true);
+    const struct access_client *c = r->e->client;
+    const struct span host = access_text(r->e, ACCESS_HOST);
+
+    at = c->is_https ? LOG_PUT(at, "https://") : LOG_PUT(at, "http://");
+    at = host.len > 0 ? put_text(at, r, ACCESS_HOST) : log_put_ip(at, &c->local, true);
     if (access_host_has_port(host))
         return at;
     *at++ = ':';
-    return log_put_number(at, e->client->listener_port);
+    return log_put_number(at, c->listener_port);
 }
 
 /* METHOD scheme://host:port/uri HTTP/x.y */
-static char *put_request(char *at, const struct access_entry *e, const struct span *text)
+static char *put_request(char *at, const struct row *r)
 {
     *at++ = '"';
-    if (text[ACCESS_METHOD].len == 0) {
-        at = put_origin(LOG_PUT(at, "- "), e, text[ACCESS_HOST]);
+    if (access_text(r->e, ACCESS_METHOD).len == 0) {
+        at = put_origin(LOG_PUT(at, "- "), r);
         return LOG_PUT(at, "- -\" ");
     }
-    at = log_put_text(at, text[ACCESS_METHOD]); /* a token */
+    at = put_text(at, r, ACCESS_METHOD);
     *at++ = ' ';
-    if (!e->is_absolute)
-        at = put_origin(at, e, text[ACCESS_HOST]);
-    at = log_put_safe(at, text[ACCESS_TARGET]);
+    if (!r->e->is_absolute)
+        at = put_origin(at, r);
+    if (access_text(r->e, ACCESS_TARGET).len > 0)
+        at = put_text(at, r, ACCESS_TARGET);
     at = LOG_PUT(at, " HTTP/1.");
-    *at++ = (char)('0' + e->minor);
+    *at++ = (char)('0' + r->e->minor);
     return LOG_PUT(at, "\" ");
 }
 
-/* access_type(), of which the last letter alone tells TLS. */
-static char *put_type(char *at, const struct access_entry *e)
+/* 1 to 12 */
+static char *put_numbers(char *at, const struct row *r, struct log_buffer *b, struct span elb,
+                         uint64_t now_us)
 {
-    at = e->is_websocket ? LOG_PUT(at, "ws") : LOG_PUT(at, "http");
-    if (e->client->is_https)
-        *at++ = 's';
-    *at++ = ' ';
-    return at;
-}
+    const struct access_entry *e = r->e;
 
-/* 1 to 12. The target's name is for put_lists() as well. */
-static char *put_numbers(char *at, struct log_buffer *b, const struct access_entry *e,
-                         struct span elb, uint64_t now_us, struct span *target)
-{
-    at = put_type(at, e);
-    at = log_buffer_time(b, at, now_us);
+    at = log_put_padded(at, access_type(e));
+    *at++ = ' ';
+    at = log_buffer_time(b, LOG_TIME_WRITTEN, at, now_us);
     *at++ = ' ';
     at = log_put_text(at, elb);
     *at++ = ' ';
-    at = log_put_array(at, e->client->peer, e->client->peer_len);
+    at = log_put_padded(at, span_of(e->client->peer, e->client->peer_len));
     *at++ = ' ';
-    target->ptr = at;
-    at = put_target(at, e->target);
-    target->len = (size_t)(at - target->ptr);
+    at = put_target(at, r);
     *at++ = ' ';
     at = put_times(at, e);
     at = put_status(at, e->elb_status);
@@ -159,105 +153,128 @@ static char *put_priority(char *at, const struct access_entry *e)
     return at;
 }
 
-/* 19 and 20: only TLS has them. */
-static char *put_names(char *at, const struct access_client *c)
+/* 15 and 16 */
+static char *put_tls(char *at, const struct access_client *c)
 {
-    if (!c->is_https)
-        return LOG_PUT(at, "\"-\" \"-\" ");
-    at = put_quoted(at, span_text(c->sni));
-    return put_quoted(at, span_text(c->resumed ? "session-reused" : c->chosen_cert));
+    const struct span fields[2] = { span_text(c->cipher), span_text(c->protocol) };
+
+    for (int i = 0; i < 2; i++) {
+        at = fields[i].len == 0 ? LOG_PUT(at, "-") : log_put_text(at, fields[i]);
+        *at++ = ' ';
+    }
+    return at;
 }
 
-/* 13 to 25 */
-static char *put_texts(char *at, struct log_buffer *b, const struct access_entry *e,
-                       const struct span *text)
+/* 19 and 20 */
+static char *put_certificate(char *at, const struct access_client *c)
 {
-    at = put_request(at, e, text);
-    at = put_quoted(at, text[ACCESS_AGENT]);
-    at = put_literal(at, e->client->cipher);
-    at = put_literal(at, e->client->protocol);
-    at = put_or_dash(at, text[ACCESS_GROUP]);
-    *at++ = ' ';
-    at = put_quoted(at, text[ACCESS_TRACE]);
-    at = put_names(at, e->client);
-    at = put_priority(at, e);
-    at = log_buffer_time(b, at, e->created_us);
-    *at++ = ' ';
-    at = put_quoted_literal(at, access_actions(e));
-    at = put_quoted(at, text[ACCESS_REDIRECT_URL]);
-    return put_quoted_literal(at, e->error);
+    at = put_quoted_literal(at, c->sni);
+    return put_quoted_literal(at, c->resumed ? "session-reused" : c->chosen_cert);
 }
 
-/* 26 to 34 */
-static char *put_lists(char *at, const struct access_entry *e, const struct span *text,
-                       struct span target)
+/* 13 to 22 */
+static char *put_texts(char *at, const struct row *r, struct log_buffer *b)
 {
+    const struct access_client *c = r->e->client;
+
+    at = put_request(at, r);
+    at = put_quoted(at, r, ACCESS_AGENT);
+    at = c->is_https ? put_tls(at, c) : LOG_PUT(at, "- - ");
+    at = put_text(at, r, ACCESS_GROUP);
+    *at++ = ' ';
+    at = put_quoted(at, r, ACCESS_TRACE);
+    at = c->is_https ? put_certificate(at, c) : LOG_PUT(at, "\"-\" \"-\" ");
+    at = put_priority(at, r->e);
+    at = log_buffer_time(b, LOG_TIME_CREATED, at, r->e->created_us);
+    *at++ = ' ';
+    return at;
+}
+
+/* 23 to 29 */
+static char *put_outcome(char *at, const struct row *r)
+{
+    const struct access_entry *e = r->e;
+
     *at++ = '"';
-    at = log_put_array(at, target.ptr, target.len);
+    at = log_put_padded(at, access_actions(e));
+    at = LOG_PUT(at, "\" ");
+    at = put_quoted(at, r, ACCESS_REDIRECT_URL);
+    at = put_quoted_literal(at, e->error);
+    *at++ = '"';
+    at = put_target(at, r);
     at = LOG_PUT(at, "\" \"");
     at = put_status(at, e->target_status);
     at = LOG_PUT(at, "\" ");
-    if (e->class_ == HTTP_COMPLIANT) {
-        at = LOG_PUT(at, "\"-\" \"-\" ");
-    } else {
-        at = put_quoted_literal(at, http_class_name((enum http_class)e->class_));
-        at = put_quoted_literal(at, http_reason_name((enum http_reason)e->reason));
-    }
-    at = log_put_array(at, e->client->id, e->client->id_len);
-    *at++ = ' ';
-    at = put_quoted(at, text[ACCESS_TRANSFORMED_HOST]);
-    at = put_quoted(at, text[ACCESS_TRANSFORMED_URI]);
-    at = put_quoted_literal(at, e->transform);
-    return log_put_array(at, e->client->node, e->client->node_len);
+    if (e->class_ == HTTP_COMPLIANT)
+        return LOG_PUT(at, "\"-\" \"-\" ");
+    at = put_quoted_literal(at, http_class_name((enum http_class)e->class_));
+    return put_quoted_literal(at, http_reason_name((enum http_reason)e->reason));
 }
 
-/* Ours, as key=value. */
-static char *put_extras(char *at, const struct access_entry *e)
+/* 30 to 34 */
+static char *put_last(char *at, const struct row *r)
 {
-    const struct {
-        struct span name;
-        uint64_t value;
-    } tunnel[] = {
-        { SPAN_INIT(" client_frames="), e->frames[0] },
-        { SPAN_INIT(" target_frames="), e->frames[1] },
-        { SPAN_INIT(" client_close="), e->close_code[0] },
-        { SPAN_INIT(" target_close="), e->close_code[1] },
-    };
+    const struct access_client *c = r->e->client;
 
+    at = log_put_padded(at, span_of(c->id, c->id_len));
+    *at++ = ' ';
+    if (r->e->transform == NULL) {
+        at = LOG_PUT(at, "\"-\" \"-\" \"-\" ");
+    } else {
+        at = put_quoted(at, r, ACCESS_TRANSFORMED_HOST);
+        at = put_quoted(at, r, ACCESS_TRANSFORMED_URI);
+        at = put_quoted_literal(at, r->e->transform);
+    }
+    return log_put_padded(at, span_of(c->node, c->node_len));
+}
+
+/* Ours of a tunnel, as key=value. */
+static char *put_tunnel(char *at, const struct access_entry *e)
+{
+    at = log_put_number(LOG_PUT(at, " client_frames="), e->frames[0]);
+    at = log_put_number(LOG_PUT(at, " target_frames="), e->frames[1]);
+    at = log_put_number(LOG_PUT(at, " client_close="), e->close_code[0]);
+    return log_put_number(LOG_PUT(at, " target_close="), e->close_code[1]);
+}
+
+static char *put_ours(char *at, const struct access_entry *e)
+{
     if (e->end != NULL) {
         at = LOG_PUT(at, " end=\"");
         at = log_put_safe(at, span_text(e->end));
         *at++ = '"';
     }
-    for (size_t i = 0; e->is_websocket && i < sizeof(tunnel) / sizeof(tunnel[0]); i++)
-        at = log_put_number(log_put_text(at, tunnel[i].name), tunnel[i].value);
+    if (e->is_websocket)
+        at = put_tunnel(at, e);
     *at++ = '\n';
     return at;
 }
 
-static size_t bound_of(const struct access_entry *e, struct span elb)
+static size_t bound_of(const struct row *r, struct span elb)
 {
-    size_t texts = e->texts_len;
+    const struct access_client *c = r->e->client;
+    size_t texts = r->e->text_at[ACCESS_TEXTS] + 2 * r->target.len;
 
-    if (e->client->sni != NULL)
-        texts += strlen(e->client->sni);
-    if (e->client->chosen_cert != NULL)
-        texts += strlen(e->client->chosen_cert);
-    if (e->target != NULL)
-        texts += 2 * strlen(e->target->text);
+    if (c->sni != NULL)
+        texts += strlen(c->sni);
+    if (c->chosen_cert != NULL)
+        texts += strlen(c->chosen_cert);
     return FIXED_BOUND + LOG_SAFE_FACTOR * texts + elb.len;
 }
 
 void access_row_alb(struct log_buffer *b, const struct access_entry *e, struct span elb,
                     uint64_t now_us)
 {
-    struct span text[ACCESS_TEXTS], target;
-    char *const row = log_buffer_begin(b, bound_of(e, elb));
+    struct row r = { .e = e };
 
-    access_texts(e, text);
-    char *at = put_numbers(row, b, e, elb, now_us, &target);
-    at = put_texts(at, b, e, text);
-    at = put_lists(at, e, text, target);
-    at = put_extras(at, e);
+    r.is_safe = log_is_safe(span_of(e->texts, e->text_at[ACCESS_TEXTS]));
+    if (e->target != NULL)
+        r.target = span_text(e->target->text);
+    char *const row = log_buffer_begin(b, bound_of(&r, elb));
+    char *at = put_numbers(row, &r, b, elb, now_us);
+    at = put_texts(at, &r, b);
+    at = put_outcome(at, &r);
+    at = put_last(at, &r);
+    at = put_ours(at, e);
     log_buffer_end(b, (size_t)(at - row));
 }

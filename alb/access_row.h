@@ -22,9 +22,9 @@ void access_row_json(struct log_buffer *b, const struct access_entry *e, struct 
 
 /* --- what both forms say ----------------------------------------------------- */
 
-void access_texts(const struct access_entry *e, struct span out[ACCESS_TEXTS]);
-const char *access_type(const struct access_entry *e);
-const char *access_actions(const struct access_entry *e);
+/* Both for log_put_padded(). */
+struct span access_type(const struct access_entry *e);
+struct span access_actions(const struct access_entry *e); /* "-" when there was none */
 
 /* The three processing times in microseconds. False when there was no response of a
  * target: each is -1 then. */

@@ -7,6 +7,8 @@
 #include "alb/log_file.h"
 #include "alb/log_put.h"
 
+_Static_assert(sizeof(((struct log_time_text *)0)->text) == CLOCK_TEXT_MAX, "clock_iso_us()");
+
 static void on_timer(struct wheel_timer *timer)
 {
     log_buffer_flush(list_entry(timer, struct log_buffer, timer));
@@ -56,27 +58,31 @@ void log_buffer_end(struct log_buffer *b, size_t len)
         wheel_set(&b->loop->wheel, &b->timer, LOG_CHUNK_MS);
 }
 
-static const char *text_of_second(struct log_buffer *b, uint64_t second)
+/* "ss.uuuuuu" is all that changes within a minute; the rest is made anew with each. */
+static void write_time(struct log_time_text *t, uint64_t wall_us)
 {
-    struct log_second *s = &b->seconds[second % LOG_SECONDS];
+    enum { MINUTE_US = 60 * 1000000, SECOND_AT = 17 };
+    char *at = t->text + SECOND_AT;
 
-    if (s->second != second) {
-        char text[CLOCK_TEXT_MAX];
-        memcpy(s->text, clock_iso_us(second * 1000000, text), sizeof(s->text));
-        s->second = second;
+    t->us = wall_us;
+    if (wall_us - t->minute_us >= MINUTE_US) {
+        t->minute_us = wall_us - wall_us % MINUTE_US;
+        clock_iso_us(wall_us, t->text);
+        return;
     }
-    return s->text;
+    const uint32_t us = (uint32_t)(wall_us - t->minute_us), micros = us % 1000000;
+    at = log_put_pair(at, us / 1000000) + 1;
+    at = log_put_pair(at, micros / 10000);
+    at = log_put_pair(at, micros / 100 % 100);
+    log_put_pair(at, micros % 100);
 }
 
-char *log_buffer_time(struct log_buffer *b, char *at, uint64_t wall_us)
+char *log_buffer_time(struct log_buffer *b, enum log_time which, char *at, uint64_t wall_us)
 {
-    const uint64_t second = wall_us / 1000000;
-    const uint32_t micros = (uint32_t)(wall_us - second * 1000000);
+    struct log_time_text *t = &b->times[which];
 
-    memcpy(at, text_of_second(b, second), 20); /* the point as well */
-    at = log_put_pair(at + 20, micros / 10000);
-    at = log_put_pair(at, micros / 100 % 100);
-    at = log_put_pair(at, micros % 100);
-    *at = 'Z';
-    return at + 1;
+    if (wall_us != t->us)
+        write_time(t, wall_us);
+    memcpy(at, t->text, sizeof(t->text));
+    return at + LOG_TIME_LEN;
 }

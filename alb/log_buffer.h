@@ -16,7 +16,17 @@ enum {
     LOG_CHUNK_BYTES = 32 * 1024,
     LOG_CHUNK_MS = 200,
     LOG_ROW_MAX = 1024 * 1024, /* the largest that may be asked for */
-    LOG_SECONDS = 4,           /* whose texts are kept: of now, and of when slow requests came */
+};
+
+/* The times that rows have, each mostly near the same time of the row before. */
+enum log_time { LOG_TIME_WRITTEN, LOG_TIME_CREATED, LOG_TIMES };
+
+enum { LOG_TIME_LEN = 27 };
+
+/* One as it was last written. */
+struct log_time_text {
+    uint64_t us, minute_us; /* since 1970: it, and its minute */
+    char text[LOG_TIME_LEN + 5];
 };
 
 struct log_buffer {
@@ -25,10 +35,7 @@ struct log_buffer {
     struct buf rows;
     uint32_t count;
     struct wheel_timer timer;
-    struct log_second {
-        uint64_t second;
-        char text[20]; /* with the point */
-    } seconds[LOG_SECONDS];
+    struct log_time_text times[LOG_TIMES];
 };
 
 void log_buffer_init(struct log_buffer *b, struct loop *loop, struct log_file *file);
@@ -42,7 +49,8 @@ void log_buffer_flush(struct log_buffer *b);
 char *log_buffer_begin(struct log_buffer *b, size_t bound);
 void log_buffer_end(struct log_buffer *b, size_t len);
 
-/* 2026-11-22T14:20:00.123456Z, 27 bytes. Returns the byte behind. */
-char *log_buffer_time(struct log_buffer *b, char *at, uint64_t wall_us);
+/* 2026-11-22T14:20:00.123456Z, LOG_TIME_LEN bytes; a few more are written. Returns the byte
+ * behind it. */
+char *log_buffer_time(struct log_buffer *b, enum log_time which, char *at, uint64_t wall_us);
 
 #endif

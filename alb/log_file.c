@@ -151,9 +151,11 @@ static size_t begun_before(const char *from, const char *to)
     return (size_t)(to - at);
 }
 
-static void write_rows(struct log_file *f, struct span rows)
+static void write_rows(struct log_file *f, const struct log_chunk *chunk)
 {
+    struct span rows = buf_data(&chunk->rows);
     const char *const first = rows.ptr;
+    const size_t whole = rows.len;
 
     take_next(f);
     if (!finish_torn(f) && (!take_next(f) || !finish_torn(f))) {
@@ -163,7 +165,7 @@ static void write_rows(struct log_file *f, struct span rows)
     while (rows.len > 0) {
         const size_t begun = begun_before(first, rows.ptr);
         const size_t n = f->fd == -1 ? 0 : write_some(f, rows);
-        metric_add(f->written, count_rows(span_of(rows.ptr, n)));
+        metric_add(f->written, n == whole ? chunk->count : count_rows(span_of(rows.ptr, n)));
         rows = span_after(rows, n);
         if (n > 0)
             continue;
@@ -185,7 +187,7 @@ static void write_chunk(struct loop *loop, void *arg)
 {
     struct log_chunk *chunk = arg;
 
-    write_rows(loop->user, buf_data(&chunk->rows));
+    write_rows(loop->user, chunk);
     free_chunk(chunk);
 }
 

@@ -19,60 +19,62 @@ static inline char *log_put_text(char *at, struct span text)
     return at + text.len;
 }
 
-#define LOG_PUT(at, literal) log_put_text(at, SPAN(literal))
+/* The same for a text behind which LOG_PAD bytes may be read, where there is room for as
+ * many more than its own: short texts go in a block or two, without a call. */
+enum { LOG_PAD = 16 };
 
-/* A text at the begin of an array of at least LOG_ARRAY_MIN bytes: to copy all of them
- * costs less than to ask how many it has. Needs as much room. */
-enum { LOG_ARRAY_MIN = 40 };
-
-static inline char *log_put_array(char *at, const char *array, size_t len)
+static inline char *log_put_padded(char *at, struct span text)
 {
-    if (len > LOG_ARRAY_MIN)
-        return log_put_text(at, span_of(array, len));
-    memcpy(at, array, LOG_ARRAY_MIN);
-    return at + len;
+    for (size_t i = 0; i < text.len; i += LOG_PAD)
+        memcpy(at + i, text.ptr + i, LOG_PAD);
+    return at + text.len;
 }
 
-/* "00" to "99", one behind the other. */
+/* A literal as such a text, in a table at file scope. */
+#define LOG_PADDED(literal)                                                                        \
+    {                                                                                              \
+        (const char[LOG_PAD]){ literal }, sizeof(literal) - 1                                      \
+    }
+
+#define LOG_PUT(at, literal) log_put_text(at, SPAN(literal))
+
+/* "00" to "99", one behind the other: numbers are written two digits at a time. */
 extern const char log_pairs[201];
 
 /* Two digits, of a number below 100. */
 static inline char *log_put_pair(char *at, uint32_t n)
 {
-    memcpy(at, log_pairs + 2 * n, 2);
+    memcpy(at, log_pairs + (size_t)2 * n, 2);
     return at + 2;
+}
+
+static inline unsigned log_digits_of(uint64_t n)
+{
+    unsigned digits = 1;
+
+    for (; n >= 10000; n /= 10000)
+        digits += 4;
+    return digits + (n >= 10) + (n >= 100) + (n >= 1000);
+}
+
+static inline char *log_put_number(char *at, uint64_t n)
+{
+    char *const end = at + log_digits_of(n);
+
+    for (char *to = end; n >= 100; n /= 100)
+        log_put_pair(to -= 2, (uint32_t)(n % 100));
+    if (n >= 10)
+        log_put_pair(at, (uint32_t)n);
+    else
+        *at = (char)('0' + n);
+    return end;
 }
 
 /* Three digits, of a number below 1000. */
 static inline char *log_put_digits(char *at, uint32_t n)
 {
-    *at = (char)('0' + n / 100);
+    at[0] = (char)('0' + n / 100);
     return log_put_pair(at + 1, n % 100);
-}
-
-static inline size_t log_digits_of(uint64_t n)
-{
-    uint64_t limit = 10;
-    size_t digits = 1;
-
-    for (; digits < 20 && n >= limit; limit *= 10)
-        digits++;
-    return digits;
-}
-
-/* From its end, two digits at a time. */
-static inline char *log_put_number(char *at, uint64_t n)
-{
-    char *const end = at + log_digits_of(n);
-
-    at = end;
-    for (; n >= 100; n /= 100)
-        log_put_pair(at -= 2, (uint32_t)(n % 100));
-    if (n >= 10)
-        log_put_pair(at - 2, (uint32_t)n);
-    else
-        at[-1] = (char)('0' + n);
-    return end;
 }
 
 /* Seconds with three decimals. */
@@ -103,6 +105,9 @@ static inline char *log_put_hex(char *at, uint64_t n)
 
 /* IPv6 in brackets when a port follows. */
 char *log_put_ip(char *at, const struct ip *ip, bool in_brackets);
+
+/* Has it no byte that log_put_safe() would escape? Then log_put_text() does the same. */
+bool log_is_safe(struct span text);
 
 /* At most this many bytes come of one. */
 enum { LOG_SAFE_FACTOR = 4, LOG_SAFE_SPARE = 8 };

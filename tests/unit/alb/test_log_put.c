@@ -76,16 +76,36 @@ static void test_digits(void **state)
     }
 }
 
-static void test_arrays(void **state)
+static void test_padded_texts(void **state)
 {
-    char array[2 * LOG_ARRAY_MIN + 1];
+    char text[100 + LOG_PAD], want[101];
 
     (void)state;
-    for (size_t len = 0; len < sizeof(array); len++) {
-        memset(array, 0, sizeof(array));
-        memset(array, 'a', len);
-        check(log_put_array(out, array, len), array);
+    memset(text, '#', sizeof(text));
+    for (size_t len = 0; len <= 100; len++) {
+        snprintf(want, sizeof(want), "%.*s", (int)len, text);
+        check(log_put_padded(out, span_of(text, len)), want);
+        text[len] = (char)('a' + len % 26);
     }
+}
+
+/* Each byte, at each place of a text around it. */
+static void test_what_is_safe(void **state)
+{
+    char text[20];
+
+    (void)state;
+    for (size_t len = 1; len < sizeof(text); len++) {
+        for (size_t at = 0; at < len; at++) {
+            for (int c = 0; c < 256; c++) {
+                memset(text, 'x', len);
+                text[at] = (char)c;
+                const bool want = c >= 0x20 && c < 0x7f && c != '"' && c != '\\';
+                assert_int_equal(log_is_safe(span_of(text, len)), want);
+            }
+        }
+    }
+    assert_true(log_is_safe(SPAN("")));
 }
 
 static void test_addresses(void **state)
@@ -120,6 +140,7 @@ static void test_safe_agrees_with_a_simple_model(void **state)
         }
         want[n] = '\0';
         check(log_put_safe(out, span_of(text, len)), want);
+        assert_int_equal(log_is_safe(span_of(text, len)), n == len);
     }
 }
 
@@ -141,8 +162,8 @@ static void test_time_and_chunks(void **state)
         /* of a few seconds, as rows of a moment are, and of many */
         const uint64_t us = 1700000000000000 + random_jitter() % (i % 2 ? 100000000 : 3000000);
         char *row = log_buffer_begin(&b, 64);
-        char *at = log_buffer_time(&b, row, us);
-        assert_int_equal(at - row, 27);
+        char *at = log_buffer_time(&b, i % 3 ? LOG_TIME_WRITTEN : LOG_TIME_CREATED, row, us);
+        assert_int_equal(at - row, LOG_TIME_LEN);
         assert_memory_equal(row, clock_iso_us(us, want), 27);
         *at++ = '\n';
         log_buffer_end(&b, (size_t)(at - row));
@@ -180,7 +201,8 @@ int main(void)
         cmocka_unit_test(test_numbers),
         cmocka_unit_test(test_numbers_of_each_length),
         cmocka_unit_test(test_digits),
-        cmocka_unit_test(test_arrays),
+        cmocka_unit_test(test_padded_texts),
+        cmocka_unit_test(test_what_is_safe),
         cmocka_unit_test(test_addresses),
         cmocka_unit_test(test_safe_agrees_with_a_simple_model),
         cmocka_unit_test(test_time_and_chunks),

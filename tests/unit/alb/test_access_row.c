@@ -1,0 +1,258 @@
+/* A row of the access log, byte for byte, against a model that printf() writes. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <cmocka.h>
+
+#include "base/mem.h"
+#include "http/message.h"
+#include "net/loop.h"
+
+#include "alb/access_row.h"
+#include "alb/log_buffer.h"
+#include "alb/target.h"
+
+/* 2023-11-14T22:13:20Z */
+enum { CREATED_AT = 1700000000 };
+
+static struct loop loop;
+static struct log_buffer buffer;
+static char longest[900];
+
+static struct access_client client = {
+    .listener_port = 8080,
+    .peer_len = 14,
+    .peer = "10.0.0.1:65535",
+    .id_len = 8,
+    .id = "TID_abcd",
+    .node_len = 8,
+    .node = "10.0.0.2",
+};
+static struct access_client tls_client = {
+    .is_https = true,
+    .listener_port = 443,
+    .peer_len = 8,
+    .peer = "[::1]:80",
+    .id_len = 8,
+    .id = "TID_abcd",
+    .node_len = 3,
+    .node = "::1",
+    .cipher = "ECDHE-RSA-AES128-GCM-SHA256",
+    .protocol = "TLSv1.2",
+    .sni = "a.example",
+    .chosen_cert = "/etc/a.pem",
+};
+static struct access_client resumed_client = {
+    .is_https = true,
+    .listener_port = 443,
+    .peer_len = 8,
+    .peer = "[::1]:80",
+    .id_len = 8,
+    .id = "TID_abcd",
+    .node_len = 3,
+    .node = "::1",
+    .cipher = "TLS_AES_128_GCM_SHA256",
+    .protocol = "TLSv1.3",
+    .sni = "",
+    .chosen_cert = "/etc/a.pem",
+    .resumed = true,
+};
+
+static struct target inet = { .text = "10.1.0.9:8001", .addr.sa.sa_family = AF_INET };
+static struct target unix_path = { .text = "unix:/run/a\".sock", .addr.sa.sa_family = AF_UNIX };
+
+/* What is not said here is as an entry is when it is new. */
+struct row {
+    const char *text[ACCESS_TEXTS];
+    const struct access_entry *e;
+    const char *want;
+};
+
+#define NO_RULE .rule_priority = ACCESS_RULE_NONE
+#define GET [ACCESS_METHOD] = "GET"
+#define HOST [ACCESS_HOST] = "a.b"
+#define ROOT [ACCESS_TARGET] = "/"
+#define TIME "2023-11-14T22:13:21.000002Z"
+#define START " app/x/1 10.0.0.1:65535 "
+#define BEGUN "2023-11-14T22:13:20.000000Z"
+#define DASHES "\"-\" \"-\" "
+
+static const struct row rows[] = {
+    { .e = &(struct access_entry){ NO_RULE, .elb_status = 400, .received = 9, .sent = 1234567890123,
+                                   .end = "a \"b\"" },
+      .want =
+          "http " TIME START "- -1 -1 -1 400 - 9 1234567890123 \"- http://1.2.3.4:8080- -\" \"-\""
+          " - - - " DASHES "\"-\" - " BEGUN " " DASHES "\"-\" \"-\" \"-\" " DASHES
+          "TID_abcd " DASHES "\"-\" 10.0.0.2 end=\"a \\x22b\\x22\"\n" },
+    { .text = { GET, HOST, ROOT, [ACCESS_AGENT] = "wrk", [ACCESS_TRACE] = "Root=1-2-3",
+                [ACCESS_GROUP] = "app" },
+      .e = &(struct access_entry){ .rule_priority = 0,
+                                   .minor = 1,
+                                   .action = ACCESS_FORWARD,
+                                   .target = &inet,
+                                   .elb_status = 200,
+                                   .target_status = 204,
+                                   .received = 99,
+                                   .sent = 100,
+                                   .dispatched_us = CREATED_AT * 1000000UL + 999,
+                                   .answered_us = CREATED_AT * 1000000UL + 2998,
+                                   .begun_us = CREATED_AT * 1000000UL + 10002998 },
+      .want = "http " TIME START "10.1.0.9:8001 0.000 0.001 10.000 200 204 99 100 "
+              "\"GET http://a.b:8080/ HTTP/1.1\" \"wrk\" - - app \"Root=1-2-3\" " DASHES "0 " BEGUN
+              " \"forward\" \"-\" \"-\" \"10.1.0.9:8001\" \"204\" " DASHES "TID_abcd " DASHES
+              "\"-\" 10.0.0.2\n" },
+    { .text = { GET, [ACCESS_HOST] = "a.b:99", ROOT,
+                [ACCESS_AGENT] = "a\"b\\c\xff"
+                                 "12345678" },
+      .e = &(struct access_entry){ .rule_priority = ACCESS_RULE_ERROR,
+                                   .elb_status = 500,
+                                   .error = "Odd" },
+      .want = "http " TIME START "- -1 -1 -1 500 - 0 0 \"GET http://a.b:99/ HTTP/1.0\" "
+              "\"a\\x22b\\x5Cc\\xFF12345678\" - - - " DASHES "\"-\" -1 " BEGUN " " DASHES "\"Odd\" "
+              "\"-\" \"-\" " DASHES "TID_abcd " DASHES "\"-\" 10.0.0.2\n" },
+    { .text = { GET, [ACCESS_HOST] = "[::1]", [ACCESS_TARGET] = "/a\xc3\xa9" },
+      .e = &(struct access_entry){ .client = &tls_client,
+                                   .rule_priority = 50000,
+                                   .minor = 1,
+                                   .elb_status = 302,
+                                   .action = ACCESS_REDIRECT,
+                                   .target = &unix_path,
+                                   .class_ = HTTP_AMBIGUOUS,
+                                   .reason = HTTP_R_NON_COMPLIANT_HEADER },
+      .want =
+          "https " TIME " app/x/1 [::1]:80 unix:/run/a\\x22.sock:0 -1 -1 -1 302 - 0 0 "
+          "\"GET https://[::1]:443/a\\xC3\\xA9 HTTP/1.1\" \"-\" ECDHE-RSA-AES128-GCM-SHA256 "
+          "TLSv1.2 - \"-\" \"a.example\" \"/etc/a.pem\" 50000 " BEGUN " \"redirect\" \"-\" \"-\" "
+          "\"unix:/run/a\\x22.sock:0\" \"-\" \"Ambiguous\" \"NonCompliantHeader\" TID_abcd " DASHES
+          "\"-\" ::1\n" },
+    { .text = { GET, HOST, [ACCESS_TARGET] = "http://x/", [ACCESS_REDIRECT_URL] = "https://a:443/",
+                [ACCESS_TRANSFORMED_HOST] = "in", [ACCESS_TRANSFORMED_URI] = "/new" },
+      .e = &(struct access_entry){ .client = &resumed_client,
+                                   .rule_priority = 7,
+                                   .minor = 1,
+                                   .elb_status = 101,
+                                   .target_status = 101,
+                                   .action = ACCESS_FIXED_RESPONSE,
+                                   .is_absolute = true,
+                                   .is_websocket = true,
+                                   .frames = { 1, 20 },
+                                   .close_code = { 1000, 0 },
+                                   .transform = "TransformSuccess",
+                                   .target = &inet,
+                                   .end = "" },
+      .want =
+          "wss " TIME " app/x/1 [::1]:80 10.1.0.9:8001 -1 -1 -1 101 101 0 0 "
+          "\"GET http://x/ HTTP/1.1\" \"-\" TLS_AES_128_GCM_SHA256 TLSv1.3 - \"-\" \"-\" "
+          "\"session-reused\" 7 " BEGUN " \"fixed-response\" \"https://a:443/\" \"-\" "
+          "\"10.1.0.9:8001\" \"101\" " DASHES "TID_abcd \"in\" \"/new\" \"TransformSuccess\" ::1 "
+          "end=\"\" client_frames=1 target_frames=20 client_close=1000 target_close=0\n" },
+};
+
+static struct access_entry *entry_of(const struct row *row)
+{
+    size_t size = sizeof(struct access_entry) + LOG_PAD;
+
+    for (int i = 0; i < ACCESS_TEXTS; i++)
+        size += row->text[i] == NULL ? 0 : strlen(row->text[i]);
+    struct access_entry *e = mem_zero(size);
+    memcpy(e, row->e, sizeof(*e));
+    uint32_t at = 0;
+    for (int i = 0; i < ACCESS_TEXTS; i++) {
+        const struct span text = span_text(row->text[i]);
+        if (text.len > 0)
+            memcpy(e->texts + at, text.ptr, text.len);
+        at += (uint32_t)text.len;
+        e->text_at[i + 1] = at;
+    }
+    if (e->client == NULL)
+        e->client = &client;
+    e->created_us = CREATED_AT * 1000000UL;
+    return e;
+}
+
+/* The row that is written, without a byte behind it. */
+static const char *row_of(const struct row *row)
+{
+    static char text[32768];
+    struct access_entry *e = entry_of(row);
+
+    access_row_alb(&buffer, e, SPAN("app/x/1"), CREATED_AT * 1000000UL + 1000002);
+    free(e);
+    const struct span rows_now = buf_data(&buffer.rows);
+    assert_true(rows_now.len < sizeof(text));
+    memcpy(text, rows_now.ptr, rows_now.len);
+    text[rows_now.len] = '\0';
+    buf_drop(&buffer.rows, rows_now.len);
+    return text;
+}
+
+static void test_rows(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+        assert_string_equal(row_of(&rows[i]), rows[i].want);
+}
+
+/* Texts of all lengths, clean and with one odd byte at each place: nothing is lost at the ends. */
+static void test_texts_of_all_lengths(void **state)
+{
+    char agent[80], want[4 * 80];
+
+    (void)state;
+    for (size_t len = 1; len < sizeof(agent); len++) {
+        for (size_t odd = 0; odd <= len; odd++) {
+            memset(agent, 'x', len);
+            agent[len] = '\0';
+            int n = snprintf(want, sizeof(want), " HTTP/1.0\" \"%.*s%s%s\" - - ", (int)odd, agent,
+                             odd < len ? "\\x22" : "", odd < len ? agent + odd + 1 : "");
+            if (odd < len)
+                agent[odd] = '"';
+            struct row row = { .text = { GET, HOST, ROOT, [ACCESS_AGENT] = agent },
+                               .e = &(struct access_entry){ NO_RULE } };
+            assert_true(n > 0 && strstr(row_of(&row), want) != NULL);
+        }
+    }
+}
+
+/* Every byte of every text becomes four. */
+static void test_the_oddest_row(void **state)
+{
+    (void)state;
+    memset(longest, '"', sizeof(longest) - 1);
+    struct row row = { .e = &(struct access_entry){ .rule_priority = 50000,
+                                                    .target = &unix_path,
+                                                    .is_websocket = true,
+                                                    .transform = "TransformSuccess",
+                                                    .end = "the end" } };
+    for (int i = 1; i < ACCESS_TEXTS; i++)
+        row.text[i] = longest;
+    row.text[ACCESS_METHOD] = "GET";
+    const char *text = row_of(&row);
+    size_t n = 0;
+    for (; (text = strstr(text, "\\x22")) != NULL; text++)
+        n++;
+    assert_int_equal(n, (ACCESS_TEXTS - 1) * (sizeof(longest) - 1) + 2); /* and the target's */
+}
+
+static int set_up(void **state)
+{
+    (void)state;
+    assert_true(ip_parse(SPAN("1.2.3.4"), &client.local));
+    loop_init(&loop, 0, 8, NULL);
+    log_buffer_init(&buffer, &loop, NULL);
+    buffer.rows.bound = LOG_ROW_MAX;
+    return 0;
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_rows),
+        cmocka_unit_test(test_texts_of_all_lengths),
+        cmocka_unit_test(test_the_oddest_row),
+    };
+
+    return cmocka_run_group_tests(tests, set_up, NULL);
+}
