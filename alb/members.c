@@ -69,7 +69,7 @@ static void add(const struct making *m, struct group *g, struct target *t, uint3
         return;
     t->round = m->registry->round;
     target_set_origin(t, origin);
-    g->targets = mem_resize(g->targets, (g->count + 1) * sizeof(g->targets[0]));
+    g->targets = mem_resize(g->targets, (g->count + 1) * sizeof(struct target *));
     g->weights = mem_resize(g->weights, (g->count + 1) * sizeof(g->weights[0]));
     g->targets[g->count] = target_ref(t);
     g->weights[g->count++] = weight;

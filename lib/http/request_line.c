@@ -63,16 +63,15 @@ static void refuse_old(struct http_scan *s, const char *why)
 static void read_version(struct http_scan *s, struct span text)
 {
     struct http_message *m = s->m;
+    const bool is_version = text.len == 8 && span_starts_with(text, SPAN("HTTP/")) &&
+                            is_digit(text.ptr[5]) && text.ptr[6] == '.' && is_digit(text.ptr[7]);
 
-    if (text.len != 8 || !span_starts_with(text, SPAN("HTTP/")) || !is_digit(text.ptr[5]) ||
-        text.ptr[6] != '.' || !is_digit(text.ptr[7])) {
-        http_refuse_for(m, HTTP_R_BAD_VERSION);
-    } else if (text.ptr[5] > '1') {
+    if (is_version && text.ptr[5] > '1') {
         http_note(m, HTTP_R_BAD_VERSION);
         http_refuse(m, 505, "HTTP/1.0 and HTTP/1.1 are spoken here");
-    } else if (text.ptr[5] == '0' && text.ptr[7] == '9') {
+    } else if (is_version && text.ptr[5] == '0' && text.ptr[7] == '9') {
         refuse_old(s, "HTTP/0.9 is not spoken here");
-    } else if (text.ptr[5] == '0') {
+    } else if (!is_version || text.ptr[5] == '0') {
         http_refuse_for(m, HTTP_R_BAD_VERSION);
     } else {
         if (text.ptr[7] > '1')

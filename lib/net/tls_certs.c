@@ -121,7 +121,7 @@ static void append(struct tls_fitting *to, struct tls_cert *cert)
         if (to->certs[i] == cert) /* it has the name twice */
             return;
     }
-    to->certs = mem_resize(to->certs, (to->count + 1) * sizeof(*to->certs));
+    to->certs = mem_resize(to->certs, (to->count + 1) * sizeof(struct tls_cert *));
     for (; tls_cert_is_ec(cert) && at > 0 && !tls_cert_is_ec(to->certs[at - 1]); at--)
         to->certs[at] = to->certs[at - 1];
     to->certs[at] = cert;

@@ -245,7 +245,7 @@ static void test_the_largest_certificate_of_a_message(void **state)
 static struct tls_peer_cert *told_many(const struct der_cert *c, size_t factor)
 {
     const size_t count = factor * ((MESSAGE_MAX - MESSAGE_HEAD) / (CERT_HEAD + size_of(c)));
-    const struct der_cert **chain = calloc(count, sizeof(*chain));
+    const struct der_cert **chain = calloc(count, sizeof(struct der_cert *));
 
     assert_non_null(chain);
     for (size_t i = 0; i < count; i++)
