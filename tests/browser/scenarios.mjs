@@ -97,8 +97,10 @@ const scenarios = {
     async unacked() {
         const alice = await enter("alice");
         await fault("next?how=unacked");
+        await fault("refuse?status=503&text=busy"); // until it was seen to be pending
         await ui.say(alice, "stored, not acked");
         await ui.shown(alice, "stored, not acked", "pending");
+        await fault("refuse?status=0");
         await ui.shown(alice, "stored, not acked", "sent");
         await ui.say(alice, "after");
         await ui.shown(alice, "after");
