@@ -335,6 +335,7 @@ static bool start(struct balancer *b, const char *ready_file, struct problems *p
     if (!balancer_open_listeners(b, b->config, problems) || !open_admin(b, problems))
         return false;
     b->health = health_new(b->control.ev);
+    balancer_log_health(b);
     balancer_welcome_members(b);
     balancer_dismiss_others(b, b->config);
     if (!service_signals_start(&b->signals, b->control.ev, on_signal, b)) {
@@ -351,8 +352,8 @@ static void init(struct balancer *b, const char *path, struct span text)
     list_init(&b->listeners);
     list_init(&b->waiters);
     registry_init(&b->registry);
-    balancer_init_logs(b);
     loop_init(&b->control, -1, CONTROL_INBOX, b);
+    balancer_init_logs(b);
     b->started_ms = clock_mono_ms();
 }
 

@@ -26,6 +26,7 @@
 #include "net/service.h"
 
 #include "alb/counters.h"
+#include "alb/log_buffer.h"
 #include "alb/log_file.h"
 #include "alb/registrations.h"
 #include "alb/target.h"
@@ -104,7 +105,8 @@ struct balancer {
     bool members_changed;           /* the next publication has that */
     struct list waiters;
     struct seal_ring *ring;
-    struct log_file access_log, connection_log;
+    struct log_file access_log, connection_log, health_log;
+    struct log_buffer health_rows; /* of the control thread, on their way to health_log */
     struct health *health;
     struct admin *admin;
     struct counters counters; /* of the greeters and the control thread */

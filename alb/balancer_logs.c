@@ -4,8 +4,9 @@
 
 #include "alb/balancer_private.h"
 #include "alb/config.h"
+#include "alb/health_log.h"
 
-enum { LOGS = 2 };
+enum { LOGS = 3 };
 
 struct log {
     struct log_file *file;
@@ -16,6 +17,7 @@ static void list_logs(struct balancer *b, const struct alb_options *o, struct lo
 {
     out[0] = (struct log){ &b->access_log, o->access_logs ? o->access_logs_file : "" };
     out[1] = (struct log){ &b->connection_log, o->connection_logs ? o->connection_logs_file : "" };
+    out[2] = (struct log){ &b->health_log, o->health_check_logs ? o->health_check_logs_file : "" };
 }
 
 void balancer_init_logs(struct balancer *b)
@@ -24,12 +26,31 @@ void balancer_init_logs(struct balancer *b)
                   &b->counters.log_rows_dropped);
     log_file_init(&b->connection_log, "connection_logs.file", &b->counters.connection_log_rows,
                   &b->counters.connection_log_rows_dropped);
+    log_file_init(&b->health_log, "health_check_logs.file", &b->counters.health_log_rows,
+                  &b->counters.health_log_rows_dropped);
+    log_buffer_init(&b->health_rows, &b->control, &b->health_log);
+}
+
+static void on_health_check(void *user, const struct health_record *record)
+{
+    struct balancer *b = user;
+
+    health_log_row(&b->health_rows, &b->config->alb, record);
+}
+
+void balancer_log_health(struct balancer *b)
+{
+    health_tell(b->health, on_health_check, b);
 }
 
 void balancer_end_logs(struct balancer *b)
 {
+    if (b->health != NULL)
+        health_tell(b->health, NULL, NULL);
+    log_buffer_done(&b->health_rows);
     log_file_done(&b->access_log);
     log_file_done(&b->connection_log);
+    log_file_done(&b->health_log);
 }
 
 static bool open_logs(struct balancer *b, const struct config *config, bool again,

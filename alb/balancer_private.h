@@ -23,9 +23,13 @@ void balancer_tell_greeters(struct balancer *b, loop_fn *run, void *arg);
 
 uint32_t balancer_connection_limit(const struct config *config);
 
-/* The logs' files: before anything else, and when no thread has rows any more. */
+/* The logs' files: before anything else but the control loop, and when no other thread has
+ * rows any more. */
 void balancer_init_logs(struct balancer *b);
 void balancer_end_logs(struct balancer *b);
+
+/* From now on each health check is a row. */
+void balancer_log_health(struct balancer *b);
 
 /* Those that the configuration has elsewhere than now. */
 bool balancer_open_logs(struct balancer *b, const struct config *config, struct problems *problems);

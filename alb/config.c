@@ -225,22 +225,30 @@ static bool is_word(const char *text)
     return *text != '\0';
 }
 
+/* Two logs in one file would tear each other's rows. */
 static void check_log_files(const struct config *c, struct problems *problems)
 {
+    const struct alb_options *o = &c->alb;
     const struct {
-        const char *key, *value;
-    } files[] = { { "access_logs.file", c->alb.access_logs_file },
-                  { "connection_logs.file", c->alb.connection_logs_file } };
+        const char *name, *key, *value;
+        bool is_on;
+    } logs[] = {
+        { "access log", "access_logs.file", o->access_logs_file, o->access_logs },
+        { "connection log", "connection_logs.file", o->connection_logs_file, o->connection_logs },
+        { "health check log", "health_check_logs.file", o->health_check_logs_file,
+          o->health_check_logs },
+    };
 
-    for (size_t i = 0; i < 2; i++) {
-        if (files[i].value[0] == '\0')
-            problems_error(problems, config_line(&c->alb_lines, alb_settings, files[i].key),
-                           "%s: is empty; - is standard output", files[i].key);
+    for (size_t i = 0; i < sizeof(logs) / sizeof(logs[0]); i++) {
+        const int line = config_line(&c->alb_lines, alb_settings, logs[i].key);
+        if (logs[i].value[0] == '\0')
+            problems_error(problems, line, "%s: is empty; - is standard output", logs[i].key);
+        for (size_t j = 0; j < i; j++) {
+            if (logs[i].is_on && logs[j].is_on && strcmp(logs[i].value, logs[j].value) == 0)
+                problems_error(problems, line, "%s: the %s goes there (%s); name another file",
+                               logs[i].key, logs[j].name, logs[i].value);
+        }
     }
-    if (c->alb.access_logs && c->alb.connection_logs && strcmp(files[0].value, files[1].value) == 0)
-        problems_error(problems, config_line(&c->alb_lines, alb_settings, files[1].key),
-                       "connection_logs.file: the access log goes there (%s); name another file",
-                       files[1].value);
 }
 
 static void check_alb(struct config *c, struct problems *problems)

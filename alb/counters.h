@@ -35,6 +35,7 @@ struct counters {
     metric_value client_bytes_in, client_bytes_out;
     metric_value log_rows, log_rows_dropped;
     metric_value connection_log_rows, connection_log_rows_dropped;
+    metric_value health_log_rows, health_log_rows_dropped;
     metric_value handed_over;
     metric_value dns_found, dns_empty, dns_failed;
 };

@@ -10,6 +10,7 @@
  */
 #include "alb/health.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 
 #include "base/bug.h"
@@ -34,6 +35,8 @@ struct health {
     ev_timer look;                 /* for anomalies */
     struct list probes;
     struct http_message answer; /* scratch of one parse */
+    health_told_fn *told;       /* NULL: nobody is */
+    void *told_user;
 };
 
 struct probe {
@@ -44,6 +47,8 @@ struct probe {
     struct list link;
     ev_timer tick;
     struct health_check check;
+    struct addr probed;        /* by the last check */
+    bool is_https;             /* it was */
     uint32_t interval_ms;      /* that `tick` has */
     uint32_t passes, failures; /* in a row */
     bool is_followed;          /* by the configuration that is looked at */
@@ -87,12 +92,27 @@ static bool matches(const struct group_config *config, int status)
     return false;
 }
 
+static void tell(const struct probe *p, const struct health_result *result)
+{
+    const struct health_record record = {
+        .target = p->target,
+        .probed = &p->probed,
+        .is_https = p->is_https,
+        .passed = result->outcome == HEALTH_ANSWERED && matches(p->config, result->status),
+        .result = result,
+    };
+
+    if (p->health->told != NULL)
+        p->health->told(p->health->told_user, &record);
+}
+
 static void on_answer(struct probe *p, const struct health_result *result)
 {
-    char seen[32];
+    char seen[40];
 
     if (matches(p->config, result->status)) {
-        snprintf(seen, sizeof(seen), "%d in %u ms", result->status, result->took_ms);
+        snprintf(seen, sizeof(seen), "%d in %" PRIu64 " ms", result->status,
+                 result->took_us / 1000);
         count_pass(p, seen);
         return;
     }
@@ -106,6 +126,7 @@ static void on_result(void *user, const struct health_result *result)
 {
     struct probe *p = user;
 
+    tell(p, result);
     switch (result->outcome) {
     case HEALTH_ANSWERED:
         on_answer(p, result);
@@ -115,6 +136,7 @@ static void on_result(void *user, const struct health_result *result)
         snprintf(p->description, sizeof(p->description), "%s", result->why);
         count_failure(p);
         return;
+    case HEALTH_CUT:
     case HEALTH_FAILED:
         p->reason = "Target.FailedHealthChecks";
         snprintf(p->description, sizeof(p->description), "Health checks failed: %s", result->why);
@@ -134,16 +156,17 @@ static void on_tick(struct ev_loop *loop, ev_timer *timer, int revents)
 {
     struct probe *p = timer->data;
     const struct group_config *config = p->config;
-    struct addr probed = p->target->addr;
     (void)loop;
     (void)revents;
 
     if (p->check.is_running)
         return;
+    p->probed = p->target->addr;
     if (config->health_port != 0)
-        addr_set_port(&probed, config->health_port);
+        addr_set_port(&p->probed, config->health_port);
+    p->is_https = config->health_tls != NULL;
     const struct health_question q = {
-        .target = &probed,
+        .target = &p->probed,
         .path = config->options.health_path,
         .timeout_ms = config->options.health_timeout_ms,
         .tls = config->health_tls,
@@ -264,6 +287,12 @@ struct health *health_new(struct ev_loop *loop)
     h->look.data = h;
     ev_timer_start(loop, &h->look);
     return h;
+}
+
+void health_tell(struct health *h, health_told_fn *told, void *user)
+{
+    h->told = told;
+    h->told_user = user;
 }
 
 void health_free(struct health **health)

@@ -9,16 +9,32 @@
 #ifndef ALB_HEALTH_H
 #define ALB_HEALTH_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
+struct addr;
 struct ev_loop;
 struct health;
+struct health_result;
 struct members;
 struct probe;
 struct target;
 
 struct health *health_new(struct ev_loop *loop);
 void health_free(struct health **health);
+
+/* A check that has ended, whatever it means for the target. For the length of the call. */
+struct health_record {
+    const struct target *target;
+    const struct addr *probed; /* its address, with health_check.port */
+    bool is_https;
+    bool passed;
+    const struct health_result *result; /* health_check.h */
+};
+
+/* Tell each from now on; NULL: nobody. */
+typedef void health_told_fn(void *user, const struct health_record *record);
+void health_tell(struct health *health, health_told_fn *told, void *user);
 
 /* After new members were published: start, change and stop probes so that
  * they fit it. Probes that go on keep their counts and their rhythm. Targets of

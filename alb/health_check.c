@@ -19,7 +19,8 @@ enum { REQUEST_MAX = 2048, READ_BYTES = 4096 };
 /* End the check, then tell: the owner may start the next one at once. */
 static void finish(struct health_check *c, struct health_result result)
 {
-    result.took_ms = (uint32_t)(clock_mono_ms() - c->began_ms);
+    result.took_us = clock_mono_us() - c->began_us;
+    result.was_connected = c->was_connected;
     health_check_cancel(c);
     c->on_result(c->user, &result);
 }
@@ -27,6 +28,12 @@ static void finish(struct health_check *c, struct health_result result)
 static void fail(struct health_check *c, const char *why)
 {
     finish(c, (struct health_result){ .outcome = HEALTH_FAILED, .why = why });
+}
+
+/* There is no connection, or no more. */
+static void cut(struct health_check *c, const char *why)
+{
+    finish(c, (struct health_result){ .outcome = HEALTH_CUT, .why = why });
 }
 
 static void on_deadline(struct ev_loop *loop, ev_timer *timer, int revents)
@@ -58,7 +65,7 @@ static void write_request(struct health_check *c)
         return;
     case STREAM_EOF:
     case STREAM_FAILED:
-        fail(c, stream_error(&c->stream));
+        cut(c, stream_error(&c->stream));
         return;
     }
     bug("unknown outcome of a write");
@@ -80,7 +87,10 @@ static void shake_hands(struct health_check *c)
         return;
     case TLS_PLAIN_HTTP: /* only servers are told that */
     case TLS_FAILED:
-        fail(c, tls_client_why(c->stream.tls));
+        if (tls_client_was_cut(c->stream.tls))
+            cut(c, tls_client_why(c->stream.tls));
+        else
+            fail(c, tls_client_why(c->stream.tls));
         return;
     }
     bug("unknown outcome of a handshake");
@@ -131,11 +141,11 @@ static void read_some(struct health_check *c)
     case STREAM_BLOCKED:
         return;
     case STREAM_EOF:
-        fail(c, buf_len(&c->in) == 0 ? "the target closed without an answer"
-                                     : "the target closed inside the response head");
+        cut(c, buf_len(&c->in) == 0 ? "the target closed without an answer"
+                                    : "the target closed inside the response head");
         return;
     case STREAM_FAILED:
-        fail(c, stream_error(&c->stream));
+        cut(c, stream_error(&c->stream));
         return;
     }
     bug("unknown outcome of a read");
@@ -154,6 +164,7 @@ static void on_io(struct ev_loop *loop, ev_io *io, int revents)
     struct health_check *c = io->data;
     (void)loop;
 
+    c->was_connected = true;
     if (c->is_shaking)
         shake_hands(c);
     else if (revents & EV_WRITE)
@@ -204,7 +215,8 @@ void health_check_start(struct health_check *c, const struct health_question *q)
     if (c->is_running)
         bug("two health checks of one target at a time");
     c->is_running = true;
-    c->began_ms = clock_mono_ms();
+    c->was_connected = false;
+    c->began_us = clock_mono_us();
     c->scanned = 0;
 
     const int fd = socket(target->sa.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
@@ -214,7 +226,7 @@ void health_check_start(struct health_check *c, const struct health_question *q)
     }
     open_stream(c, q, fd);
     if (connect(fd, &target->sa, target->len) == -1 && errno != EINPROGRESS) {
-        fail(c, strerror(errno));
+        cut(c, strerror(errno));
         return;
     }
     write_head(&c->out, target, q->path);

@@ -23,15 +23,17 @@ struct tls_resume;
 enum health_outcome {
     HEALTH_ANSWERED,  /* `status` is the response's */
     HEALTH_TIMED_OUT, /* no whole head in time */
-    HEALTH_FAILED,    /* refused, reset, garbage: `why` is the sentence */
+    HEALTH_CUT,       /* refused, reset, closed: `why` is the sentence */
+    HEALTH_FAILED,    /* garbage, a TLS handshake that fails: likewise */
     HEALTH_NOT_MADE,  /* for a lack of our own: says nothing about the target */
 };
 
 struct health_result {
     enum health_outcome outcome;
     int status;
-    const char *why; /* for the length of the call */
-    uint32_t took_ms;
+    const char *why;    /* for the length of the call */
+    bool was_connected; /* or connecting has failed */
+    uint64_t took_us;
 };
 
 /* Called once for each check, also from inside health_check_start(). The check
@@ -50,7 +52,8 @@ struct health_check {
     struct buf out, in; /* no memory between checks */
     size_t scanned;
     bool is_shaking; /* hands: TLS, on the way */
-    uint64_t began_ms;
+    bool was_connected;
+    uint64_t began_us; /* clock_mono_us() */
     bool is_running;
 };
 

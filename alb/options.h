@@ -38,9 +38,11 @@ struct alb_options {
     char *control;    /* "" or a socket's path */
     bool access_logs;
     char *access_logs_file; /* "-" is standard output */
-    int access_logs_format; /* enum log_format; of the connection log as well */
+    int access_logs_format; /* enum log_format; of the other logs as well */
     bool connection_logs;
     char *connection_logs_file;
+    bool health_check_logs;
+    char *health_check_logs_file;
     uint32_t shutdown_timeout_ms;
     uint32_t tls_handshake_timeout_ms;
     char *dns_servers; /* "": the system's */

@@ -17,9 +17,14 @@ static uint64_t read_us(clockid_t clock)
     return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
 }
 
+uint64_t clock_mono_us(void)
+{
+    return is_fixed ? fixed_mono_ms * 1000 : read_us(CLOCK_MONOTONIC);
+}
+
 uint64_t clock_mono_ms(void)
 {
-    return is_fixed ? fixed_mono_ms : read_us(CLOCK_MONOTONIC) / 1000;
+    return clock_mono_us() / 1000;
 }
 
 uint64_t clock_wall_us(void)

@@ -10,8 +10,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Milliseconds since some moment of this boot; never goes back. */
+/* Milliseconds and microseconds since some moment of this boot; never goes back. */
 uint64_t clock_mono_ms(void);
+uint64_t clock_mono_us(void);
 
 /* Microseconds and milliseconds since 1970 (UTC). */
 uint64_t clock_wall_us(void);

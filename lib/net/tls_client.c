@@ -387,3 +387,10 @@ const char *tls_client_why(const struct tls_session *session)
     const char *text = code < 0 ? mbedtls_high_level_strerr(code) : strerror(code);
     return text != NULL ? text : "the TLS handshake with the target failed";
 }
+
+bool tls_client_was_cut(const struct tls_session *session)
+{
+    const int code = tls_session_code(session);
+
+    return code > 0 || code == MBEDTLS_ERR_SSL_CONN_EOF; /* an errno, or the end */
+}

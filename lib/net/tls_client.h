@@ -64,4 +64,7 @@ struct tls_session *tls_client_session(struct tls_client *client, struct tls_res
  * as long as the process. */
 const char *tls_client_why(const struct tls_session *session);
 
+/* Was it the connection that failed or ended, with nothing said in TLS? */
+bool tls_client_was_cut(const struct tls_session *session);
+
 #endif

@@ -36,6 +36,15 @@ static const struct text_case section_cases[] = {
     { "name of two words", "[alb]\nname = a b\naccess_logs.file =\n" EDGE LISTENER GROUP,
       "f:2: name: \"a b\" is not one word of visible ASCII characters\n"
       "f:3: access_logs.file: is empty; - is standard output\n" },
+    { "three logs in one file",
+      "[alb]\naccess_logs.enabled = yes\nconnection_logs.enabled = yes\nconnection_logs.file = /a\n"
+      "health_check_logs.enabled = yes\nhealth_check_logs.file = /a\n"
+      "access_logs.file = /a\n" EDGE LISTENER GROUP,
+      "f:4: connection_logs.file: the access log goes there (/a); name another file\n"
+      "f:6: health_check_logs.file: the access log goes there (/a); name another file\n"
+      "f:6: health_check_logs.file: the connection log goes there (/a); name another file\n" },
+    { "a log that is off",
+      "[alb]\naccess_logs.enabled = yes\nhealth_check_logs.file = -\n" EDGE LISTENER GROUP, "" },
 };
 
 static const struct text_case edge_cases[] = {
