@@ -101,7 +101,7 @@ static void put_rest(struct log_json *j, const struct access_entry *e)
         log_json_null(j, "matched_rule_priority");
     else
         log_json_number(j, "matched_rule_priority", (uint64_t)e->rule_priority);
-    log_json_text(j, "request_creation_time", span_text(clock_iso_us(e->created_us, when)));
+    log_json_text(j, "request_creation_time", span_text(clock_iso_us(e->created_wall_us, when)));
     log_json_text_or_null(j, "actions_executed",
                           e->action == ACCESS_NONE ? SPAN("") : access_actions(e));
     log_json_text_or_null(j, "redirect_url", access_text(e, ACCESS_REDIRECT_URL));

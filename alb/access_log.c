@@ -122,7 +122,8 @@ struct access_entry *access_entry_new(struct worker *w, struct access_client *cl
     if (client->peer_len == 0)
         write_client(client);
     e->client = client;
-    e->created_us = loop_wall_us(&w->loop);
+    e->created_wall_us = loop_wall_us(&w->loop);
+    e->created_us = loop_mono_us(&w->loop);
     e->rule_priority = priority_of(route);
     e->transform = route == NULL ? NULL : route->transform_status;
     if (m != NULL) {
@@ -215,7 +216,7 @@ struct span access_actions(const struct access_entry *e)
 
 static uint64_t passed(uint64_t from, uint64_t to)
 {
-    return to > from ? to - from : 0; /* a clock that was set back */
+    return to > from ? to - from : 0; /* answered before it was sent */
 }
 
 bool access_times(const struct access_entry *e, uint64_t out[3])

@@ -68,10 +68,12 @@ enum { ACCESS_RULE_NONE = -1, ACCESS_RULE_ERROR = -2 };
 
 struct access_entry {
     const struct access_client *client; /* borrowed; owned by the entry of a tunnel */
-    uint64_t created_us;                /* the head was complete */
-    uint64_t dispatched_us;             /* the request went to the target; 0: never */
-    uint64_t answered_us;               /* the target's head came; 0: never */
-    uint64_t begun_us; /* the response began to go to the client; 0: when it was answered */
+    uint64_t created_wall_us;           /* the head was complete */
+    /* By loop_mono_us(), so that a clock that is set changes nothing: */
+    uint64_t created_us;    /* the same moment */
+    uint64_t dispatched_us; /* the request went to the target; 0: never */
+    uint64_t answered_us;   /* the target's head came; 0: never */
+    uint64_t begun_us;      /* the response began to go to the client; 0: when it was answered */
     uint64_t received, sent;
     uint16_t elb_status, target_status; /* 0: none */
     int32_t rule_priority;              /* 0: the default; or one of the next two */

@@ -185,7 +185,7 @@ static char *put_texts(char *at, const struct row *r, struct log_buffer *b)
     at = put_quoted(at, r, ACCESS_TRACE);
     at = c->is_https ? put_certificate(at, c) : LOG_PUT(at, "\"-\" \"-\" ");
     at = put_priority(at, r->e);
-    at = log_buffer_time(b, LOG_TIME_CREATED, at, r->e->created_us);
+    at = log_buffer_time(b, LOG_TIME_CREATED, at, r->e->created_wall_us);
     *at++ = ' ';
     return at;
 }

@@ -41,7 +41,7 @@ void exchange_client_took(struct exchange *x)
 
     exchange_touch(x);
     if (e != NULL && e->answered_us != 0 && e->begun_us == 0)
-        e->begun_us = loop_wall_us(&x->worker->loop);
+        e->begun_us = loop_mono_us(&x->worker->loop);
 }
 
 void exchange_count_sent(struct exchange *x, size_t n)

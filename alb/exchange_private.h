@@ -53,8 +53,8 @@ struct exchange {
     } offer;
 
     struct access_entry *entry; /* owned; NULL when the log is off */
-    uint64_t dispatched_us;
-    uint32_t active_ms; /* last byte either way */
+    uint64_t dispatched_us;     /* loop_mono_us(); 0: not yet */
+    uint32_t active_ms;         /* last byte either way */
     uint32_t idle_ms;
 };
 

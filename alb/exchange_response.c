@@ -26,11 +26,11 @@ static void count_status(struct exchange *x, int status)
     struct target_counters *c = &x->target->counters;
     metric_value *by_class[] = { &c->code_1xx, &c->code_2xx, &c->code_3xx, &c->code_4xx,
                                  &c->code_5xx };
-    const uint64_t now = loop_wall_us(&x->worker->loop);
+    const uint64_t now = loop_mono_us(&x->worker->loop);
 
     if (status < 600)
         metric_add(by_class[status / 100 - 1], 1);
-    if (x->dispatched_us != 0 && now > x->dispatched_us)
+    if (x->dispatched_us != 0)
         metric_observe_us(&c->response_time, now - x->dispatched_us);
     if (x->entry != NULL) {
         x->entry->answered_us = now;

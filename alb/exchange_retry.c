@@ -50,7 +50,7 @@ void exchange_let_go(struct exchange *x)
 
 void exchange_dispatched(struct exchange *x)
 {
-    x->dispatched_us = loop_wall_us(&x->worker->loop);
+    x->dispatched_us = loop_mono_us(&x->worker->loop);
     if (x->entry != NULL)
         x->entry->dispatched_us = x->dispatched_us;
     exchange_touch(x);

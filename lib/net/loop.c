@@ -34,7 +34,8 @@ static void on_wake(struct ev_loop *ev, ev_async *wake, int revents)
 
 static void take_time(struct loop *l)
 {
-    l->mono_ms = clock_mono_ms();
+    l->mono_us = clock_mono_us();
+    l->mono_ms = l->mono_us / 1000;
     l->wall_us = clock_wall_us();
 }
 

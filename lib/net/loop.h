@@ -36,7 +36,7 @@ struct loop {
     bool has_thread;
     ev_async wake;
     ev_check turn; /* stamps the two clocks, before the callbacks of each turn */
-    uint64_t mono_ms, wall_us;
+    uint64_t mono_us, mono_ms, wall_us;
     atomic_bool is_stopping;
     struct queue inbox;
 };
@@ -80,8 +80,14 @@ static inline uint64_t loop_mono_ms(const struct loop *l)
     return l->mono_ms;
 }
 
-/* clock_wall_us() as this turn began: for the times in logs, whose resolution
- * is a millisecond. */
+/* Microseconds of the same clock: how long something took, whatever happens to the
+ * wall clock meanwhile. */
+static inline uint64_t loop_mono_us(const struct loop *l)
+{
+    return l->mono_us;
+}
+
+/* clock_wall_us() as this turn began: for the times in logs. */
 static inline uint64_t loop_wall_us(const struct loop *l)
 {
     return l->wall_us;

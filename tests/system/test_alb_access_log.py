@@ -1,10 +1,13 @@
 """The access log: its file, and the fields of a row."""
 
+import datetime
 import re
 import shlex
 import signal
+import time
 
-from harness import answer, ask, forward_config, request, wait_until
+from harness import (answer, ask, echo_script, forward_config, frame, is_closed, read_frame,
+                     read_head, request, upgrade_request, wait_until)
 
 
 def test_the_fields_of_a_row(start_alb, start_target):
@@ -23,6 +26,50 @@ def test_the_fields_of_a_row(start_alb, start_target):
     assert (int(f[10]), int(f[11])) == (len(data), len(got.head) + len(got.body))
     assert f[12] == f'"POST http://localhost:{alb.port()}/a?b=c HTTP/1.1"'
     assert "app" in row and "Root=1-" in row and "TID_" in row
+
+
+SLOW_S = 0.25
+
+
+def slowly(script):
+    def slow(*args):
+        time.sleep(SLOW_S)
+        return script(*args)
+    return slow
+
+
+def test_the_times_of_a_row(start_alb, start_target):
+    alb = start_alb(forward_config(start_target(slowly(answer()))))
+
+    began = time.monotonic()
+    alb.get("/slow")
+    at_most = time.monotonic() - began
+    until_sent, until_answered, until_begun = map(float, alb.access_row("/slow").split(" ")[5:8])
+    assert SLOW_S - 0.001 <= until_answered <= at_most
+    assert until_sent + until_answered + until_begun <= at_most
+    counted = alb.metric("alb_group_response_time_seconds_sum")
+    assert abs(counted - until_answered) <= 0.001
+
+
+def test_the_times_of_a_websocket(start_alb, start_target):
+    """Field 7 is the time until the 101; field 22 is its beginning and field 2 its end."""
+    alb = start_alb(forward_config(start_target(slowly(echo_script))))
+
+    with alb.connect() as sock:
+        sock.sendall(upgrade_request("/ws"))
+        read_head(sock)
+        opened = time.monotonic()
+        time.sleep(SLOW_S)
+        sock.sendall(frame(8))
+        read_frame(sock)
+        is_closed(sock)
+        lived = time.monotonic() - opened
+    row = alb.access_row("/ws")
+    until_sent, until_answered, until_begun = map(float, row.split(" ")[5:8])
+    ended, began = map(datetime.datetime.fromisoformat, re.findall(r" (\d{4}-\S{21})Z", row))
+    assert SLOW_S - 0.001 <= until_answered and max(until_sent, until_begun) < SLOW_S
+    took = (ended - began).total_seconds()
+    assert until_answered + SLOW_S - 0.002 <= took <= until_sent + until_answered + lived + 0.01
 
 
 def test_a_client_cannot_forge_a_row(start_alb, start_target):
