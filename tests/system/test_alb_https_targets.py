@@ -136,8 +136,8 @@ def test_a_verified_certificate_must_hold_for_requests_and_probes(start_alb, sta
     targets.update({group: [start_tls_target()] for group in names})
     alb = start_alb(groups_config(
         targets, group="health_check.protocol = HTTPS\n"
-        f"health_check.interval_seconds = {600 * PATIENCE:.0f}ms\n"
-        f"health_check.timeout_seconds = {500 * PATIENCE:.0f}ms",
+        f"health_check.interval_seconds = {2000 * PATIENCE:.0f}ms\n"
+        f"health_check.timeout_seconds = {1900 * PATIENCE:.0f}ms",
         more={group: verify(certificates, names.get(group, "")) for group in targets}))
 
     def states():

@@ -91,7 +91,7 @@ def test_a_close_never_goes_inside_a_frame(start_alb, target, listener):
 
 @pytest.mark.parametrize("listener", BOTH)
 def test_a_large_frame_is_let_through_to_its_end(start_alb, target, listener):
-    alb = start_alb(ws_config(target))
+    alb = start_alb(ws_config(target, stop="3s"))
     client, origin = open_tunnel(alb, target, listener)
     whole = frame(BINARY, b"b" * 100000, mask=None)
     origin.sendall(whole[:300])
