@@ -286,6 +286,18 @@ def read_exactly(sock, n, have=b""):
     return bytes(data)
 
 
+def stop_listening(listener):
+    """Close a listener that a thread accepts from.
+
+    Closing alone leaves it open while the call lasts; and when a signal has the kernel restart that
+    call, it goes by the descriptor's number, which may be another test's listener by then: the
+    thread took a connection that was not its own, and the other test waited for it in vain.
+    """
+    with contextlib.suppress(OSError):
+        listener.shutdown(socket.SHUT_RDWR)  # ends accept()
+    listener.close()
+
+
 class Target:
     """A scripted target: `script(sock, head, rest)` is called for each request head.
 
@@ -301,7 +313,11 @@ class Target:
         self.port = self.listener.getsockname()[1]
         self.address = f"{host}:{self.port}"
         self._open = set()
-        threading.Thread(target=self._accept, daemon=True).start()
+        self._begin()
+
+    def _begin(self):
+        self.acceptor = threading.Thread(target=self._accept, daemon=True)
+        self.acceptor.start()
 
     def _accept(self):
         with contextlib.suppress(OSError):
@@ -325,7 +341,8 @@ class Target:
 
     def close(self):
         """Stop listening, and end what is open."""
-        self.listener.close()
+        stop_listening(self.listener)
+        self.acceptor.join(timeout=5)
         for sock in list(self._open):
             with contextlib.suppress(OSError):
                 sock.shutdown(socket.SHUT_RDWR)

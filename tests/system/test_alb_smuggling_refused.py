@@ -8,7 +8,8 @@ import re
 import socket
 import threading
 
-from harness import forward_config, is_closed, read_response, request, wait_until
+from harness import (forward_config, is_closed, read_response, request, stop_listening,
+                     wait_until)
 
 OURS = (rb"X-Forwarded-For: 127\.0\.0\.1\r\nX-Forwarded-Proto: http\r\nX-Forwarded-Port: \d+\r\n"
         rb"X-Amzn-Trace-Id: Root=[-0-9a-f]+\r\n")
@@ -57,7 +58,7 @@ class RawTarget:
         return len(body) >= (int(length[1]) if length else 0)
 
     def close(self):
-        self.listener.close()
+        stop_listening(self.listener)
 
 
 def get(fields=b"", line=b"GET / HTTP/1.1", body=b""):

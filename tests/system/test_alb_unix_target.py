@@ -10,13 +10,12 @@ from harness import (Target, answer, echo_script, forward_config, frame, read_fr
 def unix_target(path, script):
     """As harness.Target, on a socket in the file system."""
     target = Target(script)
-    target.listener.close()
+    target.close()
     target.listener = socket.socket(socket.AF_UNIX)
     target.listener.bind(str(path))
     target.listener.listen(512)
     target.address = f"unix:{path}"
-    import threading
-    threading.Thread(target=target._accept, daemon=True).start()
+    target._begin()
     return target
 
 

@@ -133,9 +133,7 @@ class RawTarget:
                     self.script(sock, sock.recv(65536))
 
     def close(self):
-        with contextlib.suppress(OSError):
-            self.listener.shutdown(harness.socket.SHUT_RDWR)  # accept() would keep it open
-        self.listener.close()
+        harness.stop_listening(self.listener)
         for sock in self.held:
             sock.close()
 
