@@ -107,7 +107,7 @@ struct access_entry *access_entry_new(struct worker *w, struct access_client *cl
                                       const char *trace)
 {
     struct span texts[ACCESS_TEXTS] = { 0 };
-    const bool understood = m != NULL && m->refuse_why == NULL;
+    const bool understood = m != NULL && http_is_understood(m);
 
     if (!w->config->alb.access_logs)
         return NULL;

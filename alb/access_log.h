@@ -101,9 +101,9 @@ static inline struct span access_text(const struct access_entry *e, enum access_
 }
 
 /* NULL when the log is off. The client must stay, unless access_entry_shrink() is
- * called. `m` is the request; of one that was refused only the class is
+ * called. `m` is the request; of one that is not http_is_understood() only the class is
  * told, and of NULL nothing. `route` is NULL when it did not come so far as to the
- * rules. `trace` is the X-Amzn-Trace-Id that went to the target, or "". */
+ * rules. `trace` is the X-Amzn-Trace-Id that went to the target, or would have, or "". */
 struct access_entry *access_entry_new(struct worker *w, struct access_client *client,
                                       const struct http_message *m, const struct route *route,
                                       const char *trace);

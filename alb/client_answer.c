@@ -53,13 +53,24 @@ void client_count_class(struct client *c, const struct http_message *m)
         metric_add(&c->worker->counters.desync_non_compliant, 1);
 }
 
+/* X-Amzn-Trace-Id of a request that no target sees, for the log: made as if one did. */
+static void make_trace(const struct client *c, const struct http_message *m,
+                       char trace[TRACE_ID_MAX])
+{
+    trace[0] = '\0';
+    if (c->worker->config->alb.access_logs && m != NULL && http_is_understood(m))
+        headers_trace_id(m, loop_wall_us(&c->worker->loop) / 1000000, trace);
+}
+
 /* The row of a request that never became an exchange; `m` is NULL when it did
  * not come whole. */
 static void log_own(struct client *c, const struct http_message *m, const struct route *route,
                     int status, const char *why, enum access_action action)
 {
-    struct access_entry *e = access_entry_new(c->worker, &c->facts, m, route, "");
+    char trace[TRACE_ID_MAX];
 
+    make_trace(c, m, trace);
+    struct access_entry *e = access_entry_new(c->worker, &c->facts, m, route, trace);
     if (e == NULL)
         return;
     e->elb_status = (uint16_t)status;

@@ -214,6 +214,10 @@ struct http_message {
     char scratch[HTTP_HEAD_MAX + HTTP_LINE_MAX];
 };
 
+/* Can a log say what was asked? Also of a request that was refused for what it wants (405,
+ * 417, 501) and not for how it is written. */
+bool http_is_understood(const struct http_message *m);
+
 /* The first field of that name, or NULL; and the next one after `at`. */
 const struct http_field *http_find(const struct http_message *m, enum http_name id);
 const struct http_field *http_find_next(const struct http_message *m, const struct http_field *at);

@@ -120,3 +120,11 @@ bool http_refuse_for(struct http_message *m, enum http_reason r)
     http_note(m, r);
     return http_refuse(m, 400, reasons[r].why);
 }
+
+bool http_is_understood(const struct http_message *m)
+{
+    const int status = m->refuse_status;
+
+    return m->refuse_why == NULL ||
+           (m->class_ != HTTP_SEVERE && (status == 405 || status == 417 || status == 501));
+}
