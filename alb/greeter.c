@@ -138,6 +138,8 @@ void greeter_listen(struct loop *loop, void *arg)
     l->greeter = g;
     list_append(&g->listeners, &l->link);
     acceptor_start(&l->acceptor, loop->ev, order->fd, on_accept, l);
+    if (!list_is_empty(&g->waiting))
+        acceptor_hold(&l->acceptor);
     free(order);
 }
 
@@ -186,10 +188,12 @@ void greeter_init(struct greeter *g, struct balancer *balancer, int index)
     g->retry.data = g;
 }
 
+/* No worker will write their rows. */
 static void drop_waiting(struct greeter *g)
 {
     list_each_safe (at, after, &g->waiting) {
         struct waiting *w = list_entry(at, struct waiting, link);
+        connection_log_row(&g->connection_log, g->config, w->arrival->listener, &w->arrival->from);
         tls_session_free(&w->arrival->from.tls);
         close(w->arrival->from.fd);
         free(w->arrival);
