@@ -18,8 +18,9 @@ enum {
     QUIET_WEBSOCKET_MS = 60 * 1000,
 };
 
-/* The managed balancer's; those of rules and targets are where these are read. */
-enum { GROUPS_QUOTA = 100, LISTENERS_QUOTA = 50 };
+/* The managed balancer's; those of rules, of a group's targets and of a listener's
+ * certificates are where these are read. */
+enum { GROUPS_QUOTA = 100, LISTENERS_QUOTA = 50, TARGETS_QUOTA = 1000, CERTIFICATES_QUOTA = 25 };
 
 #define IDLE_KEY "idle_timeout.timeout_seconds"
 #define KEEP_ALIVE_KEY "client_keep_alive.seconds"
@@ -120,10 +121,50 @@ static void advise_probes(const struct group_config *g, struct problems *problem
                          "say which of the two the targets answer probes in");
 }
 
+static const char but[] = "the managed balancer takes";
+
+/* A sum over sections that each may be within the quota: the one that goes beyond it is
+ * told, unless one of them does alone, which was said. */
+struct sum {
+    size_t quota, all, most;
+    int line;
+};
+
+static void sum_add(struct sum *s, size_t count, int line)
+{
+    s->all += count;
+    s->most = count > s->most ? count : s->most;
+    if (s->line == 0 && s->all > s->quota)
+        s->line = line;
+}
+
+static bool sum_is_beyond(const struct sum *s)
+{
+    return s->all > s->quota && s->most <= s->quota;
+}
+
+static void advise_sums(const struct config *c, struct problems *problems)
+{
+    struct sum targets = { .quota = TARGETS_QUOTA }, certificates = { .quota = CERTIFICATES_QUOTA };
+
+    for (size_t i = 0; i < c->group_count; i++)
+        sum_add(&targets, c->groups[i].target_count, c->groups[i].lines.header);
+    for (size_t i = 0; i < c->listener_count; i++)
+        sum_add(&certificates, c->listeners[i].options.sni_certificate.count,
+                c->listeners[i].lines.header);
+    if (sum_is_beyond(&targets))
+        problems_warning(problems, targets.line,
+                         "%zu targets in all: %s %d unless its quota is raised", targets.all, but,
+                         TARGETS_QUOTA);
+    if (sum_is_beyond(&certificates))
+        problems_warning(problems, certificates.line,
+                         "%zu certificates beside the listeners' first: %s %d unless its quota is "
+                         "raised",
+                         certificates.all, but, CERTIFICATES_QUOTA);
+}
+
 static void advise_quotas(const struct config *c, struct problems *problems)
 {
-    static const char but[] = "the managed balancer takes";
-
     if (c->group_count > GROUPS_QUOTA)
         problems_warning(problems, c->groups[GROUPS_QUOTA].lines.header,
                          "%zu target groups: %s %d unless its quota is raised", c->group_count, but,
@@ -132,6 +173,7 @@ static void advise_quotas(const struct config *c, struct problems *problems)
         problems_warning(problems, c->listeners[LISTENERS_QUOTA].lines.header,
                          "%zu listeners: %s %d unless its quota is raised", c->listener_count, but,
                          LISTENERS_QUOTA);
+    advise_sums(c, problems);
 }
 
 void config_advise(const struct config *config, struct problems *problems)

@@ -222,7 +222,7 @@ void config_listener_tls(const struct config *config, struct listener_config *l,
         return;
     }
     if (more > SNI_CERTIFICATES)
-        problems_warning(problems, line_in(l, "sni_certificate"),
+        problems_warning(problems, l->options.sni_certificate.items[SNI_CERTIFICATES].line,
                          "sni_certificate: there are %zu; the managed balancer takes 25", more);
     if (check_policy(l, problems))
         load_certificates(l, problems);
