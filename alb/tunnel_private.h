@@ -1,4 +1,4 @@
-/* tunnel_private.h -- the tunnel's struct, for tunnel.c and tunnel_close.c. */
+/* tunnel_private.h -- the tunnel's struct, for the tunnel*.c files. */
 #ifndef ALB_TUNNEL_PRIVATE_H
 #define ALB_TUNNEL_PRIVATE_H
 
@@ -11,7 +11,7 @@
 
 enum { TUNNEL_CLOSE_MS = 5000, TUNNEL_PENDING_MAX = 64 * 1024 + 1024 };
 
-/* Why a tunnel ended; the names are in tunnel.c. */
+/* Why a tunnel ended; the names are in tunnel_end.c. */
 enum tunnel_end {
     TUNNEL_ALIVE,
     TUNNEL_CLIENT_CLOSE,
@@ -73,6 +73,20 @@ void tunnel_blame(struct tunnel *t, enum tunnel_end why);
 /* It is over; `why` unless something was blamed before. */
 void tunnel_end(struct tunnel *t, enum tunnel_end why);
 
+/* Count it as ended, write its row, give everything back. */
+void tunnel_free(struct tunnel *t);
+
+/* The last call of every callback: what is true now decides which events are watched, and
+ * whether it is freed. */
+void tunnel_settle(struct tunnel *t);
+
+/* Bytes came from this side: count them, follow their frames, send them on. */
+void tunnel_relay(struct tunnel *t, struct leg *from, struct span bytes);
+
+/* The legs' events. */
+void tunnel_on_client(struct ev_loop *loop, ev_io *io, int revents);
+void tunnel_on_target(struct ev_loop *loop, ev_io *io, int revents);
+
 /* Send, or keep what does not go. */
 void tunnel_send(struct tunnel *t, struct leg *to, struct span bytes);
 
@@ -85,6 +99,24 @@ void tunnel_close_advance(struct tunnel *t);
 
 /* A last Close to each side that has none yet, where the frames allow it. */
 void tunnel_close_now(struct tunnel *t, uint16_t code, const char *reason);
+
+static inline bool tunnel_is_client(const struct tunnel *t, const struct leg *leg)
+{
+    return leg == &t->client;
+}
+
+static inline struct leg *tunnel_other_leg(struct tunnel *t, const struct leg *leg)
+{
+    return tunnel_is_client(t, leg) ? &t->target_leg : &t->client;
+}
+
+/* How long it may be silent: shorter when one side has finished. */
+static inline uint32_t tunnel_limit_ms(const struct tunnel *t)
+{
+    const bool is_half = t->client.eof || t->target_leg.eof;
+
+    return is_half && t->idle_ms > TUNNEL_CLOSE_MS ? TUNNEL_CLOSE_MS : t->idle_ms;
+}
 
 static inline uint32_t tunnel_frames(const struct leg *l)
 {

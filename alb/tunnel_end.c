@@ -1,0 +1,110 @@
+/*
+ * tunnel_end.c -- what becomes of a tunnel that is over: the first reason stays, the
+ * counters and the log are told, the memory goes.
+ */
+#include "alb/tunnel_private.h"
+
+#include "base/log.h"
+#include "base/mem.h"
+
+#include "alb/access_log.h"
+#include "alb/balancer.h"
+#include "alb/target.h"
+#include "alb/worker.h"
+
+static const char *const end_names[TUNNEL_ENDS] = {
+    [TUNNEL_ALIVE] = "alive",
+    [TUNNEL_CLIENT_CLOSE] = "closed by client",
+    [TUNNEL_TARGET_CLOSE] = "closed by target",
+    [TUNNEL_CLIENT_FIN] = "client FIN without a Close",
+    [TUNNEL_TARGET_FIN] = "target FIN without a Close",
+    [TUNNEL_CLIENT_RESET] = "client reset",
+    [TUNNEL_TARGET_RESET] = "target reset",
+    [TUNNEL_IDLE_CLIENT] = "idle: client silent longer",
+    [TUNNEL_IDLE_TARGET] = "idle: target silent longer",
+    [TUNNEL_DEREGISTERED] = "deregistration delay over",
+    [TUNNEL_SHUTDOWN] = "shutdown",
+    [TUNNEL_MID_FRAME] = "mid-frame",
+};
+
+void tunnel_blame(struct tunnel *t, enum tunnel_end why)
+{
+    if (t->end == TUNNEL_ALIVE)
+        t->end = (uint8_t)why;
+}
+
+void tunnel_end(struct tunnel *t, enum tunnel_end why)
+{
+    tunnel_blame(t, why);
+    t->is_over = true;
+}
+static void forget(struct tunnel *t)
+{
+    struct worker *w = worker_here;
+
+    w->tunnels[t->index] = w->tunnels[--w->tunnel_count];
+    w->tunnels[t->index]->index = t->index;
+}
+
+static void count_end(struct tunnel *t)
+{
+    struct counters *n = &worker_here->counters;
+    struct target_counters *tc = &t->target->counters;
+
+    metric_sub(&n->tunnels_open, 1);
+    metric_sub(&tc->connections_open, 1);
+    metric_add(&n->tunnels_ended, 1);
+    if (t->end == TUNNEL_IDLE_CLIENT || t->end == TUNNEL_IDLE_TARGET)
+        metric_add(&n->tunnels_idle, 1);
+    if (ws_tracker_is_opaque(&t->client.tracker) || ws_tracker_is_opaque(&t->target_leg.tracker))
+        metric_add(&n->tunnels_opaque, 1);
+    metric_add(&tc->frames_from_client, tunnel_frames(&t->client));
+    metric_add(&tc->frames_from_target, tunnel_frames(&t->target_leg));
+}
+
+static void log_end(struct tunnel *t)
+{
+    struct access_entry *e = t->entry;
+    const struct leg *legs[2] = { &t->client, &t->target_leg };
+
+    log_info("tunnel end reason=\"%s\" target=%s client_close=%u target_close=%u",
+             end_names[t->end], t->target->text, ws_tracker_close_code(&t->client.tracker),
+             ws_tracker_close_code(&t->target_leg.tracker));
+    if (e == NULL)
+        return;
+    e->is_websocket = true;
+    e->end = end_names[t->end];
+    e->received += t->client.bytes;
+    if (t->client.pending != NULL)
+        e->sent -= buf_len(t->client.pending);
+    for (int i = 0; i < 2; i++) {
+        e->close_code[i] = ws_tracker_close_code(&legs[i]->tracker);
+        e->frames[i] = tunnel_frames(legs[i]);
+    }
+    access_log_row(worker_here, &t->entry);
+}
+
+static void free_leg(struct leg *leg)
+{
+    ev_io_stop(worker_here->loop.ev, &leg->io);
+    stream_close(&leg->stream);
+    if (leg->pending != NULL)
+        buf_done(leg->pending);
+    free(leg->pending);
+}
+
+void tunnel_free(struct tunnel *t)
+{
+    struct worker *w = worker_here;
+
+    count_end(t);
+    log_end(t);
+    forget(t);
+    wheel_stop(&w->loop.wheel, &t->timer);
+    free_leg(&t->client);
+    free_leg(&t->target_leg);
+    target_release(t->target);
+    target_unref(&t->target);
+    balancer_connection_closed(w->balancer, w);
+    free(t);
+}

@@ -1,0 +1,238 @@
+/*
+ * tunnel_relay.c -- bytes both ways, and nothing between them that costs.
+ *
+ * Bytes are read into the loop's scratch and written straight out to the other
+ * side. Only what does not go at once gets a buffer, and the source is not read
+ * again until that buffer is empty; an idle tunnel owns none. A message costs
+ * one read and one write: no timer call (the wheel looks at last_ms), no change
+ * of events, no second read after a short one.
+ *
+ * watch() is the only place that chooses events; the memory goes at the end of
+ * tunnel_settle(), the last call of every callback.
+ */
+#include "alb/tunnel_private.h"
+
+#include "base/mem.h"
+#include "net/loop.h"
+
+#include "alb/access_log.h"
+#include "alb/exchange.h"
+#include "alb/target.h"
+#include "alb/worker.h"
+
+static void reset_by(struct tunnel *t, const struct leg *leg)
+{
+    tunnel_end(t, tunnel_is_client(t, leg) ? TUNNEL_CLIENT_RESET : TUNNEL_TARGET_RESET);
+}
+
+/* --- counting ------------------------------------------------------------------ */
+
+/* Bytes from or to the client, as they pass its socket. */
+static void count_client(const struct tunnel *t, metric_value *count, size_t n)
+{
+    metric_add(count, n);
+    if (t->is_ipv6)
+        metric_add(&worker_here->counters.ipv6_bytes, n);
+}
+
+static void count_sent(const struct tunnel *t, const struct leg *to, size_t n)
+{
+    if (n > 0 && tunnel_is_client(t, to))
+        count_client(t, &worker_here->counters.client_bytes_out, n);
+}
+
+/* Not of a client's early bytes, which were counted before they were known to be a
+ * tunnel's. */
+static void count_read(const struct tunnel *t, const struct leg *from, size_t n)
+{
+    if (tunnel_is_client(t, from))
+        count_client(t, &worker_here->counters.client_bytes_in, n);
+}
+
+static void count_relayed(struct tunnel *t, struct leg *from, size_t n)
+{
+    struct target_counters *tc = &t->target->counters;
+
+    from->bytes += n;
+    metric_add(tunnel_is_client(t, from) ? &tc->bytes_from_client : &tc->bytes_from_target, n);
+}
+
+/* --- sending ------------------------------------------------------------------ */
+
+static void keep_pending(struct leg *to, struct span bytes)
+{
+    if (bytes.len == 0)
+        return;
+    if (to->pending == NULL) {
+        to->pending = mem_new(struct buf);
+        buf_init(to->pending, TUNNEL_PENDING_MAX + CLIENT_OUT_MAX);
+    }
+    buf_put(to->pending, bytes);
+}
+
+void tunnel_send(struct tunnel *t, struct leg *to, struct span bytes)
+{
+    size_t moved = 0;
+
+    if (to->finished)
+        return;
+    if (t->entry != NULL && tunnel_is_client(t, to))
+        t->entry->sent += bytes.len;
+    if (to->pending == NULL && bytes.len > 0) {
+        const enum stream_io io = stream_write(&to->stream, bytes, &moved);
+        if (io == STREAM_FAILED || io == STREAM_EOF) {
+            if (t->entry != NULL && tunnel_is_client(t, to))
+                t->entry->sent -= bytes.len;
+            reset_by(t, to);
+            return;
+        }
+        count_sent(t, to, moved);
+    }
+    keep_pending(to, span_after(bytes, moved));
+}
+
+static void flush(struct tunnel *t, struct leg *to)
+{
+    while (to->pending != NULL) {
+        size_t moved = 0;
+        const enum stream_io io = stream_write(&to->stream, buf_data(to->pending), &moved);
+        if (io == STREAM_FAILED || io == STREAM_EOF)
+            reset_by(t, to);
+        if (io != STREAM_MOVED)
+            return;
+        to->last_ms = loop_now_ms(&worker_here->loop);
+        count_sent(t, to, moved);
+        buf_drop(to->pending, moved);
+        if (buf_len(to->pending) == 0) {
+            buf_done(to->pending);
+            mem_free(to->pending);
+        }
+    }
+    if (stream_flush(&to->stream) == STREAM_FAILED)
+        reset_by(t, to);
+}
+
+/* --- relaying ------------------------------------------------------------------ */
+
+void tunnel_relay(struct tunnel *t, struct leg *from, struct span bytes)
+{
+    count_relayed(t, from, bytes.len);
+    from->last_ms = loop_now_ms(&worker_here->loop);
+    if (t->close == CLOSE_NONE)
+        ws_tracker_feed(&from->tracker, bytes, &from->counts);
+    else
+        bytes = tunnel_close_filter(t, from, bytes);
+    if (ws_tracker_close_seen(&from->tracker))
+        tunnel_blame(t, tunnel_is_client(t, from) ? TUNNEL_CLIENT_CLOSE : TUNNEL_TARGET_CLOSE);
+    tunnel_send(t, tunnel_other_leg(t, from), bytes);
+}
+
+/* The other side may still have something to say, but no longer take its time. */
+static void on_eof(struct tunnel *t, struct leg *from)
+{
+    from->eof = true;
+    tunnel_blame(t, tunnel_is_client(t, from) ? TUNNEL_CLIENT_FIN : TUNNEL_TARGET_FIN);
+    if (t->close == CLOSE_NONE)
+        wheel_set(&worker_here->loop.wheel, &t->timer, tunnel_limit_ms(t));
+}
+
+static void read_leg(struct tunnel *t, struct leg *from)
+{
+    struct loop *loop = &worker_here->loop;
+    size_t n = 0;
+
+    switch (stream_read(&from->stream, loop->scratch, LOOP_SCRATCH_BYTES, &n)) {
+    case STREAM_MOVED:
+        count_read(t, from, n);
+        tunnel_relay(t, from, span_of(loop->scratch, n));
+        break;
+    case STREAM_BLOCKED:
+        break;
+    case STREAM_EOF:
+        on_eof(t, from);
+        break;
+    case STREAM_FAILED:
+        reset_by(t, from);
+        break;
+    }
+}
+
+/* --- passing FIN on, once the bytes before it are out ------------------------------- */
+
+static void pass_fin(struct leg *from, struct leg *to)
+{
+    if (!from->eof || to->finished || to->pending != NULL || stream_wants(&to->stream) & EV_WRITE)
+        return;
+    to->finished = true;
+    stream_finish(&to->stream);
+}
+
+static bool is_sent_off(const struct leg *leg)
+{
+    return leg->finished && !(stream_wants(&leg->stream) & EV_WRITE);
+}
+
+/* --- events ------------------------------------------------------------------------ */
+
+static void watch(struct tunnel *t, struct leg *leg)
+{
+    struct ev_loop *loop = worker_here->loop.ev;
+    int events = stream_wants(&leg->stream);
+
+    if (!leg->eof && tunnel_other_leg(t, leg)->pending == NULL)
+        events |= EV_READ;
+    if (leg->pending != NULL)
+        events |= EV_WRITE;
+    if (!ev_is_active(&leg->io) || (leg->io.events & (EV_READ | EV_WRITE)) != events) {
+        ev_io_stop(loop, &leg->io);
+        ev_io_set(&leg->io, leg->stream.fd, events);
+        if (events != 0)
+            ev_io_start(loop, &leg->io);
+    }
+    if ((events & EV_READ) && stream_pending(&leg->stream) > 0)
+        ev_feed_event(loop, &leg->io, EV_READ);
+}
+
+/* The last call of every callback. */
+void tunnel_settle(struct tunnel *t)
+{
+    if (t->close != CLOSE_NONE && !t->is_over)
+        tunnel_close_advance(t);
+    if (!t->is_over) {
+        pass_fin(&t->client, &t->target_leg);
+        pass_fin(&t->target_leg, &t->client);
+        t->is_over = is_sent_off(&t->client) && is_sent_off(&t->target_leg);
+    }
+    if (t->is_over) {
+        tunnel_free(t);
+        return;
+    }
+    watch(t, &t->client);
+    watch(t, &t->target_leg);
+}
+
+static void on_leg(struct tunnel *t, struct leg *leg, int revents)
+{
+    if (revents & EV_WRITE)
+        flush(t, leg);
+    if ((revents & EV_READ) && !t->is_over && !leg->eof &&
+        tunnel_other_leg(t, leg)->pending == NULL)
+        read_leg(t, leg);
+    tunnel_settle(t);
+}
+
+void tunnel_on_client(struct ev_loop *loop, ev_io *io, int revents)
+{
+    struct tunnel *t = list_entry(io, struct tunnel, client.io);
+    (void)loop;
+
+    on_leg(t, &t->client, revents);
+}
+
+void tunnel_on_target(struct ev_loop *loop, ev_io *io, int revents)
+{
+    struct tunnel *t = list_entry(io, struct tunnel, target_leg.io);
+    (void)loop;
+
+    on_leg(t, &t->target_leg, revents);
+}
