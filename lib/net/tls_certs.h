@@ -1,7 +1,9 @@
 /*
  * tls_certs.h -- a server's certificates with their keys, found by host name.
  *
- * Private to tls*.c. Immutable once made; any thread may look.
+ * Private to tls*.c. Immutable once made; any thread may look. It may sign and verify too:
+ * of an EC key mbedTLS copies the group, into which it would compute a table, and of an RSA
+ * key it locks what blinds it.
  */
 #ifndef NET_TLS_CERTS_H
 #define NET_TLS_CERTS_H

@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include <mbedtls/ecdsa.h>
+
 #include "net/tls_certs.h"
 #include "net/tls_policy.h"
 
@@ -118,10 +120,46 @@ static int teardown(void **state)
     return unlink(file);
 }
 
+#if MBEDTLS_VERSION_MAJOR >= 3
+#define SIGNATURE_SIZE(s) , sizeof(s)
+#else
+#define SIGNATURE_SIZE(s)
+#endif
+
+/* Handshake threads use one key and one certificate at the same time. mbedTLS 2.28 computes a
+ * table for the generator into the group that it is given, so it must not be given theirs. */
+static void test_signing_and_verifying_write_nothing_into_a_shared_key(void **state)
+{
+    const struct tls_cert_files files = { file, NULL };
+    static const unsigned char hash[32] = "anything";
+    unsigned char signature[MBEDTLS_ECDSA_MAX_LEN];
+    char why[300];
+    size_t len = 0;
+    (void)state;
+
+    struct tls_certs *certs = tls_certs_new(
+        &(struct tls_server_options){ .certs = &files, .cert_count = 1 }, why, sizeof(why));
+    assert_non_null(certs);
+    struct tls_cert *cert = tls_certs_default(certs);
+    mbedtls_ecp_keypair *const pairs[2] = { mbedtls_pk_ec(cert->key),
+                                            mbedtls_pk_ec(cert->chain.pk) };
+    unsigned char before[2][sizeof(mbedtls_ecp_keypair)];
+    for (int i = 0; i < 2; i++)
+        memcpy(before[i], pairs[i], sizeof(before[i]));
+    cert_must(mbedtls_pk_sign(&cert->key, MBEDTLS_MD_SHA256, hash, sizeof(hash),
+                              signature SIGNATURE_SIZE(signature), &len, random_for_mbedtls, NULL));
+    cert_must(
+        mbedtls_pk_verify(&cert->chain.pk, MBEDTLS_MD_SHA256, hash, sizeof(hash), signature, len));
+    for (int i = 0; i < 2; i++)
+        assert_memory_equal(before[i], pairs[i], sizeof(before[i]));
+    tls_certs_free(&certs);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_hosts),
+        cmocka_unit_test(test_signing_and_verifying_write_nothing_into_a_shared_key),
         cmocka_unit_test(test_policies),
         cmocka_unit_test(test_policies_that_are_refused_name_the_nearest),
     };
