@@ -1,4 +1,4 @@
-/* tls_private.h -- what tls.c, tls_session.c and tls_client.c have between them. */
+/* tls_private.h -- what the tls*.c files have between them. */
 #ifndef NET_TLS_PRIVATE_H
 #define NET_TLS_PRIVATE_H
 
@@ -8,6 +8,7 @@
 #include "net/tls.h"
 
 struct tls_certs;
+struct tls_policy;
 struct tls_trust;
 struct tls_client_side; /* what a session of ours has that a server's has not */
 
@@ -23,7 +24,7 @@ const mbedtls_ssl_config *tls_server_config(const struct tls_server *server);
 const struct tls_certs *tls_server_certs(const struct tls_server *server);
 const struct tls_trust *tls_server_trust(const struct tls_server *server); /* NULL: off */
 
-/* A private key in PEM; `len` counts the NUL. An mbedTLS code. */
+/* From tls_version.c. A private key in PEM; `len` counts the NUL. An mbedTLS code. */
 int tls_parse_key(mbedtls_pk_context *key, const char *pem, size_t len);
 
 /* Is `key` the private one of the public one that is certified? */
@@ -40,6 +41,15 @@ bool tls_name_goes_on(const mbedtls_x509_name *name);
 
 /* Before anything else; harmless when repeated. */
 bool tls_start_crypto(void);
+
+/* The versions of the policy that there are, and our groups; more of them when clients
+ * are asked for a certificate, whose own has to be among them. */
+void tls_conf_server(mbedtls_ssl_config *conf, const struct tls_policy *policy, bool asks_clients);
+
+/* The suites of these kinds (enum tls_suites) that this mbedTLS has, in our order of
+ * preference, and 0. */
+enum { TLS_SUITES_MAX = 32 };
+void tls_suites_of(unsigned kinds, int ids[TLS_SUITES_MAX + 1]);
 
 /* TLS 1.2 at least, and say when a session ticket comes. */
 void tls_conf_client(mbedtls_ssl_config *conf);
