@@ -6,14 +6,12 @@
  */
 #include "alb/access_row.h"
 
-#include <stdio.h>
-
-#include "base/clock.h"
 #include "base/mem.h"
 #include "http/message.h"
 
 #include "alb/log_buffer.h"
 #include "alb/log_json.h"
+#include "alb/log_put.h"
 #include "alb/target.h"
 
 enum { FIXED_BOUND = 4096 };
@@ -41,37 +39,60 @@ static void put_times(struct log_json *j, const struct access_entry *e)
     }
 }
 
+/* scheme://host:port */
+static char *put_origin(char *at, const struct access_entry *e)
+{
+    const struct span host = access_text(e, ACCESS_HOST);
+
+    at = e->client->is_https ? LOG_PUT(at, "https://") : LOG_PUT(at, "http://");
+    at = host.len > 0 ? log_put_text(at, host) : log_put_ip(at, &e->client->local, false);
+    if (access_host_has_port(host))
+        return at;
+    *at++ = ':';
+    return log_put_number(at, e->client->listener_port);
+}
+
+/* METHOD scheme://host:port/uri HTTP/x.y, as it came. */
+static char *put_line(char *at, const struct access_entry *e)
+{
+    if (access_text(e, ACCESS_METHOD).len == 0)
+        return LOG_PUT(put_origin(LOG_PUT(at, "- "), e), "- -");
+    at = log_put_text(at, access_text(e, ACCESS_METHOD));
+    *at++ = ' ';
+    if (!e->is_absolute)
+        at = put_origin(at, e);
+    at = LOG_PUT(log_put_text(at, access_text(e, ACCESS_TARGET)), " HTTP/1.");
+    *at++ = (char)('0' + e->minor);
+    return at;
+}
+
 static void put_request(struct log_json *j, const struct access_entry *e, size_t size)
 {
-    char *line = mem_check(malloc(size)), ip[IP_TEXT_MAX], port[8] = "";
-    const struct span host = access_text(e, ACCESS_HOST);
-    const char *const scheme = e->client->is_https ? "https" : "http";
-    int n;
-
-    if (!access_host_has_port(host))
-        snprintf(port, sizeof(port), ":%u", e->client->listener_port);
-    ip_format(&e->client->local, ip);
-    const struct span name = host.len > 0 ? host : span_text(ip);
-    if (access_text(e, ACCESS_METHOD).len == 0)
-        n = snprintf(line, size, "- %s://%.*s%s- -", scheme, SPAN_ARGS(name), port);
-    else if (e->is_absolute)
-        n = snprintf(line, size, "%.*s %.*s HTTP/1.%u", SPAN_ARGS(access_text(e, ACCESS_METHOD)),
-                     SPAN_ARGS(access_text(e, ACCESS_TARGET)), e->minor);
-    else
-        n = snprintf(line, size, "%.*s %s://%.*s%s%.*s HTTP/1.%u",
-                     SPAN_ARGS(access_text(e, ACCESS_METHOD)), scheme, SPAN_ARGS(name), port,
-                     SPAN_ARGS(access_text(e, ACCESS_TARGET)), e->minor);
-    log_json_text(j, "request", span_of(line, (size_t)n < size ? (size_t)n : size - 1));
+    if (log_is_safe(span_of(e->texts, e->text_at[ACCESS_TEXTS]))) {
+        log_json_name(j, "request");
+        *j->at++ = '"';
+        j->at = put_line(j->at, e);
+        *j->at++ = '"';
+        return;
+    }
+    char *const line = mem_check(malloc(size));
+    log_json_text(j, "request", span_of(line, (size_t)(put_line(line, e) - line)));
     free(line);
+}
+
+static void put_time(struct log_json *j, const char *name, enum log_time which, uint64_t us)
+{
+    log_json_name(j, name);
+    *j->at++ = '"';
+    j->at = log_buffer_time(j->buffer, which, j->at, us);
+    *j->at++ = '"';
 }
 
 static void put_first(struct log_json *j, const struct access_entry *e, struct span elb,
                       uint64_t now_us)
 {
-    char when[CLOCK_TEXT_MAX];
-
     log_json_text(j, "type", access_type(e));
-    log_json_text(j, "time", span_text(clock_iso_us(now_us, when)));
+    put_time(j, "time", LOG_TIME_WRITTEN, now_us);
     log_json_text(j, "elb", elb);
     log_json_text(j, "client:port", span_of(e->client->peer, e->client->peer_len));
     log_json_text_or_null(j, "target:port", span_text(e->target == NULL ? "" : e->target->text));
@@ -84,8 +105,6 @@ static void put_first(struct log_json *j, const struct access_entry *e, struct s
 
 static void put_rest(struct log_json *j, const struct access_entry *e)
 {
-    char when[CLOCK_TEXT_MAX];
-
     log_json_text_or_null(j, "user_agent", access_text(e, ACCESS_AGENT));
     log_json_text_or_null(j, "ssl_cipher", span_text(e->client->cipher));
     log_json_text_or_null(j, "ssl_protocol", span_text(e->client->protocol));
@@ -101,7 +120,7 @@ static void put_rest(struct log_json *j, const struct access_entry *e)
         log_json_null(j, "matched_rule_priority");
     else
         log_json_number(j, "matched_rule_priority", (uint64_t)e->rule_priority);
-    log_json_text(j, "request_creation_time", span_text(clock_iso_us(e->created_wall_us, when)));
+    put_time(j, "request_creation_time", LOG_TIME_CREATED, e->created_wall_us);
     log_json_text_or_null(j, "actions_executed",
                           e->action == ACCESS_NONE ? SPAN("") : access_actions(e));
     log_json_text_or_null(j, "redirect_url", access_text(e, ACCESS_REDIRECT_URL));

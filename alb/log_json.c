@@ -23,20 +23,15 @@ void log_json_end(struct log_json *j)
     log_buffer_end(j->buffer, (size_t)(j->at - j->row));
 }
 
-static void put_name(struct log_json *j, const char *name)
-{
-    if (j->at[-1] != '{')
-        *j->at++ = ',';
-    *j->at++ = '"';
-    j->at = log_put_text(j->at, span_text(name));
-    j->at = log_put_text(j->at, SPAN("\":"));
-}
-
+/* A text that needs no escape in the other form needs none here. */
 void log_json_text(struct log_json *j, const char *name, struct span text)
 {
-    put_name(j, name);
+    log_json_name(j, name);
     *j->at++ = '"';
-    j->at += text_json_escape(text, j->at, (size_t)(j->end - j->at));
+    if (text.len > 0 && text.len < (size_t)(j->end - j->at) && log_is_safe(text))
+        j->at = log_put_text(j->at, text);
+    else
+        j->at += text_json_escape(text, j->at, (size_t)(j->end - j->at));
     *j->at++ = '"';
 }
 
@@ -46,27 +41,4 @@ void log_json_text_or_null(struct log_json *j, const char *name, struct span tex
         log_json_null(j, name);
     else
         log_json_text(j, name, text);
-}
-
-void log_json_number(struct log_json *j, const char *name, uint64_t n)
-{
-    put_name(j, name);
-    j->at = log_put_number(j->at, n);
-}
-
-void log_json_seconds(struct log_json *j, const char *name, uint64_t us)
-{
-    put_name(j, name);
-    j->at = log_put_seconds(j->at, us);
-}
-
-void log_json_null(struct log_json *j, const char *name)
-{
-    log_json_raw(j, name, SPAN("null"));
-}
-
-void log_json_raw(struct log_json *j, const char *name, struct span value)
-{
-    put_name(j, name);
-    j->at = log_put_text(j->at, value);
 }

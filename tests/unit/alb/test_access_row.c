@@ -7,6 +7,7 @@
 #include <cmocka.h>
 
 #include "base/mem.h"
+#include "base/text.h"
 #include "http/message.h"
 #include "net/loop.h"
 
@@ -150,6 +151,95 @@ static const struct row rows[] = {
           "end=\"\" client_frames=1 target_frames=20 client_close=1000 target_close=0\n" },
 };
 
+/* The same as JSON. */
+static const char *const json_rows[] = {
+    "{\"type\":\"http\",\"time\":\"2023-11-14T22:13:21.000002Z\",\"elb\":\"app/x/1\","
+    "\"client:port\":\"10.0.0.1:65535\",\"target:port\":null,"
+    "\"request_processing_time\":-1,\"target_processing_time\":-1,"
+    "\"response_processing_time\":-1,\"elb_status_code\":400,"
+    "\"target_status_code\":null,\"received_bytes\":9,\"sent_bytes\":1234567890123,"
+    "\"request\":\"- http://1.2.3.4:8080- -\",\"user_agent\":null,"
+    "\"ssl_cipher\":null,\"ssl_protocol\":null,\"target_group_arn\":null,"
+    "\"trace_id\":null,\"domain_name\":null,\"chosen_cert_arn\":null,"
+    "\"matched_rule_priority\":null,"
+    "\"request_creation_time\":\"2023-11-14T22:13:20.000000Z\","
+    "\"actions_executed\":null,\"redirect_url\":null,\"error_reason\":null,"
+    "\"target:port_list\":null,\"target_status_code_list\":null,"
+    "\"classification\":null,\"classification_reason\":null,"
+    "\"conn_trace_id\":\"TID_abcd\",\"transformed_host\":null,"
+    "\"transformed_uri\":null,\"request_transform_status\":null,"
+    "\"ip_address\":\"10.0.0.2\",\"end\":\"a \\\"b\\\"\"}\n",
+    "{\"type\":\"http\",\"time\":\"2023-11-14T22:13:21.000002Z\",\"elb\":\"app/x/1\","
+    "\"client:port\":\"10.0.0.1:65535\",\"target:port\":\"10.1.0.9:8001\","
+    "\"request_processing_time\":0.000,\"target_processing_time\":0.001,"
+    "\"response_processing_time\":10.000,\"elb_status_code\":200,"
+    "\"target_status_code\":204,\"received_bytes\":99,\"sent_bytes\":100,"
+    "\"request\":\"GET http://a.b:8080/ HTTP/1.1\",\"user_agent\":\"wrk\","
+    "\"ssl_cipher\":null,\"ssl_protocol\":null,\"target_group_arn\":\"app\","
+    "\"trace_id\":\"Root=1-2-3\",\"domain_name\":null,\"chosen_cert_arn\":null,"
+    "\"matched_rule_priority\":0,"
+    "\"request_creation_time\":\"2023-11-14T22:13:20.000000Z\","
+    "\"actions_executed\":\"forward\",\"redirect_url\":null,\"error_reason\":null,"
+    "\"target:port_list\":\"10.1.0.9:8001\",\"target_status_code_list\":204,"
+    "\"classification\":null,\"classification_reason\":null,"
+    "\"conn_trace_id\":\"TID_abcd\",\"transformed_host\":null,"
+    "\"transformed_uri\":null,\"request_transform_status\":null,"
+    "\"ip_address\":\"10.0.0.2\",\"end\":null}\n",
+    "{\"type\":\"http\",\"time\":\"2023-11-14T22:13:21.000002Z\",\"elb\":\"app/x/1\","
+    "\"client:port\":\"10.0.0.1:65535\",\"target:port\":null,"
+    "\"request_processing_time\":-1,\"target_processing_time\":-1,"
+    "\"response_processing_time\":-1,\"elb_status_code\":500,"
+    "\"target_status_code\":null,\"received_bytes\":0,\"sent_bytes\":0,"
+    "\"request\":\"GET http://a.b:99/ "
+    "HTTP/1.0\",\"user_agent\":\"a\\\"b\\\\c\357\277\27512345678\","
+    "\"ssl_cipher\":null,\"ssl_protocol\":null,\"target_group_arn\":null,"
+    "\"trace_id\":null,\"domain_name\":null,\"chosen_cert_arn\":null,"
+    "\"matched_rule_priority\":-1,"
+    "\"request_creation_time\":\"2023-11-14T22:13:20.000000Z\","
+    "\"actions_executed\":null,\"redirect_url\":null,\"error_reason\":\"Odd\","
+    "\"target:port_list\":null,\"target_status_code_list\":null,"
+    "\"classification\":null,\"classification_reason\":null,"
+    "\"conn_trace_id\":\"TID_abcd\",\"transformed_host\":null,"
+    "\"transformed_uri\":null,\"request_transform_status\":null,"
+    "\"ip_address\":\"10.0.0.2\",\"end\":null}\n",
+    "{\"type\":\"https\",\"time\":\"2023-11-14T22:13:21.000002Z\",\"elb\":\"app/x/1\","
+    "\"client:port\":\"[::1]:80\",\"target:port\":\"unix:/run/a\\\".sock\","
+    "\"request_processing_time\":-1,\"target_processing_time\":-1,"
+    "\"response_processing_time\":-1,\"elb_status_code\":302,"
+    "\"target_status_code\":null,\"received_bytes\":0,\"sent_bytes\":0,"
+    "\"request\":\"GET https://[::1]:443/a\303\251 HTTP/1.1\",\"user_agent\":null,"
+    "\"ssl_cipher\":\"ECDHE-RSA-AES128-GCM-SHA256\",\"ssl_protocol\":\"TLSv1.2\","
+    "\"target_group_arn\":null,\"trace_id\":null,\"domain_name\":\"a.example\","
+    "\"chosen_cert_arn\":\"/etc/a.pem\",\"matched_rule_priority\":50000,"
+    "\"request_creation_time\":\"2023-11-14T22:13:20.000000Z\","
+    "\"actions_executed\":\"redirect\",\"redirect_url\":null,\"error_reason\":null,"
+    "\"target:port_list\":\"unix:/run/a\\\".sock\",\"target_status_code_list\":null,"
+    "\"classification\":\"Ambiguous\","
+    "\"classification_reason\":\"NonCompliantHeader\",\"conn_trace_id\":\"TID_abcd\","
+    "\"transformed_host\":null,\"transformed_uri\":null,"
+    "\"request_transform_status\":null,\"ip_address\":\"::1\",\"end\":null}\n",
+    "{\"type\":\"wss\",\"time\":\"2023-11-14T22:13:21.000002Z\",\"elb\":\"app/x/1\","
+    "\"client:port\":\"[::1]:80\",\"target:port\":\"10.1.0.9:8001\","
+    "\"request_processing_time\":-1,\"target_processing_time\":-1,"
+    "\"response_processing_time\":-1,\"elb_status_code\":101,"
+    "\"target_status_code\":101,\"received_bytes\":0,\"sent_bytes\":0,"
+    "\"request\":\"GET http://x/ HTTP/1.1\",\"user_agent\":null,"
+    "\"ssl_cipher\":\"TLS_AES_128_GCM_SHA256\",\"ssl_protocol\":\"TLSv1.3\","
+    "\"target_group_arn\":null,\"trace_id\":null,\"domain_name\":null,"
+    "\"chosen_cert_arn\":\"session-reused\",\"matched_rule_priority\":7,"
+    "\"request_creation_time\":\"2023-11-14T22:13:20.000000Z\","
+    "\"actions_executed\":\"fixed-response\",\"redirect_url\":\"https://a:443/\","
+    "\"error_reason\":null,\"target:port_list\":\"10.1.0.9:8001\","
+    "\"target_status_code_list\":101,\"classification\":null,"
+    "\"classification_reason\":null,\"conn_trace_id\":\"TID_abcd\","
+    "\"transformed_host\":\"in\",\"transformed_uri\":\"/new\","
+    "\"request_transform_status\":\"TransformSuccess\",\"ip_address\":\"::1\","
+    "\"end\":null,\"client_frames\":1,\"target_frames\":20,\"client_close\":1000,"
+    "\"target_close\":0}\n",
+};
+_Static_assert(sizeof(json_rows) / sizeof(json_rows[0]) == sizeof(rows) / sizeof(rows[0]),
+               "one for each");
+
 static struct access_entry *entry_of(const struct row *row)
 {
     size_t size = sizeof(struct access_entry) + LOG_PAD;
@@ -173,13 +263,16 @@ static struct access_entry *entry_of(const struct row *row)
     return e;
 }
 
+typedef void write_row(struct log_buffer *b, const struct access_entry *e, struct span elb,
+                       uint64_t now_us);
+
 /* The row that is written, without a byte behind it. */
-static const char *row_of(const struct row *row)
+static const char *written(const struct row *row, write_row *write)
 {
     static char text[32768];
     struct access_entry *e = entry_of(row);
 
-    access_row_alb(&buffer, e, SPAN("app/x/1"), CREATED_AT * 1000000UL + 1000002);
+    write(&buffer, e, SPAN("app/x/1"), CREATED_AT * 1000000UL + 1000002);
     free(e);
     const struct span rows_now = buf_data(&buffer.rows);
     assert_true(rows_now.len < sizeof(text));
@@ -189,11 +282,50 @@ static const char *row_of(const struct row *row)
     return text;
 }
 
+static const char *row_of(const struct row *row)
+{
+    return written(row, access_row_alb);
+}
+
 static void test_rows(void **state)
 {
     (void)state;
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
         assert_string_equal(row_of(&rows[i]), rows[i].want);
+}
+
+static void test_rows_of_json(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+        assert_string_equal(written(&rows[i], access_row_json), json_rows[i]);
+}
+
+/* An agent and a target of each length, with one odd byte at each place or none, against
+ * the escaping of each byte by itself. */
+static void test_json_texts_of_all_lengths(void **state)
+{
+    static const char odd_bytes[] = { '"', '\\', '\n', 0x7f, (char)0xc3, 0 };
+    char text[40], escaped[6 * 40 + 1], agent[300], request[300];
+
+    (void)state;
+    for (size_t len = 1; len < sizeof(text); len++) {
+        for (size_t i = 0; i < len * sizeof(odd_bytes); i++) {
+            memset(text, 'x', len);
+            text[len] = '\0';
+            if (odd_bytes[i % sizeof(odd_bytes)] != 0)
+                text[i / sizeof(odd_bytes)] = odd_bytes[i % sizeof(odd_bytes)];
+            text_json_escape(span_text(text), escaped, sizeof(escaped));
+            snprintf(agent, sizeof(agent), ",\"user_agent\":\"%s\",\"ssl", escaped);
+            snprintf(request, sizeof(request), "\"GET http://a.b:8080%s HTTP/1.0\",", escaped);
+            const struct row row = {
+                .text = { GET, HOST, [ACCESS_TARGET] = text, [ACCESS_AGENT] = text },
+                .e = &(struct access_entry){ NO_RULE }
+            };
+            const char *const got = written(&row, access_row_json);
+            assert_true(strstr(got, agent) != NULL && strstr(got, request) != NULL);
+        }
+    }
 }
 
 /* Texts of all lengths, clean and with one odd byte at each place: nothing is lost at the ends. */
@@ -251,6 +383,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_rows),
+        cmocka_unit_test(test_rows_of_json),
+        cmocka_unit_test(test_json_texts_of_all_lengths),
         cmocka_unit_test(test_texts_of_all_lengths),
         cmocka_unit_test(test_the_oddest_row),
     };
