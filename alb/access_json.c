@@ -45,7 +45,7 @@ static char *put_origin(char *at, const struct access_entry *e)
     const struct span host = access_text(e, ACCESS_HOST);
 
     at = e->client->is_https ? LOG_PUT(at, "https://") : LOG_PUT(at, "http://");
-    at = host.len > 0 ? log_put_text(at, host) : log_put_ip(at, &e->client->local, false);
+    at = host.len > 0 ? log_put_text(at, host) : log_put_ip(at, &e->client->local, true);
     if (access_host_has_port(host))
         return at;
     *at++ = ':';

@@ -301,6 +301,17 @@ static void test_rows_of_json(void **state)
         assert_string_equal(written(&rows[i], access_row_json), json_rows[i]);
 }
 
+static void test_an_address_of_ipv6_in_place_of_a_host(void **state)
+{
+    struct access_client six = client;
+    const struct row row = { .e = &(struct access_entry){ NO_RULE, .client = &six } };
+    (void)state;
+
+    assert_true(ip_parse(SPAN("::1"), &six.local));
+    assert_non_null(strstr(written(&row, access_row_alb), " \"- http://[::1]:8080- -\" "));
+    assert_non_null(strstr(written(&row, access_row_json), ":\"- http://[::1]:8080- -\","));
+}
+
 /* An agent and a target of each length, with one odd byte at each place or none, against
  * the escaping of each byte by itself. */
 static void test_json_texts_of_all_lengths(void **state)
@@ -384,6 +395,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_rows),
         cmocka_unit_test(test_rows_of_json),
+        cmocka_unit_test(test_an_address_of_ipv6_in_place_of_a_host),
         cmocka_unit_test(test_json_texts_of_all_lengths),
         cmocka_unit_test(test_texts_of_all_lengths),
         cmocka_unit_test(test_the_oddest_row),
