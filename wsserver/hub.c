@@ -14,6 +14,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "base/buf.h"
 #include "base/bug.h"
 #include "base/clock.h"
 #include "base/mem.h"
@@ -243,6 +244,7 @@ static void *run(void *user)
         handle_all(hub, &requests);
         run_timers(hub, woken && hub_receive(hub));
     }
+    buf_thread_done();
     return NULL;
 }
 
