@@ -96,21 +96,24 @@ static bool fits_peer(const struct condition *c, const struct ip *peer)
 
 /* --- http-header ---------------------------------------------------------------------- */
 
-/* What said how long the body is, is no field of a message any more. */
+bool condition_framing(const struct http_message *m, enum http_name id,
+                       char out[CONDITION_FRAMING_MAX])
+{
+    if (id == HTTP_N_CONTENT_LENGTH && m->has_length)
+        snprintf(out, CONDITION_FRAMING_MAX, "%" PRIu64, m->content_length);
+    else if (id == HTTP_N_TRANSFER_ENCODING && m->framing == HTTP_BODY_CHUNKED)
+        snprintf(out, CONDITION_FRAMING_MAX, "chunked");
+    else
+        return false;
+    return true;
+}
+
 static bool fits_framing(const struct condition *c, struct condition_request *r)
 {
-    const struct http_message *m = r->message;
-    char text[24];
+    char text[CONDITION_FRAMING_MAX];
 
-    switch (http_name_of(span_text(c->name))) {
-    case HTTP_N_CONTENT_LENGTH:
-        snprintf(text, sizeof(text), "%" PRIu64, m->content_length);
-        return m->has_length && fits_text(c, span_text(text), true, r);
-    case HTTP_N_TRANSFER_ENCODING:
-        return m->framing == HTTP_BODY_CHUNKED && fits_text(c, SPAN("chunked"), true, r);
-    default:
-        return false;
-    }
+    return condition_framing(r->message, http_name_of(span_text(c->name)), text) &&
+           fits_text(c, span_text(text), true, r);
 }
 
 static bool fits_header(const struct condition *c, struct condition_request *r)
@@ -139,15 +142,28 @@ static bool fits_pair(const struct condition *c, struct span key, struct span va
     return false;
 }
 
-/* "a=1&b" is a with 1, and b with nothing. */
-static bool fits_query(const struct condition *c, struct span query, struct condition_request *r)
+bool condition_next_pair(struct span *query, struct span *key, struct span *value)
 {
     struct span pair;
 
-    while (!condition_request_is_spent(r) && span_next(&query, '&', &pair)) {
-        const char *equals = pair.len == 0 ? NULL : memchr(pair.ptr, '=', pair.len);
+    while (span_next(query, '&', &pair)) {
+        if (pair.len == 0)
+            continue;
+        const char *equals = memchr(pair.ptr, '=', pair.len);
         const size_t n = equals == NULL ? pair.len : (size_t)(equals - pair.ptr);
-        if (pair.len > 0 && fits_pair(c, span_of(pair.ptr, n), span_after(pair, n + 1), r))
+        *key = span_of(pair.ptr, n);
+        *value = span_after(pair, n + 1);
+        return true;
+    }
+    return false;
+}
+
+static bool fits_query(const struct condition *c, struct span query, struct condition_request *r)
+{
+    struct span key, value;
+
+    while (!condition_request_is_spent(r) && condition_next_pair(&query, &key, &value)) {
+        if (fits_pair(c, key, value, r))
             return true;
     }
     return false;

@@ -21,8 +21,8 @@
 
 #include "base/ip.h"
 #include "base/span.h"
+#include "http/message.h"
 
-struct http_message;
 struct regex;
 struct regex_scratch;
 
@@ -73,6 +73,16 @@ static inline bool condition_request_is_spent(const struct condition_request *r)
 {
     return r->left == 0;
 }
+
+/* The next parameter of a query: "a=1&b" is a with 1, and b with nothing; "&&" has none. False
+ * at the end. */
+bool condition_next_pair(struct span *query, struct span *key, struct span *value);
+
+/* What Content-Length or Transfer-Encoding says, which is no field of a message. False: the
+ * request has none, or it is another name. */
+enum { CONDITION_FRAMING_MAX = 24 };
+bool condition_framing(const struct http_message *m, enum http_name id,
+                       char out[CONDITION_FRAMING_MAX]);
 
 void condition_done(struct condition *c);
 

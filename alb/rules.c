@@ -1,8 +1,6 @@
 /* rules.c -- see rules.h. */
 #include "alb/rules.h"
 
-#include "http/message.h"
-
 #include "alb/rules_index.h"
 
 bool rule_holds(const struct rule *rule, struct condition_request *request)
@@ -14,18 +12,12 @@ bool rule_holds(const struct rule *rule, struct condition_request *request)
     return true;
 }
 
-static bool fits(const struct rule *rule, void *user)
-{
-    return rule_holds(rule, user);
-}
-
 const struct rule *rules_match(const struct listener_config *listener,
                                struct condition_request *request)
 {
     if (listener->rule_count == 0)
         return &listener->fallback;
-    const size_t place =
-        rules_index_find(listener->index, request->host, request->message->path, fits, request);
+    const size_t place = rules_index_find(listener->index, request, rule_holds);
     return place < listener->rule_count ? &listener->rules[place] : &listener->fallback;
 }
 

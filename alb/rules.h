@@ -3,7 +3,8 @@
  *
  * Rules are tried by priority, the first whose conditions all hold wins, the
  * listener's default is last (conditions.h says when one holds). An index
- * (rules_index.h) finds it without a look at most of the others.
+ * (rules_index.h) finds it without a look at most of the others: by host, by the start
+ * of the path, and by what rules ask for word for word (rules_facts.h).
  */
 #ifndef ALB_RULES_H
 #define ALB_RULES_H

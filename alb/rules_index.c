@@ -1,57 +1,16 @@
-/*
- * rules_index.c -- see rules_index.h.
- *
- *   host: "shop.example.com" or ".example.com" or any
- *     -> a node: its prefixes, sorted: "" "/" "/api/" "/api/v2/" "/ws/"
- *          -> a prefix: the places of the rules whose path begins so
- *
- * A rule is under each pair of a host and a prefix that its values give. All
- * prefixes of a path that a node has are on one chain: the last one that is not
- * behind the path in order, and from there always the next shorter.
- */
+/* rules_index.c -- see rules_index.h: how it is made; rules_find.c asks it. */
 #include "alb/rules_index.h"
-
-#include <stdint.h>
 
 #include "base/mem.h"
 
+#include "alb/conditions.h"
 #include "alb/config.h"
-
-enum { HOST_MAX = 128 }; /* of a value */
-
-#define NONE UINT32_MAX /* no place in an array */
-
-struct prefix {
-    struct span text;
-    uint32_t shorter;      /* the longest prefix of the node that this one begins with; NONE */
-    uint32_t first, count; /* in `places` */
-};
-
-struct node {
-    struct span host;      /* "" is any */
-    uint32_t first, count; /* in `prefixes` */
-};
-
-struct rules_index {
-    const struct rule *rules;
-    size_t rule_count;
-    struct node *nodes;
-    struct prefix *prefixes;
-    uint32_t *places;
-    size_t node_count, prefix_count, place_count;
-    uint32_t *slots; /* hash of hosts: a node's number or NONE */
-    size_t slot_mask;
-    bool has_hosts; /* nodes of other hosts than any */
-};
+#include "alb/rules_facts.h"
+#include "alb/rules_index_private.h"
 
 /* --- keys ----------------------------------------------------------------------------- */
 
-static char lower(char c)
-{
-    return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
-}
-
-static int compare_bytes(struct span a, struct span b)
+int rules_index_compare(struct span a, struct span b)
 {
     const size_t n = a.len < b.len ? a.len : b.len;
     const int order = n == 0 ? 0 : memcmp(a.ptr, b.ptr, n);
@@ -109,9 +68,10 @@ static const struct condition *condition_of(const struct rule *rule, enum condit
 
 /* --- making it ------------------------------------------------------------------------ */
 
-/* One pair of keys of one rule. */
+/* One triple of keys of one rule. */
 struct entry {
     struct span host, prefix;
+    uint32_t fact; /* FACT_NONE: the rule has no key */
     uint32_t place;
 };
 
@@ -120,24 +80,35 @@ struct entries {
     size_t count;
 };
 
-static void add_entry(struct entries *all, struct span host, struct span prefix, size_t place)
+static void add_entry(struct entries *all, struct entry entry)
 {
     all->items = mem_resize(all->items, (all->count + 1) * sizeof(all->items[0]));
-    all->items[all->count++] = (struct entry){ host, prefix, (uint32_t)place };
+    all->items[all->count++] = entry;
 }
 
-static void add_rule(struct entries *all, const struct rule *rule, size_t place)
+static void add_rule(struct entries *all, const struct rules_index *x, size_t place)
 {
+    const struct rule *rule = &x->rules[place];
     const struct condition *host = condition_of(rule, CONDITION_HOST);
     const struct condition *path = condition_of(rule, CONDITION_PATH);
+    const struct condition *key = rules_facts_key(x->facts, place);
     const size_t hosts = host == NULL ? 1 : host->count;
     const size_t paths = path == NULL ? 1 : path->count;
+    const size_t facts = key == NULL ? 1 : key->count;
 
-    for (size_t h = 0; h < hosts; h++) {
-        for (size_t p = 0; p < paths; p++)
-            add_entry(all, host_key(host == NULL ? NULL : &host->values[h]),
-                      path_key(path == NULL ? NULL : &path->values[p]), place);
+    for (size_t i = 0; i < hosts * paths * facts; i++) {
+        const size_t h = i / facts / paths, p = i / facts % paths;
+        add_entry(all, (struct entry){ host_key(host == NULL ? NULL : &host->values[h]),
+                                       path_key(path == NULL ? NULL : &path->values[p]),
+                                       key == NULL ? FACT_NONE
+                                                   : rules_facts_number(x->facts, key, i % facts),
+                                       (uint32_t)place });
     }
+}
+
+static int compare_numbers(uint32_t a, uint32_t b)
+{
+    return (a > b) - (a < b);
 }
 
 static int compare_entries(const void *one, const void *other)
@@ -146,8 +117,10 @@ static int compare_entries(const void *one, const void *other)
     int order = compare_hosts(a->host, b->host);
 
     if (order == 0)
-        order = compare_bytes(a->prefix, b->prefix);
-    return order != 0 ? order : (a->place > b->place) - (a->place < b->place);
+        order = rules_index_compare(a->prefix, b->prefix);
+    if (order == 0)
+        order = compare_numbers(a->fact, b->fact);
+    return order != 0 ? order : compare_numbers(a->place, b->place);
 }
 
 /* In sorted order, the shorter ones are on the chain of the one before. */
@@ -161,77 +134,80 @@ static uint32_t find_shorter(const struct rules_index *x, const struct node *nod
     return at;
 }
 
-static void take_entry(struct rules_index *x, const struct entry *e)
+static struct node *node_for(struct rules_index *x, struct span host)
 {
-    struct node *node = x->node_count == 0 ? NULL : &x->nodes[x->node_count - 1];
+    struct node *last = x->node_count == 0 ? NULL : &x->nodes[x->node_count - 1];
 
-    if (node == NULL || compare_hosts(node->host, e->host) != 0) {
-        node = &x->nodes[x->node_count++];
-        *node = (struct node){ e->host, (uint32_t)x->prefix_count, 0 };
+    if (last == NULL || compare_hosts(last->host, host) != 0) {
+        last = &x->nodes[x->node_count++];
+        *last = (struct node){ host, (uint32_t)x->prefix_count, 0 };
     }
+    return last;
+}
+
+static struct prefix *prefix_for(struct rules_index *x, struct node *node, struct span text)
+{
     struct prefix *last = node->count == 0 ? NULL : &x->prefixes[x->prefix_count - 1];
-    if (last == NULL || !span_equal(last->text, e->prefix)) {
-        const uint32_t shorter = find_shorter(x, node, e->prefix);
+
+    if (last == NULL || !span_equal(last->text, text)) {
+        const uint32_t shorter = find_shorter(x, node, text);
         last = &x->prefixes[x->prefix_count++];
-        *last = (struct prefix){ e->prefix, shorter, (uint32_t)x->place_count, 0 };
+        *last = (struct prefix){ .text = text,
+                                 .shorter = shorter,
+                                 .first_cell = (uint32_t)x->cell_count,
+                                 .earliest = NONE };
         node->count++;
     }
-    if (last->count > 0 && x->places[x->place_count - 1] == e->place)
+    return last;
+}
+
+static struct list *list_for(struct rules_index *x, struct prefix *prefix, uint32_t fact)
+{
+    if (fact == FACT_NONE)
+        return &prefix->list;
+    struct cell *last = prefix->cell_count == 0 ? NULL : &x->cells[x->cell_count - 1];
+    if (last == NULL || last->fact != fact) {
+        last = &x->cells[x->cell_count++];
+        *last = (struct cell){ .fact = fact };
+        prefix->cell_count++;
+    }
+    return &last->list;
+}
+
+static void take_entry(struct rules_index *x, const struct entry *e)
+{
+    struct prefix *prefix = prefix_for(x, node_for(x, e->host), e->prefix);
+    struct list *list = list_for(x, prefix, e->fact);
+
+    if (list->count == 0)
+        list->first = (uint32_t)x->place_count;
+    else if (x->places[x->place_count - 1] == e->place)
         return; /* two values of a rule with the same keys */
     x->places[x->place_count++] = e->place;
-    last->count++;
+    list->count++;
+    if (e->fact != FACT_NONE && e->place < prefix->earliest)
+        prefix->earliest = e->place;
 }
 
 /* --- hosts ------------------------------------------------------------------------------ */
 
-/* From the end, so that those of all endings come by the way. */
-static uint64_t hash_on(uint64_t hash, char c)
-{
-    return (hash ^ (uint8_t)lower(c)) * UINT64_C(0x100000001b3);
-}
-
-static const uint64_t hash_start = UINT64_C(0xcbf29ce484222325);
-
-static size_t slot_of(const struct rules_index *x, uint64_t hash)
-{
-    return (size_t)(hash ^ hash >> 29) & x->slot_mask;
-}
-
+/* Hashed from the end, as rules_find.c does. */
 static void put_host(struct rules_index *x, uint32_t number)
 {
     const struct span host = x->nodes[number].host;
-    uint64_t hash = hash_start;
+    uint64_t hash = SLOT_HASH;
 
     for (size_t i = host.len; i-- > 0;)
-        hash = hash_on(hash, host.ptr[i]);
-    size_t slot = slot_of(x, hash);
-    while (x->slots[slot] != NONE)
-        slot = (slot + 1) & x->slot_mask;
-    x->slots[slot] = number;
+        hash = slot_hash_on(hash, host.ptr[i]);
+    slots_put(&x->hosts, hash, number);
 }
 
-static const struct node *get_host(const struct rules_index *x, struct span host, uint64_t hash)
+static void put_hosts(struct rules_index *x)
 {
-    for (size_t slot = slot_of(x, hash); x->slots[slot] != NONE; slot = (slot + 1) & x->slot_mask) {
-        const struct node *node = &x->nodes[x->slots[slot]];
-        if (span_equal_nocase(node->host, host))
-            return node;
-    }
-    return NULL;
-}
-
-static void make_slots(struct rules_index *x)
-{
-    size_t size = 4;
-
-    while (size < 2 * x->node_count)
-        size *= 2;
-    x->slot_mask = size - 1;
-    x->slots = mem_array(uint32_t, size);
-    for (size_t i = 0; i < size; i++)
-        x->slots[i] = NONE;
+    slots_init(&x->hosts, x->node_count);
     for (size_t i = 0; i < x->node_count; i++)
         put_host(x, (uint32_t)i);
+    x->has_hosts = x->node_count > 0 && x->nodes[x->node_count - 1].host.len > 0;
 }
 
 struct rules_index *rules_index_new(const struct rule *rules, size_t count)
@@ -239,20 +215,21 @@ struct rules_index *rules_index_new(const struct rule *rules, size_t count)
     struct rules_index *x = mem_new(struct rules_index);
     struct entries all = { NULL, 0 };
 
-    for (size_t i = 0; i < count; i++)
-        add_rule(&all, &rules[i], i);
-    if (all.count > 0)
-        qsort(all.items, all.count, sizeof(all.items[0]), compare_entries);
     x->rules = rules;
     x->rule_count = count;
+    x->facts = rules_facts_new(rules, count);
+    for (size_t i = 0; i < count; i++)
+        add_rule(&all, x, i);
+    if (all.count > 0)
+        qsort(all.items, all.count, sizeof(all.items[0]), compare_entries);
     x->nodes = mem_array(struct node, all.count);
     x->prefixes = mem_array(struct prefix, all.count);
+    x->cells = mem_array(struct cell, all.count);
     x->places = mem_array(uint32_t, all.count);
     for (size_t i = 0; i < all.count; i++)
         take_entry(x, &all.items[i]);
     free(all.items);
-    make_slots(x);
-    x->has_hosts = x->node_count > 0 && x->nodes[x->node_count - 1].host.len > 0;
+    put_hosts(x);
     return x;
 }
 
@@ -264,77 +241,9 @@ void rules_index_free(struct rules_index **index)
         return;
     free(x->nodes);
     free(x->prefixes);
+    free(x->cells);
     free(x->places);
-    free(x->slots);
+    free(x->hosts.numbers);
+    rules_facts_free(&x->facts);
     mem_free(*index);
-}
-
-/* --- asking it -------------------------------------------------------------------------- */
-
-struct search {
-    const struct rules_index *index;
-    struct span path;
-    rules_index_fits *fits;
-    void *user;
-    size_t best; /* the first that fits so far */
-};
-
-/* Those in front of the best, in order, until one fits. */
-static void try_places(struct search *s, const struct prefix *prefix)
-{
-    const struct rules_index *x = s->index;
-
-    for (uint32_t i = 0; i < prefix->count; i++) {
-        const size_t place = x->places[prefix->first + i];
-        if (place >= s->best)
-            return;
-        if (s->fits(&x->rules[place], s->user)) {
-            s->best = place;
-            return;
-        }
-    }
-}
-
-/* The last prefix of a node that does not come behind the path; NONE. */
-static uint32_t last_before(const struct rules_index *x, const struct node *node, struct span path)
-{
-    size_t low = 0, high = node->count;
-
-    while (low < high) {
-        const size_t middle = (low + high) / 2;
-        if (compare_bytes(x->prefixes[node->first + middle].text, path) <= 0)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low == 0 ? NONE : node->first + (uint32_t)low - 1;
-}
-
-static void try_node(struct search *s, const struct node *node)
-{
-    const struct rules_index *x = s->index;
-
-    if (node == NULL)
-        return;
-    for (uint32_t at = last_before(x, node, s->path); at != NONE; at = x->prefixes[at].shorter) {
-        if (span_starts_with(s->path, x->prefixes[at].text))
-            try_places(s, &x->prefixes[at]);
-    }
-}
-
-size_t rules_index_find(const struct rules_index *x, struct span host, struct span path,
-                        rules_index_fits *fits, void *user)
-{
-    struct search s = { x, path, fits, user, x->rule_count };
-    uint64_t hash = hash_start;
-    const size_t most = !x->has_hosts ? 0 : host.len < HOST_MAX ? host.len : HOST_MAX;
-
-    for (size_t n = 1; n <= most; n++) {
-        const struct span end = span_of(host.ptr + host.len - n, n);
-        hash = hash_on(hash, end.ptr[0]);
-        if (n == host.len || end.ptr[0] == '.')
-            try_node(&s, get_host(x, end, hash));
-    }
-    try_node(&s, get_host(x, SPAN(""), hash_start)); /* any host */
-    return s.best;
 }

@@ -1,14 +1,16 @@
 /*
  * rules_index.h -- which rules of a listener can match a request at all.
  *
- * A thousand rules differ in their hosts or in how their paths begin. The index is
- * asked with a host and a path and looks only at rules that can fit both: first by
- * host (exact names and "*.example.com" in a hash), then by the literal start of
- * the path patterns (sorted, each knowing the next shorter one). What a rule asks
- * beyond that, and rules with neither, are for the caller's `fits` to decide. The
- * answer is always that of a walk over all rules in order.
+ * A thousand rules differ in their hosts, in how their paths begin, or in what they ask
+ * for word for word. The index is asked with a request and looks only at rules that can
+ * fit all three: first by host (exact names and "*.example.com" in a hash), then by the
+ * literal start of the path patterns (sorted, each knowing the next shorter one), then by
+ * a fact (rules_facts.h: X-Tenant with the value a, in a hash). What a rule asks beyond
+ * that, and rules with none of them, are for the caller's `fits` to decide. The answer is
+ * always that of a walk over all rules in order.
  *
- * Immutable once made; points into the rules.
+ * Without rules that ask for facts a request's are never looked at; nothing is allocated
+ * for a request. Immutable once made; points into the rules.
  */
 #ifndef ALB_RULES_INDEX_H
 #define ALB_RULES_INDEX_H
@@ -16,8 +18,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "base/span.h"
-
+struct condition_request;
 struct rule;
 struct rules_index;
 
@@ -25,11 +26,10 @@ struct rules_index *rules_index_new(const struct rule *rules, size_t count);
 void rules_index_free(struct rules_index **index);
 
 /* Do all conditions of this rule hold? */
-typedef bool rules_index_fits(const struct rule *rule, void *user);
+typedef bool rules_index_fits(const struct rule *rule, struct condition_request *request);
 
-/* The first rule that fits: its place, or `count` when there is none. `host` is
- * without a port. */
-size_t rules_index_find(const struct rules_index *index, struct span host, struct span path,
-                        rules_index_fits *fits, void *user);
+/* The first rule that fits: its place, or `count` when there is none. */
+size_t rules_index_find(const struct rules_index *index, struct condition_request *request,
+                        rules_index_fits *fits);
 
 #endif

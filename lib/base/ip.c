@@ -49,7 +49,7 @@ static unsigned whole_length(const struct ip *ip)
     return ip->family == 4 ? 32 : 128;
 }
 
-static struct ip without_host_bits(struct ip ip, unsigned bits)
+struct ip ip_network(struct ip ip, unsigned bits)
 {
     for (unsigned i = 0; i < sizeof(ip.bytes); i++) {
         unsigned kept = bits <= i * 8 ? 0 : bits - i * 8;
@@ -88,7 +88,7 @@ bool cidr_parse(struct span text, struct cidr *out, char *why, size_t why_size)
         snprintf(why, why_size, "\"%.*s\": the prefix length is not 0..%u", shown, text.ptr, most);
         return false;
     }
-    struct cidr block = { .ip = without_host_bits(ip, bits), .bits = (uint8_t)bits };
+    struct cidr block = { .ip = ip_network(ip, bits), .bits = (uint8_t)bits };
     if (!ip_equal(&block.ip, &ip)) {
         char meant[CIDR_TEXT_MAX];
         snprintf(why, why_size, "\"%.*s\" has host bits set; did you mean %s?", shown, text.ptr,
@@ -107,7 +107,7 @@ bool cidr_contains(const struct cidr *block, const struct ip *ip)
 {
     if (block->ip.family != ip->family)
         return false;
-    struct ip start = without_host_bits(*ip, block->bits);
+    struct ip start = ip_network(*ip, block->bits);
     return ip_equal(&start, &block->ip);
 }
 

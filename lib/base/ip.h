@@ -37,6 +37,9 @@ struct ip ip_of_mapped(struct ip ip);
  * then names the block that was probably meant. */
 bool cidr_parse(struct span text, struct cidr *out, char *why, size_t why_size);
 
+/* The address with all bits behind the first so many zero. */
+struct ip ip_network(struct ip ip, unsigned bits);
+
 bool cidr_contains(const struct cidr *block, const struct ip *ip);
 
 bool ip_equal(const struct ip *a, const struct ip *b);

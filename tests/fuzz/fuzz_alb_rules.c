@@ -2,8 +2,9 @@
  * Any rules and any request: the rule that answers is the one that a slow and
  * simple matcher finds, with the index and without.
  *
- * Input: host LF path LF query LF, then a rule a line: path patterns with ' '
- * between, '|', host patterns, '|', a query pattern with escapes.
+ * Input: host LF path LF query LF values of the field X with ' ' between LF, then a
+ * rule a line: path patterns with ' ' between, '|', host patterns, '|', query patterns
+ * with escapes, '|', patterns of X.
  */
 #include <assert.h>
 #include <stdint.h>
@@ -16,7 +17,7 @@
 #include "alb/rules.h"
 #include "alb/rules_index.h"
 
-enum { RULES_MAX = 16, PATTERNS_MAX = 8, TEXT_MAX = 256 };
+enum { RULES_MAX = 16, PATTERNS_MAX = 8, TEXT_MAX = 256, FIELDS_MAX = 8 };
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -73,14 +74,33 @@ static bool any_in_query(const char *pattern, struct span query)
     return false;
 }
 
+static bool any_in_fields(const char *pattern, const struct http_message *m)
+{
+    for (size_t i = 0; i < m->field_count; i++) {
+        if (is_like(pattern, m->fields[i].value, true, false))
+            return true;
+    }
+    return false;
+}
+
+static bool fits(enum condition_kind kind, const char *pattern, const struct http_message *m)
+{
+    switch (kind) {
+    case CONDITION_PATH:
+        return is_like(pattern, m->path, false, false);
+    case CONDITION_HOST:
+        return is_like(pattern, host_alone(m->host), true, false);
+    case CONDITION_QUERY:
+        return any_in_query(pattern, m->query);
+    default:
+        return any_in_fields(pattern, m);
+    }
+}
+
 static bool holds(const struct condition *c, const struct http_message *m)
 {
     for (size_t i = 0; i < c->count; i++) {
-        const char *pattern = c->values[i].text;
-        bool fits = c->kind == CONDITION_PATH   ? is_like(pattern, m->path, false, false)
-                    : c->kind == CONDITION_HOST ? is_like(pattern, host_alone(m->host), true, false)
-                                                : any_in_query(pattern, m->query);
-        if (fits)
+        if (fits(c->kind, c->values[i].text, m))
             return true;
     }
     return false;
@@ -115,6 +135,8 @@ static void read_condition(struct rule *rule, enum condition_kind kind, struct s
     struct span word;
 
     c.values = mem_array(struct condition_value, PATTERNS_MAX);
+    if (kind == CONDITION_HEADER)
+        c.name = mem_text("x");
     while (c.count < PATTERNS_MAX && span_next(&text, ' ', &word)) {
         if (word.len > 0)
             c.values[c.count++].text = mem_copy(word.ptr, word.len);
@@ -122,19 +144,30 @@ static void read_condition(struct rule *rule, enum condition_kind kind, struct s
     if (c.count > 0)
         rule->conditions[rule->condition_count++] = c;
     else
-        free(c.values);
+        condition_done(&c);
 }
 
 static void read_rule(struct rule *rule, struct span line)
 {
-    struct span path = { "", 0 }, host = { "", 0 };
+    struct span path = { "", 0 }, host = { "", 0 }, query = { "", 0 };
 
     span_next(&line, '|', &path);
     span_next(&line, '|', &host);
-    rule->conditions = mem_array(struct condition, 3);
+    span_next(&line, '|', &query);
+    rule->conditions = mem_array(struct condition, 4);
     read_condition(rule, CONDITION_PATH, path);
     read_condition(rule, CONDITION_HOST, host);
-    read_condition(rule, CONDITION_QUERY, line);
+    read_condition(rule, CONDITION_QUERY, query);
+    read_condition(rule, CONDITION_HEADER, line);
+}
+
+static void read_fields(struct http_message *m, struct span line)
+{
+    struct span value;
+
+    m->field_count = 0;
+    while (m->field_count < FIELDS_MAX && span_next(&line, ' ', &value))
+        m->fields[m->field_count++] = (struct http_field){ .name = SPAN("X"), .value = value };
 }
 
 static void free_rule(struct rule *rule)
@@ -158,6 +191,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     m.host = next_line(&rest);
     m.path = next_line(&rest);
     m.query = next_line(&rest);
+    read_fields(&m, next_line(&rest));
     for (; l.rule_count < RULES_MAX && rest.len > 0; l.rule_count++)
         read_rule(&rules[l.rule_count], next_line(&rest));
     l.index = rules_index_new(rules, l.rule_count);

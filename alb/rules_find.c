@@ -1,0 +1,129 @@
+/* rules_find.c -- see rules_index.h: asking it. */
+#include "alb/rules_index.h"
+
+#include "alb/conditions.h"
+#include "alb/config.h"
+#include "alb/rules_facts.h"
+#include "alb/rules_index_private.h"
+
+enum { HOST_MAX = 128 }; /* of a value */
+
+struct search {
+    const struct rules_index *index;
+    rules_index_fits *fits;
+    struct condition_request *request;
+    size_t best; /* the first that fits so far */
+    bool has_facts;
+    struct request_facts *facts; /* read when they are needed: has_facts */
+};
+
+/* Those in front of the best, in order, until one fits. */
+static void try_list(struct search *s, const struct list *list)
+{
+    const struct rules_index *x = s->index;
+
+    for (uint32_t i = 0; i < list->count; i++) {
+        const size_t place = x->places[list->first + i];
+        if (place >= s->best)
+            return;
+        if (s->fits(&x->rules[place], s->request)) {
+            s->best = place;
+            return;
+        }
+    }
+}
+
+static void try_fact(struct search *s, const struct prefix *prefix, uint32_t fact)
+{
+    const struct cell *cells = s->index->cells + prefix->first_cell;
+    size_t low = 0, high = prefix->cell_count;
+
+    while (low < high) {
+        const size_t middle = (low + high) / 2;
+        if (cells[middle].fact < fact)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    if (low < prefix->cell_count && cells[low].fact == fact)
+        try_list(s, &cells[low].list);
+}
+
+static void try_cells(struct search *s, const struct prefix *prefix)
+{
+    const struct cell *cells = s->index->cells + prefix->first_cell;
+
+    if (!s->has_facts)
+        rules_facts_of(s->index->facts, s->request, s->facts);
+    s->has_facts = true;
+    for (size_t i = 0; !s->facts->too_many && i < s->facts->count; i++)
+        try_fact(s, prefix, s->facts->numbers[i]);
+    for (uint32_t i = 0; s->facts->too_many && i < prefix->cell_count; i++)
+        try_list(s, &cells[i].list);
+}
+
+static void try_prefix(struct search *s, const struct prefix *prefix)
+{
+    try_list(s, &prefix->list);
+    if (prefix->earliest < s->best)
+        try_cells(s, prefix);
+}
+
+/* The last prefix of a node that does not come behind the path; NONE. */
+static uint32_t last_before(const struct rules_index *x, const struct node *node, struct span path)
+{
+    size_t low = 0, high = node->count;
+
+    while (low < high) {
+        const size_t middle = (low + high) / 2;
+        if (rules_index_compare(x->prefixes[node->first + middle].text, path) <= 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low == 0 ? NONE : node->first + (uint32_t)low - 1;
+}
+
+static void try_node(struct search *s, const struct node *node)
+{
+    const struct rules_index *x = s->index;
+    const struct span path = s->request->message->path;
+
+    if (node == NULL)
+        return;
+    for (uint32_t at = last_before(x, node, path); at != NONE; at = x->prefixes[at].shorter) {
+        if (span_starts_with(path, x->prefixes[at].text))
+            try_prefix(s, &x->prefixes[at]);
+    }
+}
+
+static const struct node *get_host(const struct rules_index *x, struct span host, uint64_t hash)
+{
+    for (size_t at = slots_start(&x->hosts, hash); x->hosts.numbers[at] != SLOT_NONE;
+         at = slots_next(&x->hosts, at)) {
+        const struct node *node = &x->nodes[x->hosts.numbers[at]];
+        if (span_equal_nocase(node->host, host))
+            return node;
+    }
+    return NULL;
+}
+
+/* All endings of the host at a dot, hashed by the way from its end. */
+size_t rules_index_find(const struct rules_index *x, struct condition_request *request,
+                        rules_index_fits *fits)
+{
+    struct request_facts facts;
+    struct search s = { x, fits, request, x->rule_count, false, &facts };
+    const struct span host = request->host;
+    const size_t most = !x->has_hosts ? 0 : host.len < HOST_MAX ? host.len : HOST_MAX;
+    uint64_t hash = SLOT_HASH;
+
+    for (size_t n = 1; n <= most; n++) {
+        const struct span end = span_of(host.ptr + host.len - n, n);
+        hash = slot_hash_on(hash, end.ptr[0]);
+        if (n == host.len || end.ptr[0] == '.')
+            try_node(&s, get_host(x, end, hash));
+    }
+    try_node(&s, get_host(x, SPAN(""), SLOT_HASH)); /* any host */
+    return s.best;
+}
