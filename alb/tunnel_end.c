@@ -38,6 +38,7 @@ void tunnel_end(struct tunnel *t, enum tunnel_end why)
     tunnel_blame(t, why);
     t->is_over = true;
 }
+
 static void forget(struct tunnel *t)
 {
     struct worker *w = worker_here;

@@ -1,7 +1,7 @@
 /*
  * stream.c -- one connected socket, plain or TLS.
  *
- * Plain calls are one system call each. TLS calls go to the session (tls.c),
+ * Plain calls are one system call each. TLS calls go to the session (tls_session.c),
  * which reports in the same words.
  */
 #include <errno.h>

@@ -1,8 +1,8 @@
 /*
  * tls.h -- TLS on mbedTLS, server side; works against 2.28 and 3.6.
  *
- * All that differs between the two versions is in tls.c. A tls_server is a
- * certificate with its key and settings: made once, shared by all threads,
+ * All that differs between the two versions is in tls_version.c. A tls_server is
+ * certificates with their keys and settings: made once, shared by all threads,
  * counted by reference because sessions outlive a reload. A tls_session is one
  * connection's state; one thread at a time.
  *

@@ -24,6 +24,9 @@ const mbedtls_ssl_config *tls_server_config(const struct tls_server *server);
 const struct tls_certs *tls_server_certs(const struct tls_server *server);
 const struct tls_trust *tls_server_trust(const struct tls_server *server); /* NULL: off */
 
+/* The same certificates in the same order. */
+bool tls_chain_is_same(const mbedtls_x509_crt *a, const mbedtls_x509_crt *b);
+
 /* From tls_version.c. A private key in PEM; `len` counts the NUL. An mbedTLS code. */
 int tls_parse_key(mbedtls_pk_context *key, const char *pem, size_t len);
 
@@ -59,9 +62,6 @@ bool tls_may_resume(const mbedtls_ssl_session *session);
 
 /* Is a read's result only the news that a session ticket came (TLS 1.3)? */
 bool tls_code_is_ticket(int code);
-
-/* The same certificates in the same order. */
-bool tls_chain_is_same(const mbedtls_x509_crt *a, const mbedtls_x509_crt *b);
 
 /* From tls_session.c. A session of either side; `side` is NULL for a server's, and
  * is taken. `conf` must outlive it. */

@@ -169,7 +169,8 @@ bool tls_code_is_ticket(int code)
 }
 
 #endif
-/* --- cipher suites --- */
+
+/* --- cipher suites ---------------------------------------------------- */
 
 /* In our order of preference; the name is OpenSSL's, which logs are read by. */
 static const struct {
@@ -256,7 +257,8 @@ bool tls_policy_lacks(const struct tls_policy *p, char *text, size_t size)
     }
     return p->min_minor <= HIGHEST;
 }
-/* --- keys --- */
+
+/* --- keys ------------------------------------------------------------- */
 
 int tls_parse_key(mbedtls_pk_context *key, const char *pem, size_t len)
 {
