@@ -111,6 +111,40 @@ def test_each_condition_takes_what_it_says_and_nothing_else(conditions_alb):
     assert asked < evaluated <= asked * len(CONDITIONS)
 
 
+THOUSANDS = ("http-header = X-Tenant t{}", 'query-string = "k=v{}\\*"', "query-string = alone{}",
+             "http-request-method = M-{letters}", "path-pattern = /api/*\nhttp-header = X-Tenant api{}")
+
+
+def in_letters(n):
+    """A method has no digits."""
+    return "".join("ABCDEFGHIJ"[int(digit)] for digit in str(n))
+
+
+def test_a_rule_is_found_among_thousands_by_what_it_asks_for(start_alb):
+    """The lowest priority wins among those that fit, however they are found."""
+    rules = "".join(f"[rule r{n}]\nlistener = http\npriority = {n}\n"
+                    f"{THOUSANDS[n % len(THOUSANDS)].format(n, letters=in_letters(n))}\n"
+                    f"action = fixed-response 200 text/plain {n}\n" for n in range(1, 3001))
+    config = forward_config("127.0.0.1:1", more=rules)
+    alb = start_alb(config.replace("default_action = forward app",
+                                   "default_action = fixed-response 404"))
+    tenants = b"X-Tenant: none\r\nx-tenant: T2500\r\nX-TENANT: t1500\r\n"
+    for data, rule in [(request(fields=b"x-tenant: T2500\r\n"), b"2500"),
+                       (request(fields=tenants), b"1500"),
+                       (request(path="/?a=b&K=V2001*", fields=tenants), b"1500"),
+                       (request(path="/?a=b&K=V1001*", fields=tenants), b"1001"),
+                       (request(path="/?x=ALONE2002"), b"2002"),
+                       (request("M-BAAD"), b"1003"),
+                       (request(path="/api/x", fields=b"X-Tenant: api2004\r\n"), b"2004"),
+                       (request(path="/?" + "".join(f"k=v{n}*&" for n in range(2996, 1001, -5)),
+                                fields=tenants), b"1006")]:
+        got = ask(alb, data)
+        assert (got.status, got.body) == (200, rule), data
+    for data in [request(fields=b"X-Tenant: t2501\r\n"), request(path="/?k=v2001"),
+                 request("M-baad"), request(path="/x", fields=b"X-Tenant: api2004\r\n")]:
+        assert ask(alb, data).status == 404, data
+
+
 def test_a_hostile_path_does_not_stall_and_is_told_once(start_alb):
     rule = """
 [rule hostile]
