@@ -12,21 +12,6 @@
 #include "alb/target.h"
 #include "alb/worker.h"
 
-static const char *const end_names[TUNNEL_ENDS] = {
-    [TUNNEL_ALIVE] = "alive",
-    [TUNNEL_CLIENT_CLOSE] = "closed by client",
-    [TUNNEL_TARGET_CLOSE] = "closed by target",
-    [TUNNEL_CLIENT_FIN] = "client FIN without a Close",
-    [TUNNEL_TARGET_FIN] = "target FIN without a Close",
-    [TUNNEL_CLIENT_RESET] = "client reset",
-    [TUNNEL_TARGET_RESET] = "target reset",
-    [TUNNEL_IDLE_CLIENT] = "idle: client silent longer",
-    [TUNNEL_IDLE_TARGET] = "idle: target silent longer",
-    [TUNNEL_DEREGISTERED] = "deregistration delay over",
-    [TUNNEL_SHUTDOWN] = "shutdown",
-    [TUNNEL_MID_FRAME] = "mid-frame",
-};
-
 void tunnel_blame(struct tunnel *t, enum tunnel_end why)
 {
     if (t->end == TUNNEL_ALIVE)
@@ -69,12 +54,13 @@ static void log_end(struct tunnel *t)
     const struct leg *legs[2] = { &t->client, &t->target_leg };
 
     log_info("tunnel end reason=\"%s\" target=%s client_close=%u target_close=%u",
-             end_names[t->end], t->target->text, ws_tracker_close_code(&t->client.tracker),
+             tunnel_end_name((enum tunnel_end)t->end), t->target->text,
+             ws_tracker_close_code(&t->client.tracker),
              ws_tracker_close_code(&t->target_leg.tracker));
     if (e == NULL)
         return;
     e->is_websocket = true;
-    e->end = end_names[t->end];
+    e->end = tunnel_end_name((enum tunnel_end)t->end);
     e->received += t->client.bytes;
     if (t->client.pending != NULL)
         e->sent -= buf_len(t->client.pending);

@@ -8,25 +8,9 @@
 #include "ws/tracker.h"
 
 #include "alb/tunnel.h"
+#include "alb/tunnel_ends.h"
 
 enum { TUNNEL_CLOSE_MS = 5000, TUNNEL_PENDING_MAX = 64 * 1024 + 1024 };
-
-/* Why a tunnel ended; the names are in tunnel_end.c. */
-enum tunnel_end {
-    TUNNEL_ALIVE,
-    TUNNEL_CLIENT_CLOSE,
-    TUNNEL_TARGET_CLOSE,
-    TUNNEL_CLIENT_FIN,
-    TUNNEL_TARGET_FIN,
-    TUNNEL_CLIENT_RESET,
-    TUNNEL_TARGET_RESET,
-    TUNNEL_IDLE_CLIENT, /* the client was silent longer */
-    TUNNEL_IDLE_TARGET,
-    TUNNEL_DEREGISTERED,
-    TUNNEL_SHUTDOWN,
-    TUNNEL_MID_FRAME, /* a close of ours found no boundary in time */
-    TUNNEL_ENDS,
-};
 
 /* One side. */
 struct leg {
