@@ -63,9 +63,9 @@ static size_t print_differences(const char *path, const struct section *s)
 
     for (const struct setting *row = s->table; row->key != NULL; row++) {
         char value[SETTING_SHOWN_MAX];
-        if (!settings_differs_from_aws(row, s->options))
-            continue;
         const int line = s->lines->rows[row - s->table];
+        if (!settings_differs_from_aws(row, s->options) || (row->inherits != NULL && line == 0))
+            continue;
         printf("%s:%d: [%s%s%s] %s = %s%s; the managed balancer: %s\n", path,
                line != 0 ? line : s->lines->header, s->kind, s->name != NULL ? " " : "",
                s->name != NULL ? s->name : "", row->key, settings_show(row, s->options, value),

@@ -17,6 +17,7 @@
 
 #include "alb/config_parts.h"
 #include "alb/rules_index.h"
+#include "alb/tunnel_policy.h"
 
 /* A section header that was met: to find the second of a name. */
 struct header {
@@ -309,6 +310,22 @@ static void use_managed_defaults(struct reader *r)
         settings_use_aws(rule_settings, &r->drafts[i].options, r->drafts[i].lines.seen);
 }
 
+/* What a group does not say of its WebSockets is said in [alb]. */
+static void inherit(struct config *c)
+{
+    for (size_t i = 0; i < c->group_count; i++)
+        settings_inherit(group_settings, &c->groups[i].options, c->groups[i].lines.seen,
+                         alb_settings, &c->alb);
+}
+
+static void make_policies(struct config *c)
+{
+    c->policy = tunnel_policy_new(c->alb.idle_timeout_ms, &c->alb.tunnel);
+    for (size_t i = 0; i < c->group_count; i++)
+        c->groups[i].policy =
+            tunnel_policy_new(c->alb.idle_timeout_ms, &c->groups[i].options.tunnel);
+}
+
 /* All lines are in: look at what they say together. */
 static struct config *finish(struct reader *r, size_t errors_before)
 {
@@ -316,6 +333,8 @@ static struct config *finish(struct reader *r, size_t errors_before)
 
     if (c->alb.profile == PROFILE_AWS)
         use_managed_defaults(r);
+    inherit(c);
+    make_policies(c);
     check_alb(c, r->problems);
     config_edge(c, r->problems);
     config_groups(c, r->problems);
@@ -355,6 +374,7 @@ struct config *config_read_text(struct span text, struct problems *problems)
 
 static void group_done(struct group_config *g)
 {
+    tunnel_policy_unref(&g->policy);
     free(g->targets);
     free(g->matcher);
     tls_client_unref(&g->tls);
@@ -388,6 +408,7 @@ void config_free(struct config **config)
     for (size_t i = 0; i < c->group_count; i++)
         group_done(&c->groups[i]);
     free(c->groups);
+    tunnel_policy_unref(&c->policy);
     edge_set_free(&c->edge);
     settings_done(edge_settings, &c->edge_options);
     settings_done(alb_settings, &c->alb);

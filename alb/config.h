@@ -29,6 +29,7 @@ struct rewrite;
 struct rules_index;
 struct tls_client;
 struct tls_server;
+struct tunnel_policy;
 
 /* Where a section stands, and each setting that was written in it (by its row
  * in the table; 0 for the others): so that advice has a line too. */
@@ -62,6 +63,7 @@ struct group_config {
     size_t matcher_count;
     struct stickiness_policy stickiness; /* borrows from options */
     struct tls_client *tls, *health_tls; /* references; NULL: in plain text */
+    struct tunnel_policy *policy;        /* a reference: of its WebSockets */
     uint64_t id;                         /* stickiness_id(name) */
     size_t index;                        /* in config->groups; who is in it: members.h */
 };
@@ -120,6 +122,7 @@ struct listener_config {
 struct config {
     struct alb_options alb;
     struct section_lines alb_lines;
+    struct tunnel_policy *policy; /* a reference: of WebSockets whose group is not here */
     struct edge_options edge_options;
     struct section_lines edge_lines;
     bool edge_any; /* allow = any */

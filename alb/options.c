@@ -43,17 +43,21 @@ const struct setting alb_settings[] = {
       168 * HOUR, NULL, APPLIES_NEW_CONNECTIONS,
       "Age at which a client connection gets its last response, counted from accept. A WebSocket "
       "is not cut by it." },
-    { "websocket.idle_close", SETTING_CHOICE, FIELD(idle_close), "frame", 0, 0, farewells,
+    { "websocket.idle_close", SETTING_CHOICE, FIELD(tunnel.idle_close), "frame", 0, 0, farewells,
       APPLIES_RELOAD,
       "How a WebSocket that was idle for too long ends: frame is a Close 1001 to both sides before "
       "the connection ends, cut just ends it.",
       .aws = "cut" },
-    { "websocket.drain_close", SETTING_CHOICE, FIELD(drain_close), "frame", 0, 0, farewells,
+    { "websocket.drain_close", SETTING_CHOICE, FIELD(tunnel.drain_close), "frame", 0, 0, farewells,
       APPLIES_RELOAD,
       "How WebSockets end when this process stops, or their target was taken out: frame is a Close "
       "1012, at a stop to one client after the other; cut leaves them alone and ends them all at "
       "the end of the shutdown_timeout or of the deregistration delay.",
       .aws = "cut" },
+    { "websocket.close_timeout", SETTING_DURATION, FIELD(tunnel.close_timeout_ms), "5s", 100,
+      MINUTE, NULL, APPLIES_RELOAD,
+      "How long a Close of ours waits for the end of the frame that is on its way, and then for "
+      "the client's answer, before the connection is cut." },
     { "routing.http.desync_mitigation_mode", SETTING_CHOICE, FIELD(desync_mode), "defensive", 0, 0,
       desync_modes, APPLIES_RELOAD,
       "What becomes of requests that two servers could read differently." },
@@ -250,6 +254,9 @@ const struct setting listener_settings[] = {
 #undef FIELD
 #define FIELD(name) offsetof(struct group_options, name)
 
+/* Of a setting that [alb] has too, with the same range. */
+#define THE_SAME "The same, for the WebSockets of this group.", .inherits = "as in [alb]"
+
 /* The managed balancer has 5-300 and 2-120 seconds for health checks; shorter
  * ones are for laptops and tests, which cannot wait. */
 const struct setting group_settings[] = {
@@ -346,6 +353,12 @@ const struct setting group_settings[] = {
     { "stickiness.lb_cookie.cors_cookie_name", SETTING_TEXT, FIELD(lb_cookie_cors_name),
       "AWSALBCORS", 0, 0, NULL, APPLIES_RELOAD,
       "The name of its twin for requests from other sites (SameSite=None)." },
+    { "websocket.idle_close", SETTING_CHOICE, FIELD(tunnel.idle_close), "frame", 0, 0, farewells,
+      APPLIES_RELOAD, THE_SAME, .aws = "cut" },
+    { "websocket.drain_close", SETTING_CHOICE, FIELD(tunnel.drain_close), "frame", 0, 0, farewells,
+      APPLIES_RELOAD, THE_SAME, .aws = "cut" },
+    { "websocket.close_timeout", SETTING_DURATION, FIELD(tunnel.close_timeout_ms), "5s", 100,
+      MINUTE, NULL, APPLIES_RELOAD, THE_SAME },
     { .key = NULL },
 };
 

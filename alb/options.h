@@ -20,6 +20,12 @@ enum profile { PROFILE_POSTERN, PROFILE_AWS };
 /* websocket.*_close: whether a WebSocket that we end is told so. */
 enum tunnel_farewell { FAREWELL_FRAME, FAREWELL_CUT };
 
+/* What holds for a WebSocket: in [alb] the defaults, in a [target_group] its own. */
+struct tunnel_options {
+    uint32_t close_timeout_ms;
+    int idle_close, drain_close; /* enum tunnel_farewell */
+};
+
 struct alb_options {
     int profile;              /* enum profile: whose defaults hold */
     char *name;               /* access log field 3 */
@@ -27,8 +33,8 @@ struct alb_options {
     uint32_t max_connections; /* client connections; 0: from RLIMIT_NOFILE */
     uint32_t idle_timeout_ms;
     uint32_t client_keep_alive_ms;
-    int idle_close, drain_close; /* enum tunnel_farewell */
-    int desync_mode;             /* enum http_desync_mode */
+    struct tunnel_options tunnel;
+    int desync_mode; /* enum http_desync_mode */
     bool drop_invalid_header_fields;
     int xff_mode; /* enum xff_mode */
     bool xff_client_port;
@@ -142,6 +148,7 @@ struct group_options {
     int stickiness_type; /* 0: lb_cookie */
     uint32_t lb_cookie_duration_ms;
     char *lb_cookie_name, *lb_cookie_cors_name;
+    struct tunnel_options tunnel; /* what it does not say is that of [alb] */
 };
 
 struct rule_options {

@@ -42,7 +42,7 @@ static void cut(struct tunnel *t, enum tunnel_end why, const char *reason)
 {
     const struct ws_tracker *target = &t->target_leg.tracker;
 
-    if (t->cut_on_drain) {
+    if (tunnel_policy_get(t)->cut_on_drain) {
         tunnel_end(t, why);
         return;
     }
@@ -61,7 +61,7 @@ static void on_timer(struct wheel_timer *timer)
     if (t->close != CLOSE_NONE) { /* it had no boundary, or no answer, in time */
         cut(t, TUNNEL_SHUTDOWN, "restart");
     } else if (left == 0) {
-        if (!t->cut_on_idle)
+        if (!tunnel_policy_get(t)->cut_on_idle)
             tunnel_close_now(t, WS_CLOSE_GOING_AWAY, "idle");
         tunnel_end(t, who);
     } else {
@@ -91,11 +91,12 @@ static void init_leg(struct leg *leg, const struct stream *stream,
     ev_io_init(&leg->io, on_io, stream->fd, EV_READ);
 }
 
-static void take_policy(struct tunnel *t, const struct alb_options *o)
+/* Of a group that was removed while the target still made its 101, what [alb] says. */
+static struct tunnel_policy *first_policy(const struct worker *w, const struct target *target)
 {
-    t->idle_ms = o->idle_timeout_ms;
-    t->cut_on_idle = o->idle_close == FAREWELL_CUT;
-    t->cut_on_drain = o->drain_close == FAREWELL_CUT;
+    struct tunnel_policy *p = tunnel_policy_of(w->config, target->group);
+
+    return tunnel_policy_ref(p != NULL ? p : w->config->policy);
 }
 
 void tunnel_start(struct worker *w, const struct stream *client, struct buf *to_client,
@@ -106,11 +107,12 @@ void tunnel_start(struct worker *w, const struct stream *client, struct buf *to_
     t->target = parts->target;
     t->entry = parts->entry;
     t->is_ipv6 = parts->is_ipv6;
-    take_policy(t, &w->config->alb);
     init_leg(&t->client, client, tunnel_on_client);
     init_leg(&t->target_leg, &parts->stream, tunnel_on_target);
+    t->started_ms = loop_now_ms(&w->loop);
+    t->client.io.data = first_policy(w, t->target);
     wheel_timer_init(&t->timer, on_timer);
-    wheel_set(&w->loop.wheel, &t->timer, t->idle_ms);
+    wheel_set(&w->loop.wheel, &t->timer, tunnel_limit_ms(t));
     enlist(w, t);
     metric_add(&w->counters.upgrades, 1);
     metric_add(&w->counters.tunnels_open, 1);
@@ -130,7 +132,7 @@ void tunnel_start(struct worker *w, const struct stream *client, struct buf *to_
 
 bool tunnel_can_be_shut(const struct tunnel *t)
 {
-    return t->close == CLOSE_NONE && t->end == TUNNEL_ALIVE && !t->cut_on_drain;
+    return t->close == CLOSE_NONE && t->end == TUNNEL_ALIVE && !tunnel_policy_get(t)->cut_on_drain;
 }
 
 void tunnel_shut(struct tunnel *t, uint32_t after_ms)
@@ -139,7 +141,7 @@ void tunnel_shut(struct tunnel *t, uint32_t after_ms)
         return;
     t->close = CLOSE_WANTED;
     t->after_ms = (uint16_t)(after_ms < UINT16_MAX ? after_ms : UINT16_MAX);
-    wheel_set(&worker_here->loop.wheel, &t->timer, TUNNEL_CLOSE_MS);
+    wheel_set(&worker_here->loop.wheel, &t->timer, tunnel_policy_get(t)->close_ms);
     tunnel_settle(t);
 }
 
@@ -157,21 +159,24 @@ void tunnels_cut(struct worker *w, const struct target *target, bool is_shutdown
     }
 }
 
-static bool is_same_policy(const struct alb_options *a, const struct alb_options *b)
+static void take_policy(struct tunnel *t, struct tunnel_policy *p)
 {
-    return a->idle_timeout_ms == b->idle_timeout_ms && a->idle_close == b->idle_close &&
-           a->drain_close == b->drain_close;
+    struct tunnel_policy *old = t->client.io.data;
+
+    t->client.io.data = tunnel_policy_ref(p);
+    tunnel_policy_unref(&old);
+    if (t->close == CLOSE_NONE)
+        wheel_set(&worker_here->loop.wheel, &t->timer, 0); /* look again at once */
 }
 
-void tunnels_adopt(struct worker *w, const struct alb_options *before,
-                   const struct alb_options *now)
+void tunnels_adopt(struct worker *w, const struct config *before, const struct config *now)
 {
-    if (is_same_policy(before, now))
+    if (!tunnel_policies_differ(before, now))
         return;
     for (uint32_t i = 0; i < w->tunnel_count; i++) {
         struct tunnel *t = w->tunnels[i];
-        take_policy(t, now);
-        if (t->close == CLOSE_NONE)
-            wheel_set(&w->loop.wheel, &t->timer, 0); /* look again at once */
+        struct tunnel_policy *p = tunnel_policy_of(now, t->target->group);
+        if (p != NULL && !tunnel_policy_equal(p, tunnel_policy_get(t)))
+            take_policy(t, p);
     }
 }

@@ -16,7 +16,7 @@
 #include "base/span.h"
 #include "net/stream.h"
 
-struct alb_options;
+struct config;
 struct exchange_tunnel;
 struct target;
 struct tunnel;
@@ -38,8 +38,8 @@ bool tunnel_can_be_shut(const struct tunnel *t);
  * websocket.drain_close allow it. `is_shutdown` names the cause in the log. */
 void tunnels_cut(struct worker *w, const struct target *target, bool is_shutdown);
 
-/* Take over what a new configuration says of open ones, if that is something else. */
-void tunnels_adopt(struct worker *w, const struct alb_options *before,
-                   const struct alb_options *now);
+/* Take over what a new configuration says of open ones, if that is something else. Those of
+ * a group that it does not have keep what they have. */
+void tunnels_adopt(struct worker *w, const struct config *before, const struct config *now);
 
 #endif

@@ -54,7 +54,7 @@ static void close_client(struct tunnel *t)
     send_close(t, &t->client, WS_CLOSE_RESTART, reason);
     tunnel_blame(t, TUNNEL_SHUTDOWN);
     t->close = CLOSE_SENT;
-    wheel_set(&worker_here->loop.wheel, &t->timer, TUNNEL_CLOSE_MS);
+    wheel_set(&worker_here->loop.wheel, &t->timer, tunnel_policy_get(t)->close_ms);
 }
 
 /* Nothing more comes from it that the target should have. */

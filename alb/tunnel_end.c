@@ -83,6 +83,7 @@ static void free_leg(struct leg *leg)
 void tunnel_free(struct tunnel *t)
 {
     struct worker *w = worker_here;
+    struct tunnel_policy *policy = t->client.io.data;
 
     count_end(t);
     log_end(t);
@@ -90,6 +91,7 @@ void tunnel_free(struct tunnel *t)
     wheel_stop(&w->loop.wheel, &t->timer);
     free_leg(&t->client);
     free_leg(&t->target_leg);
+    tunnel_policy_unref(&policy);
     target_release(t->target);
     target_unref(&t->target);
     balancer_connection_closed(w->balancer, w);

@@ -9,20 +9,25 @@
 
 #include "alb/tunnel.h"
 #include "alb/tunnel_ends.h"
+#include "alb/tunnel_policy.h"
 
-enum { TUNNEL_CLOSE_MS = 5000, TUNNEL_PENDING_MAX = 64 * 1024 + 1024 };
+enum { TUNNEL_PENDING_MAX = 64 * 1024 + 1024 };
 
 /* One side. */
 struct leg {
-    ev_io io;
+    ev_io io; /* the client's `data`: tunnel_policy_get() */
     struct stream stream;
     struct buf *pending;       /* owned; bytes *to* this side that did not go; else NULL */
     struct ws_tracker tracker; /* of what comes *from* this side */
+    uint16_t rtt_ms;           /* of the last answered ping of ours; 0: none yet */
     struct ws_counts counts;
-    uint64_t bytes;   /* from this side */
-    uint32_t last_ms; /* when it last delivered a byte, or took one that had to wait */
-    bool eof;         /* it has finished sending */
-    bool finished;    /* we have sent our FIN to it */
+    uint32_t last_ms;   /* when it last delivered a byte, or took one that had to wait */
+    uint64_t bytes;     /* from this side */
+    uint32_t pinged_ms; /* when the last ping of ours went out */
+    uint16_t rtt_most_ms;
+    uint8_t ping;      /* tunnel_ping.c */
+    bool eof : 1;      /* it has finished sending */
+    bool finished : 1; /* we have sent our FIN to it */
 };
 
 enum tunnel_close {
@@ -39,14 +44,12 @@ struct tunnel {
     struct target *target;      /* a reference, counted as outstanding */
     struct access_entry *entry; /* owned; NULL when the log is off */
     uint32_t index;             /* in worker->tunnels */
-    uint32_t idle_ms;
-    uint16_t after_ms; /* for a restart: when the client should come again */
-    bool cut_on_idle;  /* no Close of ours then */
-    bool cut_on_drain;
-    uint8_t close; /* enum tunnel_close */
-    uint8_t end;   /* enum tunnel_end: what began its end */
-    bool is_over;  /* freed at the end of settle() */
-    bool is_ipv6;  /* on the client's side */
+    uint32_t started_ms;        /* by loop_now_ms(): when its 101 went out */
+    uint16_t after_ms;          /* for a restart: when the client should come again */
+    uint8_t close;              /* enum tunnel_close */
+    uint8_t end;                /* enum tunnel_end: what began its end */
+    bool is_over : 1;           /* freed at the end of settle() */
+    bool is_ipv6 : 1;           /* on the client's side */
 };
 
 _Static_assert(sizeof(struct tunnel) <= 352, "an idle tunnel is this and nothing else");
@@ -94,12 +97,19 @@ static inline struct leg *tunnel_other_leg(struct tunnel *t, const struct leg *l
     return tunnel_is_client(t, leg) ? &t->target_leg : &t->client;
 }
 
+/* What holds for it now: a reference, in the one word of libev's that is ours. */
+static inline const struct tunnel_policy *tunnel_policy_get(const struct tunnel *t)
+{
+    return t->client.io.data;
+}
+
 /* How long it may be silent: shorter when one side has finished. */
 static inline uint32_t tunnel_limit_ms(const struct tunnel *t)
 {
     const bool is_half = t->client.eof || t->target_leg.eof;
+    const struct tunnel_policy *p = tunnel_policy_get(t);
 
-    return is_half && t->idle_ms > TUNNEL_CLOSE_MS ? TUNNEL_CLOSE_MS : t->idle_ms;
+    return is_half && p->idle_ms > p->close_ms ? p->close_ms : p->idle_ms;
 }
 
 static inline uint32_t tunnel_frames(const struct leg *l)

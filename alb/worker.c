@@ -181,7 +181,7 @@ void worker_adopt(struct loop *loop, void *arg)
 
     worker_here = w;
     if (w->config != NULL)
-        tunnels_adopt(w, &w->config->alb, &p->config->alb);
+        tunnels_adopt(w, w->config, p->config);
     w->config = p->config;
     w->members = p->members;
     publication_acknowledge(p);

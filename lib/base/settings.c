@@ -388,6 +388,18 @@ static const char *load_text(const struct setting *s, const void *from)
     return *(char *const *)(const void *)((const char *)from + s->offset);
 }
 
+void settings_inherit(const struct setting *table, void *into, uint64_t seen,
+                      const struct setting *from_table, const void *from)
+{
+    for (const struct setting *s = table; s->key != NULL; s++) {
+        if (s->inherits == NULL || (seen >> (s - table) & 1) != 0)
+            continue;
+        const struct setting *source = settings_find(from_table, span_text(s->key));
+        assert(source != NULL && source->type == s->type);
+        store_number(s, into, load_number(source, from));
+    }
+}
+
 bool settings_differs_from_aws(const struct setting *s, const void *from)
 {
     uint64_t aws = 0;
@@ -455,9 +467,12 @@ void settings_describe(const struct setting *table, FILE *to)
         char words[WORDS_MAX];
         bool empty = s->fallback == NULL || s->fallback[0] == '\0';
 
-        fprintf(to, "| `%s` | %s%s%s", s->key, empty ? "" : "`", empty ? "(none)" : s->fallback,
-                empty ? "" : "`");
-        if (s->aws != NULL && strcmp(s->aws, s->fallback) != 0)
+        if (s->inherits != NULL)
+            fprintf(to, "| `%s` | %s", s->key, s->inherits);
+        else
+            fprintf(to, "| `%s` | %s%s%s", s->key, empty ? "" : "`", empty ? "(none)" : s->fallback,
+                    empty ? "" : "`");
+        if (s->inherits == NULL && s->aws != NULL && strcmp(s->aws, s->fallback) != 0)
             fprintf(to, " (profile aws: `%s`)", s->aws);
         fprintf(to, " | %s | %s | %s |\n", allowed(s, words), applies[s->applies], s->help);
     }

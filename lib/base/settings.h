@@ -57,6 +57,10 @@ struct setting {
      * well think it is, and which of them would do: a phrase to stand behind the value.
      * False: nothing to say, the choices are listed. */
     bool (*explain)(struct span value, char *why, size_t why_size);
+
+    /* NULL, or what the reference page says in place of the fallback: unless written, the value
+     * is another section's, which settings_inherit() copies. Not for a text or a list. */
+    const char *inherits;
 };
 
 /* Set every field to its fallback. A bad fallback is a bug, and says so. */
@@ -78,6 +82,11 @@ const struct setting *settings_find(const struct setting *table, struct span key
 
 /* Give every row that was not set its fallback in profile aws, where it has one. */
 void settings_use_aws(const struct setting *table, void *into, uint64_t seen);
+
+/* Give every row that inherits and was not set the value that `from` has under its key in
+ * `from_table`. The same type there; a key that is not there is a bug. */
+void settings_inherit(const struct setting *table, void *into, uint64_t seen,
+                      const struct setting *from_table, const void *from);
 
 /* Is the field something else than that fallback? False for rows that have none. */
 bool settings_differs_from_aws(const struct setting *s, const void *from);

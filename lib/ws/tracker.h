@@ -44,16 +44,19 @@ struct ws_counts {
     uint32_t frames[WS_KINDS];
 };
 
+/* So that a tracker is as small as its parts: it may stand at any even address. */
+typedef uint64_t ws_tracker_length __attribute__((aligned(2)));
+
 /* One direction. All zero is a fresh one. */
 struct ws_tracker {
-    uint64_t left;               /* bytes of the payload still to come */
+    ws_tracker_length left;      /* bytes of the payload still to come */
     uint8_t head[WS_HEADER_MAX]; /* of this frame, or of the last one between frames */
     uint8_t have;                /* bytes of an unfinished header; 0 otherwise */
     uint8_t flags;               /* private */
     uint16_t close_code;         /* private; see ws_tracker_close_code() */
 };
 
-_Static_assert(sizeof(struct ws_tracker) <= 32, "two of these are in every tunnel");
+_Static_assert(sizeof(struct ws_tracker) == 26, "two of these are in every tunnel");
 
 void ws_tracker_init(struct ws_tracker *t);
 

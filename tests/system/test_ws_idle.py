@@ -59,6 +59,19 @@ def test_whether_it_is_cut_changes_for_tunnels_that_are_open(start_alb, target):
     assert client.receive() is None and client.is_at_end()
 
 
+def test_a_group_of_its_own_mind_and_a_reload_that_changes_it(start_alb, target):
+    config = ws_config(target, alb=IDLE + "2\nwebsocket.idle_close = cut\n",
+                       group="websocket.idle_close = %s\n")
+    alb = start_alb(config % "frame")
+    client, _ = open_tunnel(alb, target)
+    assert client.receive_close() == (1001, b"idle")
+
+    client, _ = open_tunnel(alb, target)
+    alb.configure(config % "cut")
+    alb.reload()
+    assert client.receive() is None and client.is_at_end()
+
+
 def test_200_idle_tunnels_are_closed_within_a_second_and_busy_ones_are_not(start_alb, target):
     alb = start_alb(ws_config(target, alb=IDLE + "2"))
     pairs = open_many(alb, target, 200)

@@ -122,6 +122,22 @@ def test_a_frame_that_the_end_of_the_delay_tears_is_called_so(start_alb, targets
     assert 'end="mid-frame"' in alb.access_row("end=")
 
 
+def test_a_half_closed_tunnel_has_the_close_timeout(start_alb, targets):
+    """And one that is changed while it is open."""
+    config = ws_config(*targets, alb="websocket.close_timeout = %s\n")
+    alb = start_alb(config % "1m")
+    kept, half = open_both(alb, targets)
+    half[0].finish()
+    assert half[1].is_at_end()
+    alb.configure(config % "300ms")
+    began = time.monotonic()
+    alb.reload()
+    half[0].receive_close()
+    assert time.monotonic() - began < 5
+    assert 'end="client FIN without a Close"' in alb.access_row("end=")
+    assert is_alive(*kept)
+
+
 def test_a_target_that_comes_back_within_the_delay_keeps_its_tunnels(start_alb, targets):
     alb = start_alb(ws_config(*targets, group=DELAY % 1))
     kept, back = open_both(alb, targets)

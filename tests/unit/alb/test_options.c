@@ -102,6 +102,7 @@ static const struct {
     { alb_settings, "client_keep_alive.seconds", "59", "60", "604800", "604801" },
     { alb_settings, "tls.handshake_timeout", "999ms", "1s", "60s", "61s" },
     { alb_settings, "shutdown_timeout", "-1", "0", "1h", "3601s" },
+    { alb_settings, "websocket.close_timeout", "99ms", "100ms", "1m", "61s" },
     { alb_settings, "routing.http.desync_mitigation_mode", "off", "monitor", "strictest", "max" },
     { listener_settings, "protocol", "TCP", "HTTP", "HTTPS", "TLS" },
     { group_settings, "deregistration_delay.timeout_seconds", "-1", "0", "3600", "3601" },
@@ -150,6 +151,31 @@ static void test_ranges(void **state)
     }
 }
 
+/* What a group may say in place of [alb] is the same setting there. */
+static void test_what_groups_inherit(void **state)
+{
+    size_t count = 0;
+
+    (void)state;
+    for (const struct setting *s = group_settings; s->key != NULL; s++) {
+        if (s->inherits == NULL)
+            continue;
+        const struct setting *of_alb = settings_find(alb_settings, span_text(s->key));
+        assert_non_null(of_alb);
+        assert_int_equal(s->type, of_alb->type);
+        assert_string_equal(s->fallback, of_alb->fallback);
+        assert_int_equal(s->min, of_alb->min);
+        assert_int_equal(s->max, of_alb->max);
+        assert_ptr_equal(s->choices, of_alb->choices);
+        assert_int_equal(s->applies, of_alb->applies);
+        assert_int_equal(s->aws == NULL, of_alb->aws == NULL);
+        count++;
+    }
+    for (const struct setting *s = alb_settings; s->key != NULL; s++)
+        count -= strncmp(s->key, "websocket.", 10) == 0;
+    assert_int_equal(count, 0);
+}
+
 /* docs/settings.md is what `alb settings` prints. */
 static void test_page_is_printed(void **state)
 {
@@ -172,7 +198,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_names_are_whole),   cmocka_unit_test(test_defaults_of_alb),
         cmocka_unit_test(test_defaults_of_group), cmocka_unit_test(test_ranges),
-        cmocka_unit_test(test_page_is_printed),
+        cmocka_unit_test(test_page_is_printed),   cmocka_unit_test(test_what_groups_inherit),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -241,6 +241,37 @@ static void test_reference_page(void **state)
     free(text);
 }
 
+static void test_what_another_section_says(void **state)
+{
+    static const struct setting heirs[] = {
+        { "any", SETTING_COUNT, offsetof(struct options, any), "7", 0, 0, NULL, APPLIES_RELOAD,
+          "Any number.", .inherits = "as above" },
+        { "interval", SETTING_DURATION, offsetof(struct options, interval_ms), "30s", 5000, 300000,
+          NULL, APPLIES_RELOAD, "Not an heir." },
+        { .key = NULL },
+    };
+    struct options own;
+    uint64_t own_seen = 0;
+    char *text = NULL;
+    size_t len;
+    (void)state;
+
+    settings_init(heirs, &own);
+    assert_true(set("any", "9", 1) && set("interval", "10s", 1));
+    settings_inherit(heirs, &own, own_seen, table, &o);
+    assert_int_equal(own.any, 9);
+    assert_int_equal(own.interval_ms, 30000);
+    assert_true(settings_set(heirs, &own, &own_seen, SPAN("any"), SPAN("1"), 1, why, 256));
+    settings_inherit(heirs, &own, own_seen, table, &o);
+    assert_int_equal(own.any, 1);
+
+    FILE *to = open_memstream(&text, &len);
+    settings_describe(heirs, to);
+    fclose(to);
+    assert_non_null(strstr(text, "| `any` | as above | any | reload | Any number. |\n"));
+    free(text);
+}
+
 static void test_managed_defaults(void **state)
 {
     char shown[SETTING_SHOWN_MAX];
@@ -293,6 +324,7 @@ int main(void)
         CASE(test_set_twice),
         CASE(test_long_text_in_a_sentence),
         CASE(test_reference_page),
+        CASE(test_what_another_section_says),
         CASE(test_managed_defaults),
         CASE(test_values_are_shown_as_written),
     };
