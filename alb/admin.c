@@ -1,7 +1,8 @@
 /*
  * admin.c -- the connections of the admin port and of the control socket.
  *
- *     reading ---> (held until a change is in force) ---> writing
+ *     reading ---> (held until a change is in force, ---> writing
+ *        ^          or a long answer is there)               |
  *        ^                                                   |
  *        +---------------------- keep-alive ----------------+
  *                                                            |
@@ -67,10 +68,14 @@ struct conn {
     bool is_held; /* until what is under way is in force: either `out` has an
                      answer that is true only then, or `in` a request for then */
     struct waiter waiter;
-    bool is_last;      /* no request after this answer */
-    bool is_finishing; /* the last answer has gone; wait for the client's FIN */
+    struct admin_pending *pending; /* the answer that it is held for, ready when it is not held
+                                      any more; NULL when there is none */
+    bool is_last;                  /* no request after this answer */
+    bool is_finishing;             /* the last answer has gone; wait for the client's FIN */
     bool is_ended;
 };
+
+static void settle(struct conn *c);
 
 /* --- one request ------------------------------------------------------------------- */
 
@@ -97,22 +102,58 @@ static void hold(struct conn *c, uint64_t number)
     balancer_wait(c->door->admin->balancer, &c->waiter, number);
 }
 
-/* False when it has to wait for its turn. */
-static bool answer(struct conn *c, const struct http_message *m)
+/* A long answer is there. */
+static void on_ready(void *user)
 {
-    struct balancer *b = c->door->admin->balancer;
+    struct conn *c = user;
+
+    c->is_held = false;
+    settle(c);
+}
+
+/* Ask, or take what was asked for before. */
+static void get_answer(struct conn *c, const struct http_message *m, struct admin_answer *a)
+{
+    struct admin_pending *pending = c->pending;
     const struct admin_request request = {
         .head = m,
         .body = span_of(buf_data(&c->in).ptr + m->head_len, (size_t)m->content_length),
         .is_control = c->door->is_control,
         .port = addr_port(&c->door->bound),
     };
+
+    c->pending = NULL;
+    if (pending == NULL) {
+        admin_route(c->door->admin->balancer, &request, a);
+        return;
+    }
+    admin_answer_init(a);
+    pending->finish(pending, a);
+}
+
+/* Is it none yet? Then hold the request until there is more to say. */
+static bool must_wait(struct conn *c, struct admin_answer *a)
+{
+    if (a->is_later) {
+        hold(c, c->door->admin->balancer->published);
+    } else if (a->pending != NULL) {
+        c->is_held = true;
+        c->pending = a->pending;
+        c->pending->ready = on_ready;
+        c->pending->user = c;
+    }
+    return a->is_later || a->pending != NULL;
+}
+
+/* False when it has to wait for its turn. */
+static bool answer(struct conn *c, const struct http_message *m)
+{
+    struct balancer *b = c->door->admin->balancer;
     struct admin_answer a;
 
-    admin_route(b, &request, &a);
-    if (a.is_later) {
+    get_answer(c, m, &a);
+    if (must_wait(c, &a)) {
         buf_done(&a.body);
-        hold(c, b->published);
         return false;
     }
     c->is_last = !m->keep_alive || m->class_ > HTTP_ACCEPTABLE;
@@ -253,6 +294,8 @@ static void conn_free(struct conn *c)
     stream_close(&c->stream);
     buf_done(&c->in);
     buf_done(&c->out);
+    if (c->pending != NULL)
+        c->pending->give_up(c->pending);
     list_remove(&c->waiter.link);
     list_remove(&c->link);
     c->door->count--;

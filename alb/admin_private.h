@@ -11,7 +11,7 @@
 struct balancer;
 struct http_message;
 
-enum { ADMIN_BODY_MAX = 8 * 1024 * 1024 };
+enum { ADMIN_BODY_MAX = 16 * 1024 * 1024 };
 
 /* The Server field here, where nobody takes us for the managed balancer. */
 #define ADMIN_SERVER "postern-alb"
@@ -23,24 +23,42 @@ struct admin_request {
     uint16_t port;   /* else the admin port's, for the check of Host */
 };
 
+struct admin_pending;
+
 struct admin_answer {
     int status;
-    const char *type;   /* Content-Type; a literal */
-    const char *fields; /* as in struct http_reply; a literal or NULL */
-    struct buf body;    /* owned by whoever asked */
-    uint64_t in_force;  /* true only once this publication is; 0: it is true now */
-    bool is_later;      /* none yet: ask again when what is under way is in force */
+    const char *type;              /* Content-Type; a literal */
+    const char *fields;            /* as in struct http_reply; a literal or NULL */
+    struct buf body;               /* owned by whoever asked */
+    uint64_t in_force;             /* true only once this publication is; 0: it is true now */
+    bool is_later;                 /* none yet: ask again when what is under way is in force */
+    struct admin_pending *pending; /* none yet, but on its way; else NULL. Owned as the body */
+};
+
+/* An answer that takes more than a turn. Whoever makes it embeds this, and calls `ready` once,
+ * from a turn of its own; then `finish` fills in the answer, which is empty and initialised. */
+struct admin_pending {
+    void (*finish)(struct admin_pending *p, struct admin_answer *answer); /* frees it */
+    void (*give_up)(struct admin_pending *p);                             /* instead; the same */
+    void (*ready)(void *user);                                            /* set by who asked */
+    void *user;
 };
 
 typedef void admin_handler(struct balancer *b, const struct admin_request *request,
                            struct admin_answer *answer);
 
-/* Find the route and run it. The answer is empty and initialised by this. */
+/* Find the route and run it. The answer is empty and initialised by this, its body by
+ * admin_answer_init() as well. */
 void admin_route(struct balancer *b, const struct admin_request *request,
                  struct admin_answer *answer);
+
+void admin_answer_init(struct admin_answer *answer);
 
 /* admin_register.c: {"target_group": G, "target": T, "weight": N}; the weight may be
  * left out, and deregister has none. */
 admin_handler admin_post_register, admin_post_deregister;
+
+/* admin_tunnels.c: live ones, and those that ended last. */
+admin_handler admin_get_tunnels, admin_get_closed;
 
 #endif

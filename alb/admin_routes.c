@@ -92,6 +92,8 @@ static const struct route {
     { HTTP_GET, SPAN_INIT("/health"), true, get_health, "ok while this process answers" },
     { HTTP_GET, SPAN_INIT("/metrics"), true, get_metrics, "counters, for Prometheus" },
     { HTTP_GET, SPAN_INIT("/status"), true, get_status, "listeners and targets, as JSON" },
+    { HTTP_GET, SPAN_INIT("/tunnels"), true, admin_get_tunnels, "live WebSockets, as JSON" },
+    { HTTP_GET, SPAN_INIT("/closed"), true, admin_get_closed, "those that ended last, as JSON" },
     { HTTP_POST, SPAN_INIT("/reload"), false, post_reload, "read the configuration file again" },
     { HTTP_POST, SPAN_INIT("/register"), false, admin_post_register, "a target comes" },
     { HTTP_POST, SPAN_INIT("/deregister"), false, admin_post_deregister, "a target goes" },
@@ -152,8 +154,8 @@ static void run_route(struct balancer *b, const struct route *route, const struc
 {
     a->status = 200;
     route->run(b, r, a);
-    if (buf_len(&a->body) == 0 && !a->is_later)
-        say(a, 500, "The answer could not be made: it has more than 8 MB.");
+    if (buf_len(&a->body) == 0 && !a->is_later && a->pending == NULL)
+        say(a, 500, "The answer could not be made: it has more than 16 MB.");
 }
 
 static void find_and_run(struct balancer *b, const struct admin_request *r, struct admin_answer *a)
@@ -173,12 +175,17 @@ static void find_and_run(struct balancer *b, const struct admin_request *r, stru
     list_routes(a, r->is_control);
 }
 
+void admin_answer_init(struct admin_answer *a)
+{
+    *a = (struct admin_answer){ .status = 0 };
+    buf_init(&a->body, ADMIN_BODY_MAX);
+}
+
 void admin_route(struct balancer *b, const struct admin_request *r, struct admin_answer *a)
 {
     const bool is_control = r->is_control;
 
-    *a = (struct admin_answer){ .status = 0 };
-    buf_init(&a->body, ADMIN_BODY_MAX);
+    admin_answer_init(a);
     if (!is_control && !is_our_host(r->head->host, r->port)) {
         say(a, 403,
             "Ask for this page by an IP address or as localhost, with the port of the "

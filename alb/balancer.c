@@ -19,6 +19,7 @@
 #include "alb/health.h"
 #include "alb/members.h"
 #include "alb/names.h"
+#include "alb/tunnel_listing.h"
 #include "alb/worker.h"
 
 enum {
@@ -351,9 +352,11 @@ static void init(struct balancer *b, const char *path, struct span text)
     *b = (struct balancer){ .path = path, .text = text, .signals.fd = -1 };
     list_init(&b->listeners);
     list_init(&b->waiters);
+    list_init(&b->listings);
     registry_init(&b->registry);
     loop_init(&b->control, -1, CONTROL_INBOX, b);
     balancer_init_logs(b);
+    tunnel_ring_init(&b->closed);
     b->started_ms = clock_mono_ms();
 }
 
@@ -398,6 +401,7 @@ static void done(struct balancer *b)
     balancer_end_logs(b);
     ev_run(b->control.ev, EVRUN_NOWAIT);
     admin_free(&b->admin);
+    tunnel_listings_done(b);
     service_signals_stop(&b->signals, b->control.ev);
     health_free(&b->health);
     members_free(&b->members);
@@ -407,6 +411,7 @@ static void done(struct balancer *b)
     registrations_done(&b->said);
     mem_free(b->state_path);
     seal_ring_free(&b->ring);
+    tunnel_ring_done(&b->closed);
     free_listeners(b);
     loop_done(&b->control);
 }

@@ -30,6 +30,7 @@
 #include "alb/log_file.h"
 #include "alb/registrations.h"
 #include "alb/target.h"
+#include "alb/tunnel_ring.h"
 
 struct admin;
 struct balancer;
@@ -107,6 +108,8 @@ struct balancer {
     struct seal_ring *ring;
     struct log_file access_log, connection_log, health_log;
     struct log_buffer health_rows; /* of the control thread, on their way to health_log */
+    struct tunnel_ring closed;     /* the tunnels that ended last; any thread */
+    struct list listings;          /* of tunnels: tunnel_listing.h */
     struct health *health;
     struct admin *admin;
     struct counters counters; /* of the greeters and the control thread */

@@ -16,6 +16,7 @@
 #include "alb/headers.h"
 #include "alb/route.h"
 #include "alb/members.h"
+#include "alb/rules.h"
 #include "alb/target.h"
 #include "alb/worker.h"
 
@@ -134,6 +135,7 @@ struct exchange *exchange_start(struct worker *w, const struct exchange_client *
 
     *x = (struct exchange){ .worker = w, .client = *client };
     x->idle_ms = w->config->alb.idle_timeout_ms;
+    x->rule = route->rule == NULL ? 0 : (uint16_t)route->rule->priority;
     buf_init(&x->replay, HTTP_HEAD_MAX * 2 + TLS_CERT_HEAD_MAX);
     headers_trace_id(m, loop_wall_us(&w->loop) / 1000000, trace);
     x->entry = access_entry_new(w, client->facts, m, route, trace);
@@ -190,12 +192,24 @@ void exchange_free(struct exchange **exchange)
     spares_give(&x->worker->exchanges, x);
 }
 
+static struct tunnel_facts facts_of(const struct exchange *x)
+{
+    const struct access_client *client = x->client.facts;
+
+    return (struct tunnel_facts){
+        .id = { client->conn_id[0], client->conn_id[1] },
+        .from_ms = loop_mono_ms(&x->worker->loop),
+        .listener = x->client.listener,
+        .client = client->ip,
+        .port = client->port,
+        .rule = x->rule,
+    };
+}
+
 void exchange_take_tunnel(struct exchange *x, struct exchange_tunnel *out)
 {
     access_entry_shrink(x->worker, &x->entry);
-    *out = (struct exchange_tunnel){ .target = x->target,
-                                     .entry = x->entry,
-                                     .is_ipv6 = x->client.facts->ip.family == 6 };
+    *out = (struct exchange_tunnel){ .target = x->target, .entry = x->entry, .facts = facts_of(x) };
     out->from_target = x->conn->in;
     buf_init(&x->conn->in, 0);
     target_conn_release_stream(&x->conn, &out->stream);

@@ -23,6 +23,8 @@
 #include "base/span.h"
 #include "net/stream.h"
 
+#include "alb/tunnel_view.h"
+
 struct access_client;
 struct access_entry;
 struct exchange;
@@ -108,13 +110,14 @@ bool exchange_must_reset(const struct exchange *x);
 
 /* For EXCHANGE_UPGRADED: the parts of the tunnel. The receiver gets the target's
  * stream, the bytes that came behind the 101, the reference to the target with
- * its place in the outstanding count, and the log entry. */
+ * its place in the outstanding count, the log entry, and what the tunnel itself could not
+ * find out later. */
 struct exchange_tunnel {
     struct stream stream;
     struct buf from_target;
     struct target *target;
     struct access_entry *entry;
-    bool is_ipv6; /* on the client's side */
+    struct tunnel_facts facts;
 };
 void exchange_take_tunnel(struct exchange *x, struct exchange_tunnel *out);
 

@@ -39,6 +39,7 @@ struct exchange {
     bool use_once; /* the target's connection is not kept after it */
     bool target_keeps_alive;
     uint8_t interim; /* 1xx heads so far */
+    uint16_t rule;   /* the priority of the one that sent it here; 0: the default */
     enum http_method method;
     size_t scanned; /* of the response's head */
 

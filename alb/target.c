@@ -62,6 +62,36 @@ void target_set_origin(struct target *t, const char *origin)
     set_tls_name(t, origin);
 }
 
+/* --- references ------------------------------------------------------------------------ */
+
+struct target_key *target_key_ref(struct target_key *key)
+{
+    atomic_fetch_add_explicit(&key->refs, 1, memory_order_relaxed);
+    return key;
+}
+
+void target_key_unref(struct target_key **key)
+{
+    struct target_key *gone = *key;
+
+    *key = NULL;
+    if (gone != NULL && atomic_fetch_sub_explicit(&gone->refs, 1, memory_order_acq_rel) == 1)
+        free(gone);
+}
+
+static struct target_key *make_key(const char *group, const char *text)
+{
+    const size_t group_size = strlen(group) + 1, size = group_size + strlen(text) + 1;
+    struct target_key *key = mem_zero(sizeof(*key) + size);
+
+    memcpy(key->bytes, group, group_size);
+    memcpy(key->bytes + group_size, text, size - group_size);
+    key->group = key->bytes;
+    key->text = key->bytes + group_size;
+    atomic_init(&key->refs, 1);
+    return key;
+}
+
 struct target *target_ref(struct target *t)
 {
     atomic_fetch_add_explicit(&t->refs, 1, memory_order_relaxed);
@@ -75,7 +105,7 @@ void target_unref(struct target **t)
     *t = NULL;
     if (gone == NULL || atomic_fetch_sub_explicit(&gone->refs, 1, memory_order_acq_rel) != 1)
         return;
-    free(gone->key);
+    target_key_unref(&gone->key);
     free(gone->origin);
     tls_resume_unref(&gone->tls);
     free(gone);
@@ -153,13 +183,10 @@ static struct target *make(struct registry *r, const char *group, const char *te
                            const struct addr *addr)
 {
     struct target *t = mem_new(struct target);
-    const size_t group_size = strlen(group) + 1;
 
-    t->key = mem_zero(group_size + strlen(text) + 1);
-    memcpy(t->key, group, group_size);
-    memcpy(t->key + group_size, text, strlen(text));
-    t->group = t->key;
-    t->text = t->key + group_size;
+    t->key = make_key(group, text);
+    t->group = t->key->group;
+    t->text = t->key->text;
     t->addr = *addr;
     t->tls = tls_resume_new();
     t->id = stickiness_id(span_text(t->text));
@@ -182,7 +209,7 @@ struct target *registry_target(struct registry *r, const char *group, const char
     HASH_FIND(hh, r->by_key, key, (size_t)len, t);
     if (t == NULL) {
         t = make(r, group, text, addr);
-        HASH_ADD_KEYPTR(hh, r->by_key, t->key, (size_t)len, t);
+        HASH_ADD_KEYPTR(hh, r->by_key, t->key->bytes, (size_t)len, t);
     }
     return t;
 }

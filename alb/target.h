@@ -37,10 +37,19 @@ enum target_state {
 
 const char *target_state_name(enum target_state state);
 
+/* The name of a target, counted on its own: who keeps it does not keep the target. */
+struct target_key {
+    atomic_uint refs;
+    const char *group, *text; /* in the bytes, each with a NUL */
+    char bytes[];             /* the group's name, a NUL, its own (target_name.h) */
+};
+
+struct target_key *target_key_ref(struct target_key *key);
+void target_key_unref(struct target_key **key); /* any thread; NULL is fine */
+
 struct target {
-    char *key;         /* owned: the next two, a NUL between them */
-    const char *group; /* in the key: the group's name */
-    const char *text;  /* in the key: its own (target_name.h) */
+    struct target_key *key;   /* a reference */
+    const char *group, *text; /* in the key */
     struct addr addr;
     uint64_t id;            /* stickiness_id(text) */
     struct tls_resume *tls; /* owned: its name, and what its next handshake may begin with */

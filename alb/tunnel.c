@@ -72,6 +72,15 @@ static void on_timer(struct wheel_timer *timer)
 
 /* --- starting and stopping ------------------------------------------------------------- */
 
+struct tunnel *tunnel_new(const struct tunnel_facts *facts)
+{
+    struct tunnel *t = mem_zero(sizeof(*t) + sizeof(*facts));
+
+    *tunnel_facts(t) = *facts;
+    t->is_ipv6 = facts->client.family == 6;
+    return t;
+}
+
 static void enlist(struct worker *w, struct tunnel *t)
 {
     if (w->tunnel_count == w->tunnel_size) {
@@ -102,11 +111,10 @@ static struct tunnel_policy *first_policy(const struct worker *w, const struct t
 void tunnel_start(struct worker *w, const struct stream *client, struct buf *to_client,
                   struct span early, struct exchange_tunnel *parts)
 {
-    struct tunnel *t = mem_new(struct tunnel);
+    struct tunnel *t = tunnel_new(&parts->facts);
 
     t->target = parts->target;
     t->entry = parts->entry;
-    t->is_ipv6 = parts->is_ipv6;
     init_leg(&t->client, client, tunnel_on_client);
     init_leg(&t->target_leg, &parts->stream, tunnel_on_target);
     t->started_ms = loop_now_ms(&w->loop);

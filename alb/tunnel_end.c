@@ -10,6 +10,7 @@
 #include "alb/access_log.h"
 #include "alb/balancer.h"
 #include "alb/target.h"
+#include "alb/tunnel_walk.h"
 #include "alb/worker.h"
 
 void tunnel_blame(struct tunnel *t, enum tunnel_end why)
@@ -22,14 +23,6 @@ void tunnel_end(struct tunnel *t, enum tunnel_end why)
 {
     tunnel_blame(t, why);
     t->is_over = true;
-}
-
-static void forget(struct tunnel *t)
-{
-    struct worker *w = worker_here;
-
-    w->tunnels[t->index] = w->tunnels[--w->tunnel_count];
-    w->tunnels[t->index]->index = t->index;
 }
 
 static void count_end(struct tunnel *t)
@@ -46,6 +39,48 @@ static void count_end(struct tunnel *t)
         metric_add(&n->tunnels_opaque, 1);
     metric_add(&tc->frames_from_client, tunnel_frames(&t->client));
     metric_add(&tc->frames_from_target, tunnel_frames(&t->target_leg));
+}
+
+static enum tunnel_state state_of(const struct tunnel *t)
+{
+    if (t->close != CLOSE_NONE)
+        return TUNNEL_CLOSING;
+    if (t->client.eof || t->target_leg.eof)
+        return TUNNEL_HALF_CLOSED;
+    return target_state_of(t->target) == TARGET_DRAINING ? TUNNEL_DRAINING : TUNNEL_OPEN;
+}
+
+static void view_leg(const struct leg *leg, struct tunnel_side *out)
+{
+    *out = (struct tunnel_side){
+        .bytes = leg->bytes,
+        .idle_ms = loop_now_ms(&worker_here->loop) - leg->last_ms,
+        .close_code = ws_tracker_close_code(&leg->tracker),
+        .is_opaque = ws_tracker_is_opaque(&leg->tracker),
+    };
+    memcpy(out->frames, leg->counts.frames, sizeof(out->frames));
+}
+
+void tunnel_view(const struct tunnel *t, struct tunnel_view *out)
+{
+    const struct loop *loop = &worker_here->loop;
+
+    out->facts = *tunnel_facts(t);
+    out->target = t->target->key;
+    out->seen_us = loop_wall_us(loop);
+    out->age_ms = loop_mono_ms(loop) - out->facts.from_ms;
+    out->state = (uint8_t)state_of(t);
+    out->end = t->end;
+    view_leg(&t->client, &out->from[FROM_CLIENT]);
+    view_leg(&t->target_leg, &out->from[FROM_TARGET]);
+}
+
+static void keep_record(const struct tunnel *t)
+{
+    struct tunnel_view view;
+
+    tunnel_view(t, &view);
+    tunnel_ring_add(&worker_here->balancer->closed, &view);
 }
 
 static void log_end(struct tunnel *t)
@@ -86,8 +121,9 @@ void tunnel_free(struct tunnel *t)
     struct tunnel_policy *policy = t->client.io.data;
 
     count_end(t);
+    keep_record(t);
     log_end(t);
-    forget(t);
+    tunnel_walk_forget(w, t);
     wheel_stop(&w->loop.wheel, &t->timer);
     free_leg(&t->client);
     free_leg(&t->target_leg);

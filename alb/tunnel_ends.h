@@ -1,7 +1,7 @@
 /*
  * tunnel_ends.h -- the ways in which a tunnel ends: their names and who began each.
  *
- * One table for the access log, the close records (tunnel_record.h) and the log line. A new
+ * One table for the access log, the close records (tunnel_view.h) and the log line. A new
  * way is a row of tunnel_ends.c; docs/tunnels.md lists them for people.
  */
 #ifndef ALB_TUNNEL_ENDS_H

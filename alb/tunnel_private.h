@@ -10,6 +10,7 @@
 #include "alb/tunnel.h"
 #include "alb/tunnel_ends.h"
 #include "alb/tunnel_policy.h"
+#include "alb/tunnel_view.h"
 
 enum { TUNNEL_PENDING_MAX = 64 * 1024 + 1024 };
 
@@ -53,6 +54,18 @@ struct tunnel {
 };
 
 _Static_assert(sizeof(struct tunnel) <= 352, "an idle tunnel is this and nothing else");
+
+/* Zeroed, with these facts: they are behind it in the same block, since two blocks would
+ * cost more. */
+struct tunnel *tunnel_new(const struct tunnel_facts *facts);
+
+static inline struct tunnel_facts *tunnel_facts(const struct tunnel *t)
+{
+    return (struct tunnel_facts *)(uintptr_t)(t + 1);
+}
+
+/* All that is to be said of it now. Borrows its target's name. */
+void tunnel_view(const struct tunnel *t, struct tunnel_view *out);
 
 /* What begins its end: a Close or a FIN that goes by. The first one stays. */
 void tunnel_blame(struct tunnel *t, enum tunnel_end why);

@@ -52,8 +52,9 @@ struct worker {
     struct list clients;
     struct tunnel **tunnels; /* by tunnel->index */
     uint32_t tunnel_count, tunnel_size;
-    atomic_uint load; /* connections here, tunnels included; read by any thread */
-    bool is_draining; /* no keep-alive any more */
+    struct list walks; /* tunnel_walk.h */
+    atomic_uint load;  /* connections here, tunnels included; read by any thread */
+    bool is_draining;  /* no keep-alive any more */
     struct pool pool;
     struct dial_line dials;  /* to HTTPS targets, on their way to the greeters */
     struct spares exchanges; /* of struct exchange */

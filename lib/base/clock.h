@@ -7,6 +7,7 @@
 #ifndef BASE_CLOCK_H
 #define BASE_CLOCK_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -26,6 +27,10 @@ enum { CLOCK_TEXT_MAX = 32 };
 
 /* 2026-11-22T14:20:00.123456Z */
 const char *clock_iso_us(uint64_t wall_us, char out[CLOCK_TEXT_MAX]);
+
+/* That again, also without the fraction or with a shorter one. Strict: a day that is in no
+ * calendar, another zone or anything before 1970 is refused. */
+bool clock_read_iso(const char *text, size_t len, uint64_t *wall_us);
 
 /* Sun, 22 Nov 2026 14:20:00 GMT (RFC 9110 5.6.7) */
 const char *clock_http_date(uint64_t wall_us, char out[CLOCK_TEXT_MAX]);

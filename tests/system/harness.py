@@ -20,6 +20,7 @@ import ssl
 import subprocess
 import threading
 import time
+import urllib.parse
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BIN = pathlib.Path(os.environ.get("BIN", ROOT / "build/release/bin")).resolve()
@@ -214,6 +215,27 @@ class Alb(Process):
             text = conn.getresponse().read().decode()
         rows = [line.rsplit(" ", 1) for line in text.splitlines() if line and line[0] != "#"]
         return {name: float(value) for name, value in rows}
+
+    def admin_json(self, path):
+        """(status, JSON) of a GET at the admin port."""
+        host, port = split_address(self.ready["admin"])
+        conn = http.client.HTTPConnection(host, port, timeout=30 * PATIENCE)
+        with contextlib.closing(conn):
+            conn.request("GET", path)
+            response = conn.getresponse()
+            return response.status, json.loads(response.read())
+
+    def tunnels(self, **query):
+        """GET /tunnels: the answer."""
+        status, answer = self.admin_json("/tunnels?" + urllib.parse.urlencode(query))
+        assert status == 200, answer
+        return answer
+
+    def closed(self, **query):
+        """GET /closed: the answer."""
+        status, answer = self.admin_json("/closed?" + urllib.parse.urlencode(query))
+        assert status == 200, answer
+        return answer
 
     def metric(self, name):
         """A metric's value; the sum when only the name without labels is given."""

@@ -11,6 +11,7 @@
 #include "alb/health.h"
 #include "alb/members.h"
 #include "alb/names.h"
+#include "alb/tunnel_listing.h"
 
 #include "config_fixture.h"
 
@@ -42,6 +43,8 @@ static int set_up(void **state)
     b.state_path = mem_text("alb.state");
     list_init(&b.listeners);
     list_init(&b.waiters);
+    list_init(&b.listings);
+    tunnel_ring_init(&b.closed);
     registry_init(&b.registry);
     balancer_init_logs(&b);
     loop_init(&b.control, -1, 64, &b);
@@ -74,6 +77,8 @@ static int tear_down(void **state)
     mem_free(b.state_path);
     unlink("alb.state");
     balancer_end_logs(&b);
+    tunnel_listings_done(&b);
+    tunnel_ring_done(&b.closed);
     list_each_safe (at, after, &b.listeners) {
         struct listener *l = list_entry(at, struct listener, link);
         free(l->name);
