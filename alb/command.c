@@ -14,6 +14,7 @@
 #include "net/addr.h"
 
 #include "alb/status.h"
+#include "alb/tunnel_table.h"
 
 enum {
     TIMEOUT_S = 30,
@@ -184,6 +185,29 @@ int command_run(const char *socket_path, const char *method, const char *path, c
 int command_status(const char *socket_path, bool as_json)
 {
     return run(socket_path, "GET", "/status", "", as_json ? dump : status_print);
+}
+
+static int list(const char *socket_path, char *path, command_printer *print)
+{
+    if (path == NULL) {
+        fprintf(stderr, "alb: a filter is NAME=VALUE, such as group=app or min_age=5m\n");
+        return 2;
+    }
+    const int code = run(socket_path, "GET", path, "", print);
+    free(path);
+    return code;
+}
+
+int command_tunnels(const char *socket_path, const char *const *filters, int count, bool as_json)
+{
+    return list(socket_path, tunnel_table_path("/tunnels", filters, count),
+                as_json ? dump : tunnel_table_print_live);
+}
+
+int command_closed(const char *socket_path, const char *const *filters, int count, bool as_json)
+{
+    return list(socket_path, tunnel_table_path("/closed", filters, count),
+                as_json ? dump : tunnel_table_print_closed);
 }
 
 int command_register(const char *socket_path, const char *path, const struct command_target *t)

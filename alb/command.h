@@ -14,6 +14,11 @@ int command_run(const char *socket_path, const char *method, const char *path, c
 /* GET /status: as tables for people, or as the JSON that it is. */
 int command_status(const char *socket_path, bool as_json);
 
+/* GET /tunnels or /closed, with filters such as "group=app": as a table, or as JSON. 2 when a
+ * filter is none. */
+int command_tunnels(const char *socket_path, const char *const *filters, int count, bool as_json);
+int command_closed(const char *socket_path, const char *const *filters, int count, bool as_json);
+
 /* What `register` and `deregister` are about. */
 struct command_target {
     const char *group, *name;

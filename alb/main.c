@@ -16,7 +16,7 @@
 
 #define DEFAULT_SOCKET "/run/postern/alb.sock"
 
-enum { WORDS_MAX = 3 };
+enum { WORDS_MAX = 16 };
 
 /* What stands behind the command: positions and options. */
 struct arguments {
@@ -102,6 +102,16 @@ static int status(const struct arguments *a)
     return command_status(a->socket, a->is_json);
 }
 
+static int tunnels(const struct arguments *a)
+{
+    return command_tunnels(a->socket, a->words, a->count, a->is_json);
+}
+
+static int closed(const struct arguments *a)
+{
+    return command_closed(a->socket, a->words, a->count, a->is_json);
+}
+
 static int register_target(const struct arguments *a)
 {
     struct command_target t = { .group = a->words[0], .name = a->words[1] };
@@ -153,6 +163,15 @@ static const struct {
       "Read the file again. Nothing changes if it is bad." },
     { "status", status, 0, "[--json] [--socket PATH]",
       "Listeners, target groups and their targets' health: as tables, or as JSON." },
+    { "tunnels", tunnels, WORDS_MAX, "[NAME=VALUE ...] [--json] [--socket PATH]",
+      "Live WebSockets, the oldest first. Filters: group, target, listener, client (an address or "
+      "a\n"
+      "block), state, min_age; sort=age|idle|bytes|frames, order=desc|asc, limit "
+      "(docs/tunnels.md)." },
+    { "closed", closed, WORDS_MAX, "[NAME=VALUE ...] [--json] [--socket PATH]",
+      "The last 10,000 WebSockets that ended, the newest first, and who ended each and how. "
+      "Filters\n"
+      "as of tunnels; also end, by=client|target|us, since=10m or a time, sort=ended." },
     { "register", register_target, 3, "GROUP ADDRESS[:PORT] [weight=N] [--socket PATH]",
       "A target comes, or gets another weight. Kept over a restart by the state_file setting." },
     { "deregister", deregister_target, 2, "GROUP ADDRESS[:PORT] [--socket PATH]",

@@ -4,7 +4,9 @@
 #include <inttypes.h>
 #include <string.h>
 
-enum { COLUMNS_MAX = 7, CELL_MAX = 320 };
+#include "alb/table.h"
+
+enum { CELL_MAX = 320 };
 
 static const char *text_of(const json_t *object, const char *key)
 {
@@ -18,70 +20,12 @@ static json_int_t number_of(const json_t *object, const char *key)
     return json_integer_value(json_object_get(object, key));
 }
 
-/* --- tables ------------------------------------------------------------------------- */
-
-/* Rows are arrays of texts; so is the first of them, the heads. */
-static json_t *table_new(const char *const *heads)
+/* With an empty line before it. */
+static void print_table(json_t *table, FILE *to)
 {
-    json_t *table = json_array(), *row = json_array();
-
-    for (; *heads != NULL; heads++)
-        json_array_append_new(row, json_string(*heads));
-    json_array_append_new(table, row);
-    return table;
-}
-
-static void measure(const json_t *table, int widths[COLUMNS_MAX])
-{
-    size_t r, c;
-    const json_t *row, *cell;
-
-    json_array_foreach(table, r, row) json_array_foreach(row, c, cell)
-    {
-        const int len = (int)json_string_length(cell);
-        if (len > widths[c])
-            widths[c] = len;
-    }
-}
-
-/* What a target says of itself (the subject of a certificate) must not steer a terminal. */
-static void print_cell(const char *text, FILE *to)
-{
-    for (; *text != '\0'; text++)
-        fputc((unsigned char)*text < ' ' || *text == 127 ? '?' : *text, to);
-}
-
-/* The last cell that is not empty ends its line. */
-static void print_row(const json_t *row, const int widths[COLUMNS_MAX], FILE *to)
-{
-    int gap = 0;
-
-    for (size_t c = 0; c < json_array_size(row); c++) {
-        const json_t *cell = json_array_get(row, c);
-        const int len = (int)json_string_length(cell);
-        if (len > 0) {
-            fprintf(to, "%*s", gap, "");
-            print_cell(json_string_value(cell), to);
-            gap = -len;
-        }
-        gap += widths[c] + 2;
-    }
-    fputc('\n', to);
-}
-
-/* Frees it. One without rows is not shown. */
-static void table_print(json_t *table, FILE *to)
-{
-    int widths[COLUMNS_MAX] = { 0 };
-    size_t r;
-    const json_t *row;
-
-    if (json_array_size(table) > 1) {
-        measure(table, widths);
+    if (json_array_size(table) > 1)
         fputc('\n', to);
-        json_array_foreach(table, r, row) print_row(row, widths, to);
-    }
-    json_decref(table);
+    table_print(table, to);
 }
 
 /* --- what is in them ------------------------------------------------------------------ */
@@ -96,7 +40,7 @@ static void print_listeners(const json_t *status, FILE *to)
     json_array_foreach(json_object_get(status, "listeners"), i, l)
         json_array_append_new(table, json_pack("[s,s,s]", text_of(l, "name"),
                                                text_of(l, "protocol"), text_of(l, "bind")));
-    table_print(table, to);
+    print_table(table, to);
 }
 
 /* "Target.Timeout: Request timed out"; of a healthy one that it is an anomaly, if it is. */
@@ -140,7 +84,7 @@ static void print_targets(const json_t *status, FILE *to)
             json_array_append_new(table, json_pack("[s,s]", text_of(group, "name"), "(none)"));
         json_array_foreach(targets, j, target) add_target(table, text_of(group, "name"), target);
     }
-    table_print(table, to);
+    print_table(table, to);
 }
 
 static void print_failing_open(const json_t *status, FILE *to)
@@ -180,7 +124,7 @@ void status_print(const json_t *status, FILE *to)
             "  connections %" JSON_INTEGER_FORMAT "  reloads %" JSON_INTEGER_FORMAT "\n",
             number_of(status, "pid"), number_of(status, "workers"),
             number_of(status, "connections"), number_of(status, "reloads"));
-    print_cell(text_of(status, "config"), to);
+    table_print_text(text_of(status, "config"), to);
     fputc('\n', to);
     print_listeners(status, to);
     print_targets(status, to);

@@ -55,6 +55,8 @@ static void view_leg(const struct leg *leg, struct tunnel_side *out)
     *out = (struct tunnel_side){
         .bytes = leg->bytes,
         .idle_ms = loop_now_ms(&worker_here->loop) - leg->last_ms,
+        .rtt_ms = leg->rtt_ms,
+        .rtt_most_ms = leg->rtt_most_ms,
         .close_code = ws_tracker_close_code(&leg->tracker),
         .is_opaque = ws_tracker_is_opaque(&leg->tracker),
     };

@@ -130,6 +130,16 @@ static char *put_frames(char *at, const struct tunnel_side *side)
     return at;
 }
 
+static char *put_ping(char *at, const struct tunnel_side *side)
+{
+    if (side->rtt_most_ms == 0)
+        return LOG_PUT(at, ",\"ping_ms\":null");
+    at = log_put_number(LOG_PUT(at, ",\"ping_ms\":{\"last\":"), side->rtt_ms);
+    at = log_put_number(LOG_PUT(at, ",\"most\":"), side->rtt_most_ms);
+    *at++ = '}';
+    return at;
+}
+
 static char *put_side(char *at, const char *name, const struct tunnel_side *side)
 {
     at = put_key(at, name);
@@ -138,6 +148,7 @@ static char *put_side(char *at, const char *name, const struct tunnel_side *side
     *open = '{';
     at = put_frames(at, side);
     at = put_number(at, "idle_ms", side->idle_ms);
+    at = put_ping(at, side);
     if (side->close_code == 0)
         at = LOG_PUT(at, ",\"close_code\":null");
     else

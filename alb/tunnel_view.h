@@ -49,9 +49,11 @@ enum { FROM_CLIENT, FROM_TARGET, TUNNEL_SIDES };
 struct tunnel_side {
     uint64_t bytes;
     uint32_t frames[WS_KINDS];
-    uint32_t idle_ms;    /* since its last byte */
-    uint16_t close_code; /* 1005: a Close without one; 0: no Close */
-    bool is_opaque;      /* its frames could not be followed to the end */
+    uint32_t idle_ms;             /* since its last byte */
+    uint16_t rtt_ms, rtt_most_ms; /* of pings of ours to this side: the last answered, the
+                                     slowest; 0: none was answered */
+    uint16_t close_code;          /* 1005: a Close without one; 0: no Close */
+    bool is_opaque;               /* its frames could not be followed to the end */
 };
 
 struct tunnel_view {

@@ -164,8 +164,10 @@ class Alb(Process):
         host, port = self.address(listener)
         return f"{scheme}://{host}:{port}{path}"
 
-    def connect(self, listener=None, timeout=10):
-        return socket.create_connection(self.address(listener), timeout * PATIENCE)
+    def connect(self, listener=None, timeout=10, source=None):
+        """From the address `source`, if given."""
+        return socket.create_connection(self.address(listener), timeout * PATIENCE,
+                                        (source, 0) if source else None)
 
     def get(self, path="/", headers=None, method="GET", body=None, listener=None, tls=False):
         """One request on a connection of its own: (status, headers, body)."""

@@ -4,7 +4,7 @@ import datetime
 
 import pytest
 
-from harness import wait_until
+from harness import ROOT, wait_until
 from ws_peers import BINARY, BOTH, PING, PONG, TEXT, Upgraded, open_tunnel, ws_config
 
 
@@ -163,3 +163,32 @@ def test_a_direction_that_cannot_be_followed_is_opaque(alb, target):
     assert row["from_target"]["opaque"] and not row["from_client"]["opaque"]
     client.close()
     origin.close()
+
+
+def names_in(value):
+    """The keys of a row, and of what is in it."""
+    for key, inner in value.items():
+        yield key
+        if isinstance(inner, dict):
+            yield from names_in(inner)
+
+
+def takes(alb, path):
+    """The values that a parameter takes, by its error."""
+    status, answer = alb.admin_json(path)
+    assert status == 400
+    return answer["errors"][0].split("one of: ")[1].split(", ")
+
+
+def test_the_page_has_every_field_state_and_end(alb, target):
+    page = (ROOT / "docs/tunnels.md").read_text()
+    client, origin = open_tunnel(alb, target)
+    client.close()
+    origin.close()
+    row = the_record(alb)
+    names = [*alb.closed(), *names_in(row), *takes(alb, "/closed?end=x"), *takes(alb, "/closed?by=x"),
+             *takes(alb, "/closed?state=x"), *takes(alb, "/closed?sort=x")]
+    _, answer = alb.admin_json("/closed?x=1")
+    names += answer["errors"][0].split("they are ")[1].split(", ")
+    missing = [name for name in names if f"`{name}`" not in page]
+    assert not missing

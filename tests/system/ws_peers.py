@@ -86,8 +86,8 @@ class Peer:
         self.close()
 
 
-def connect(alb, listener="http", timeout=10):
-    sock = alb.connect(listener, timeout)
+def connect(alb, listener="http", timeout=10, source=None):
+    sock = alb.connect(listener, timeout, source)
     if listener == "https":
         sock = trusting_context().wrap_socket(sock, server_hostname="localhost")
     return sock
@@ -96,8 +96,8 @@ def connect(alb, listener="http", timeout=10):
 class Client(Peer):
     """A WebSocket client; `head` is the 101 that it got."""
 
-    def __init__(self, alb, listener="http", path="/ws", fields=b"", timeout=10):
-        super().__init__(connect(alb, listener, timeout))
+    def __init__(self, alb, listener="http", path="/ws", fields=b"", timeout=10, source=None):
+        super().__init__(connect(alb, listener, timeout, source))
         self.sendall(upgrade_request(path, fields))
         self.head, self.rest = harness.read_head(self.sock)
         assert self.head.startswith(b"HTTP/1.1 101 "), self.head + self.rest
