@@ -61,4 +61,7 @@ admin_handler admin_post_register, admin_post_deregister;
 /* admin_tunnels.c: live ones, and those that ended last. */
 admin_handler admin_get_tunnels, admin_get_closed;
 
+/* admin_drain.c: {"target_group": G, "target": T}, {"target_group": G} or {"all": true}. */
+admin_handler admin_post_drain, admin_post_undrain;
+
 #endif

@@ -97,6 +97,8 @@ static const struct route {
     { HTTP_POST, SPAN_INIT("/reload"), false, post_reload, "read the configuration file again" },
     { HTTP_POST, SPAN_INIT("/register"), false, admin_post_register, "a target comes" },
     { HTTP_POST, SPAN_INIT("/deregister"), false, admin_post_deregister, "a target goes" },
+    { HTTP_POST, SPAN_INIT("/drain"), false, admin_post_drain, "targets get nothing new" },
+    { HTTP_POST, SPAN_INIT("/undrain"), false, admin_post_undrain, "they do again" },
 };
 
 enum { ROUTES = sizeof(routes) / sizeof(routes[0]) };

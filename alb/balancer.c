@@ -337,6 +337,7 @@ static bool start(struct balancer *b, const char *ready_file, struct problems *p
         return false;
     b->health = health_new(b->control.ev);
     balancer_log_health(b);
+    health_watch(b->health, balancer_review_health, b);
     balancer_welcome_members(b);
     balancer_dismiss_others(b, b->config);
     if (!service_signals_start(&b->signals, b->control.ev, on_signal, b)) {
@@ -353,6 +354,7 @@ static void init(struct balancer *b, const char *path, struct span text)
     list_init(&b->listeners);
     list_init(&b->waiters);
     list_init(&b->listings);
+    list_init(&b->drains);
     registry_init(&b->registry);
     loop_init(&b->control, -1, CONTROL_INBOX, b);
     balancer_init_logs(b);
@@ -406,7 +408,7 @@ static void done(struct balancer *b)
     health_free(&b->health);
     members_free(&b->members);
     config_free(&b->config);
-    balancer_end_departures(b);
+    balancer_end_drains(b);
     registry_done(&b->registry);
     registrations_done(&b->said);
     mem_free(b->state_path);

@@ -26,6 +26,7 @@
 #include "net/service.h"
 
 #include "alb/counters.h"
+#include "alb/drain_plan.h"
 #include "alb/log_buffer.h"
 #include "alb/log_file.h"
 #include "alb/registrations.h"
@@ -104,6 +105,8 @@ struct balancer {
     uint64_t published, in_force;   /* the numbers of the newest, and of the newest in force */
     bool reload_wanted;             /* SIGHUP came while something was under way */
     bool members_changed;           /* the next publication has that */
+    struct list drains;             /* those that run: drain.h */
+    uint64_t drains_begun;
     struct list waiters;
     struct seal_ring *ring;
     struct log_file access_log, connection_log, health_log;
@@ -146,6 +149,22 @@ struct register_outcome {
 
 void balancer_register(struct balancer *b, const struct register_order *order,
                        struct register_outcome *outcome);
+
+/* Drain a target, a group, or all; or undo it. */
+struct drain_request {
+    bool is_drain;
+    const char *group, *target; /* as they were written; NULL: all */
+};
+
+struct drain_outcome {
+    int status;                   /* 200, or an HTTP status for why not */
+    char text[1024];              /* a sentence */
+    const char *warning;          /* "", or one */
+    struct drain_outlook outlook; /* of all drains that began */
+};
+
+void balancer_drain(struct balancer *b, const struct drain_request *order,
+                    struct drain_outcome *outcome);
 
 /* Who is in the groups has changed: publish it, at once or (together with what changes
  * until then) when what is under way is in force. Returns that publication's number. */

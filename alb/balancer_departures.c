@@ -1,66 +1,90 @@
 /*
  * balancer_departures.c -- targets that go: they get no new requests, and what they
- * carry may go on until their deregistration delay is over.
+ * carry may go on until their deregistration delay is over. Their WebSockets are drained
+ * meanwhile (balancer_drains.c): those of one group that go together, in one drain.
  */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
 
 #include "alb/balancer_private.h"
 #include "alb/config.h"
+#include "alb/drain.h"
+#include "alb/group_health.h"
 #include "alb/health.h"
 #include "alb/members.h"
-#include "alb/worker.h"
-
-struct departure {
-    ev_timer timer;
-    struct balancer *balancer;
-    struct target *target;
-};
-
-static void end_departure(struct target *t)
-{
-    if (t->departure != NULL)
-        ev_timer_stop(t->departure->balancer->control.ev, &t->departure->timer);
-    mem_free(t->departure);
-}
-
-static void on_delay_over(struct ev_loop *loop, ev_timer *timer, int revents)
-{
-    const struct departure *d = timer->data;
-    struct balancer *b = d->balancer;
-    struct target *t = d->target;
-    (void)loop;
-    (void)revents;
-
-    log_info("target removed group=%s target=%s", t->group, t->text);
-    end_departure(t);
-    for (int i = 0; i < b->worker_count; i++)
-        target_ref(t); /* one for each job */
-    balancer_tell_workers(b, worker_cut_target, t);
-    registry_forget(&b->registry, t);
-}
 
 struct leaving {
     struct balancer *balancer;
     const struct config *old;
+    struct target **targets; /* borrowed */
+    size_t count;
 };
+
+static uint32_t delay_of(const struct leaving *l, const struct target *t)
+{
+    const struct group_config *group = config_group(l->old, span_text(t->group));
+
+    return group == NULL ? 0 : group->options.deregistration_delay_ms;
+}
+
+static const struct tunnel_options *options_of(const struct leaving *l, const struct target *t)
+{
+    const struct group_config *group = config_group(l->old, span_text(t->group));
+
+    return group == NULL ? &l->old->alb.tunnel : &group->options.tunnel;
+}
 
 static void on_gone(void *user, struct target *t)
 {
-    const struct leaving *leaving = user;
-    struct balancer *b = leaving->balancer;
-    const struct group_config *group = config_group(leaving->old, span_text(t->group));
-    const uint32_t delay_ms = group == NULL ? 0 : group->options.deregistration_delay_ms;
-    struct departure *d = mem_new(struct departure);
+    struct leaving *l = user;
 
-    log_info("target draining group=%s target=%s delay_ms=%u", t->group, t->text, delay_ms);
-    health_forget(b->health, t);
-    d->balancer = b;
-    d->target = t;
-    t->departure = d;
-    ev_timer_init(&d->timer, on_delay_over, delay_ms / 1000.0, 0);
-    d->timer.data = d;
-    ev_timer_start(b->control.ev, &d->timer);
+    log_info("target draining group=%s target=%s delay_ms=%u", t->group, t->text, delay_of(l, t));
+    health_forget(l->balancer->health, t);
+    l->targets = mem_resize(l->targets, (l->count + 1) * sizeof(l->targets[0]));
+    l->targets[l->count++] = t;
+}
+
+/* Those of the first one's group come first; how many they are. */
+static size_t gather_group(struct target **targets, size_t count)
+{
+    size_t n = 1;
+
+    for (size_t i = 1; i < count; i++) {
+        struct target *t = targets[i];
+        if (strcmp(t->group, targets[0]->group) != 0)
+            continue;
+        targets[i] = targets[n];
+        targets[n++] = t;
+    }
+    return n;
+}
+
+static void begin_drains(struct leaving *l)
+{
+    struct drain_plan plan = { .cause = DRAIN_DEPARTURE };
+
+    balancer_share_pace(&plan, &l->old->alb.tunnel);
+    for (size_t i = 0, n; i < l->count; i += n) {
+        n = gather_group(l->targets + i, l->count - i);
+        plan.delay_ms = delay_of(l, l->targets[i]);
+        plan.options = options_of(l, l->targets[i]);
+        balancer_drain_begin(l->balancer, l->targets + i, n, &plan);
+    }
+    pace_unref(&plan.shared);
+}
+
+static void welcome(struct balancer *b, const struct group *g, struct target *t)
+{
+    const bool is_drained = registrations_find_drain(&b->said, t->group, t->text) != NULL;
+
+    if (t->drain != NULL &&
+        (t->drain->cause == DRAIN_DEPARTURE || (t->drain->cause == DRAIN_COMMAND && !is_drained)))
+        balancer_drain_leave(t);
+    group_set_drained(g, t, is_drained, clock_mono_ms());
 }
 
 void balancer_welcome_members(struct balancer *b)
@@ -68,7 +92,7 @@ void balancer_welcome_members(struct balancer *b)
     for (size_t i = 0; i < b->members->group_count; i++) {
         const struct group *g = &b->members->groups[i];
         for (size_t j = 0; j < g->count; j++)
-            end_departure(g->targets[j]);
+            welcome(b, g, g->targets[j]);
     }
     health_follow(b->health, b->members);
 }
@@ -78,10 +102,7 @@ void balancer_dismiss_others(struct balancer *b, const struct config *old)
     struct leaving leaving = { .balancer = b, .old = old };
 
     members_mark(&b->registry, b->members, on_gone, &leaving);
-}
-
-void balancer_end_departures(struct balancer *b)
-{
-    list_each (at, &b->registry.targets)
-        end_departure(list_entry(at, struct target, in_registry));
+    if (b->state == RUN_SERVING) /* else all are drained already */
+        begin_drains(&leaving);
+    free(leaving.targets);
 }

@@ -3,6 +3,7 @@
 #define ALB_BALANCER_PRIVATE_H
 
 #include "alb/balancer.h"
+#include "alb/drain_plan.h"
 #include "alb/members.h"
 
 struct listener_config;
@@ -43,8 +44,31 @@ void balancer_hang_up(struct balancer *b);
 /* SIGTERM or SIGINT. */
 void balancer_stop(struct balancer *b);
 
-/* Wait no more for the deregistration delays that still run. */
-void balancer_end_departures(struct balancer *b);
+/* Drain these targets, all of one group (but at a stop); one that is part of another drain
+ * leaves that. */
+struct drain_outlook balancer_drain_begin(struct balancer *b, struct target *const *targets,
+                                          size_t count, const struct drain_plan *plan);
+
+/* For drains that begin together: the rate of [alb] is that of all of them. To be given back
+ * with pace_unref(&plan->shared). */
+void balancer_share_pace(struct drain_plan *plan, const struct tunnel_options *options);
+
+/* The target is part of no drain any more: what was not told yet stays as it is. */
+void balancer_drain_leave(struct target *t);
+
+/* The process stops: drain all that there is, within this time. */
+void balancer_drain_all(struct balancer *b, uint32_t delay_ms);
+
+/* When the health of one of a group's targets has changed; `user` is the balancer. */
+void balancer_review_health(void *user, const struct group *g);
+
+/* The loops have ended: forget the drains that still run. */
+void balancer_end_drains(struct balancer *b);
+
+/* What commands said, before it counts: to the state file, if there is one. False with a
+ * sentence; else `warning` may have one. */
+bool balancer_keep(const struct balancer *b, const struct registrations *next, char *why,
+                   size_t why_size, const char **warning);
 
 /* What members are made of now. */
 struct members_sources balancer_sources(const struct balancer *b);

@@ -226,16 +226,27 @@ static bool do_deregister(struct subject *s)
 
 /* --- making it so --------------------------------------------------------------------------- */
 
+bool balancer_keep(const struct balancer *b, const struct registrations *next, char *why,
+                   size_t why_size, const char **warning)
+{
+    if (b->state_path[0] != '\0')
+        return state_file_write(b->state_path, next, why, why_size);
+    *warning = "a restart forgets this: state_file in [alb] says where to keep it";
+    return true;
+}
+
+/* One that goes is drained no more: it would come back so. */
 static bool keep(struct subject *s)
 {
     struct register_outcome *o = s->outcome;
-    const char *path = s->balancer->state_path;
+    struct registration *drain = registrations_find_drain(&s->next, s->order->group, s->name.text);
+    const char *warning = "";
 
-    if (path[0] != '\0')
-        return state_file_write(path, &s->next, o->text, sizeof(o->text));
-    snprintf(o->warning, sizeof(o->warning),
-             "a restart forgets this: state_file in [alb] says where to keep it");
-    return true;
+    if (!s->order->is_register && drain != NULL)
+        registrations_remove(&s->next, drain);
+    const bool ok = balancer_keep(s->balancer, &s->next, o->text, sizeof(o->text), &warning);
+    snprintf(o->warning, sizeof(o->warning), "%s", warning);
+    return ok;
 }
 
 static void take(struct subject *s)
@@ -286,7 +297,7 @@ static void warn_of_lost_groups(const struct balancer *b, const struct config *c
 {
     for (size_t i = 0; i < b->said.count; i++) {
         const struct registration *item = &b->said.items[i];
-        if (config_group(config, span_text(item->group)) == NULL)
+        if (!item->is_drain && config_group(config, span_text(item->group)) == NULL)
             log_warn("target kept though its group is gone group=%s target=%s: put the group back, "
                      "or run `alb deregister`",
                      item->group, item->name.text);

@@ -53,7 +53,8 @@ static void drain(struct balancer *b)
     b->state = RUN_DRAINING;
     b->drain_began_ms = clock_mono_ms();
     balancer_tell_greeters(b, greeter_drain, NULL);
-    balancer_tell_workers(b, worker_drain, (void *)(uintptr_t)window_ms);
+    balancer_tell_workers(b, worker_drain, NULL);
+    balancer_drain_all(b, window_ms);
     ev_timer_init(&b->drain_timer, on_look, LOOK_S, LOOK_S);
     b->drain_timer.data = b;
     ev_timer_start(b->control.ev, &b->drain_timer);

@@ -1,77 +1,345 @@
 /* closer.c -- see closer.h. */
 #include "alb/closer.h"
 
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
 #include "base/random.h"
 
+#include "alb/drain.h"
+#include "alb/target.h"
 #include "alb/tunnel.h"
 #include "alb/worker.h"
 
 /* Clients come back within this time, each at a moment of its own. */
 enum { RETURN_MS = 5000 };
 
-/* One that is not closing yet and is to be told, wherever the search begins. */
-static struct tunnel *pick(struct worker *w)
-{
-    const uint32_t start = (uint32_t)(random_jitter() % w->tunnel_count);
+/* What a loop says of whom it would close next: nobody, or that it does not know yet. */
+static const uint64_t NOBODY = UINT64_MAX, UNKNOWN = 0;
 
-    for (uint32_t i = 0; i < w->tunnel_count; i++) {
-        struct tunnel *t = w->tunnels[(start + i) % w->tunnel_count];
-        if (tunnel_can_be_shut(t))
-            return t;
+/* --- who is next ------------------------------------------------------------------------- */
+
+static uint64_t key_of(const struct closer_share *s, const struct tunnel *t)
+{
+    const struct loop *loop = &s->worker->loop;
+    const uint32_t at = s->drain->order == DRAIN_OLDEST ? tunnel_started_ms(t) : tunnel_last_ms(t);
+
+    return loop_mono_ms(loop) - (uint32_t)(loop_now_ms(loop) - at);
+}
+
+static bool is_ours(const struct closer_share *s, const struct tunnel *t)
+{
+    return drain_has(s->drain, tunnel_target(t)) && tunnel_can_be_shut(t);
+}
+
+static void drop(struct closer_share *s, size_t at)
+{
+    s->count--;
+    memmove(&s->batch[at], &s->batch[at + 1], (s->count - at) * sizeof(s->batch[0]));
+}
+
+/* In order; the last falls out of a full batch. */
+static void insert(struct closer_share *s, struct tunnel *t, uint64_t key)
+{
+    size_t at = s->count;
+
+    if (at == CLOSER_BATCH) {
+        if (s->batch[at - 1].key <= key)
+            return;
+        at = --s->count;
+    }
+    for (; at > 0 && s->batch[at - 1].key > key; at--)
+        s->batch[at] = s->batch[at - 1];
+    s->batch[at] = (struct closer_candidate){ t, key };
+    s->count++;
+}
+
+/* With a rate, nobody is told who could not close at once. */
+static bool must_wait(const struct closer_share *s, const struct tunnel *t)
+{
+    return pace_is_rate(s->drain->pace) && !tunnel_is_at_boundary(t);
+}
+
+static void await(struct closer_share *s, struct tunnel *t, uint64_t key)
+{
+    tunnel_await(t, true);
+    if (tunnel_is_moving(t) && key < s->due_key)
+        s->due_key = key;
+}
+
+static void consider(struct closer_share *s, struct tunnel *t)
+{
+    if (!is_ours(s, t))
+        return;
+    if (must_wait(s, t))
+        await(s, t, key_of(s, t));
+    else
+        insert(s, t, key_of(s, t));
+}
+
+static void look(struct closer_share *s)
+{
+    s->count = 0;
+    s->is_looking = true;
+    s->due_key = NOBODY;
+    tunnel_walk_begin(s->worker, &s->walk);
+}
+
+static void end_look(struct closer_share *s)
+{
+    if (s->is_looking)
+        tunnel_walk_end(&s->walk);
+    s->is_looking = false;
+}
+
+static void look_on(struct closer_share *s)
+{
+    for (int i = 0; i < CLOSER_SLICE; i++) {
+        struct tunnel *t = tunnel_walk_next(s->worker, &s->walk);
+        if (t == NULL) {
+            end_look(s);
+            return;
+        }
+        consider(s, t);
+    }
+}
+
+/* NULL when nobody is left in the batch. What has become of them since they were found? */
+static struct tunnel *next(struct closer_share *s)
+{
+    while (s->count > 0) {
+        struct closer_candidate *c = &s->batch[0];
+        if (!is_ours(s, c->tunnel) || key_of(s, c->tunnel) != c->key) {
+            drop(s, 0);
+        } else if (must_wait(s, c->tunnel)) {
+            await(s, c->tunnel, c->key);
+            drop(s, 0);
+        } else {
+            return c->tunnel;
+        }
     }
     return NULL;
 }
 
-static bool close_one(struct worker *w)
-{
-    struct tunnel *t = w->tunnel_count == 0 ? NULL : pick(w);
+/* --- whose turn it is ---------------------------------------------------------------------- */
 
-    if (t != NULL)
-        tunnel_shut(t, (uint32_t)(random_jitter() % RETURN_MS));
-    return t != NULL;
+static void tell_front(struct closer_share *s)
+{
+    uint64_t key = s->count > 0 ? s->batch[0].key : NOBODY;
+
+    if (s->is_looking)
+        key = UNKNOWN;
+    else if (s->due_key < key)
+        key = s->due_key;
+    atomic_store_explicit(&s->drain->fronts[s->worker->loop.index], key, memory_order_relaxed);
 }
 
-/* How many should be closed by now, a little more or less; in the end all, those
- * too that were opened since. */
-static uint32_t due(const struct closer *c, uint32_t now)
+static bool is_first(const struct closer_share *s)
 {
-    const uint64_t passed = now - c->began_ms + random_jitter() % WHEEL_TICK_MS;
+    const struct drain *d = s->drain;
 
-    if (passed >= c->window_ms)
-        return UINT32_MAX;
-    return (uint32_t)((c->total * passed + c->head_start_ms) / c->window_ms);
+    if (s->due_key < s->batch[0].key)
+        return false;
+    for (size_t i = 0; i < d->loop_count; i++) {
+        if (atomic_load_explicit(&d->fronts[i], memory_order_relaxed) < s->batch[0].key)
+            return false;
+    }
+    return true;
 }
 
-static void on_timer(struct wheel_timer *timer)
+/* Half a space of a rate at most; but for the very first, all loops have to have looked. */
+static uint64_t grace_us(const struct drain *d)
 {
-    struct worker *w = worker_here;
-    struct closer *c = &w->closer;
-    const uint32_t goal = due(c, loop_now_ms(&w->loop));
+    const struct pace *p = d->pace;
 
-    while (c->done < goal && close_one(w))
-        c->done++;
-    wheel_set(&w->loop.wheel, timer, WHEEL_TICK_MS);
+    if (atomic_load_explicit(&d->closed, memory_order_relaxed) == 0)
+        return CLOSER_START_US;
+    if (pace_is_rate(p) && p->spacing_us / 2 < CLOSER_GRACE_US)
+        return p->spacing_us / 2;
+    return CLOSER_GRACE_US;
 }
 
-void closer_init(struct closer *c)
+static bool claim(struct drain *d, uint64_t now_us)
 {
-    *c = (struct closer){ 0 };
-    wheel_timer_init(&c->timer, on_timer);
+    if (!pace_claim(d->pace, now_us, drain_untold(d), random_jitter()))
+        return false;
+    atomic_fetch_add_explicit(&d->closed, 1, memory_order_relaxed);
+    metric_add(&worker_here->counters.drain_closed, 1);
+    return true;
 }
 
-void closer_start(struct worker *w, uint32_t window_ms)
+static uint32_t return_ms(void)
 {
-    struct closer *c = &w->closer;
-
-    c->began_ms = loop_now_ms(&w->loop);
-    c->window_ms = window_ms / 10 * 9;
-    c->head_start_ms = c->window_ms == 0 ? 0 : (uint32_t)(random_jitter() % c->window_ms);
-    c->total = w->tunnel_count;
-    c->done = 0;
-    wheel_set(&w->loop.wheel, &c->timer, 0);
+    return (uint32_t)(random_jitter() % RETURN_MS);
 }
 
-void closer_stop(struct worker *w)
+/* --- a turn -------------------------------------------------------------------------------- */
+
+static void wait_us(struct closer_share *s, uint64_t us)
 {
-    wheel_stop(&w->loop.wheel, &w->closer.timer);
+    struct ev_loop *loop = s->worker->loop.ev;
+
+    ev_timer_stop(loop, &s->timer);
+    ev_timer_set(&s->timer, (double)us / 1e6, 0);
+    ev_timer_start(loop, &s->timer);
+}
+
+/* How long until the next may be closed; 0: one was, or may have been. */
+static uint64_t close_one(struct closer_share *s, struct tunnel *t)
+{
+    struct drain *d = s->drain;
+    const uint64_t now_us = clock_mono_us(), due_us = pace_due_us(d->pace);
+    const uint64_t grace = is_first(s) ? 0 : grace_us(d);
+
+    if (now_us < due_us)
+        return due_us - now_us;
+    if (now_us < due_us + grace)
+        return grace < CLOSER_STEP_US ? grace : CLOSER_STEP_US;
+    if (claim(d, now_us))
+        tunnel_shut(t, return_ms()); /* which may free it: closer_forget() */
+    return 0;
+}
+
+/* Microseconds until the next turn. */
+static uint64_t turn(struct closer_share *s)
+{
+    if (s->is_looking) {
+        look_on(s);
+        tell_front(s);
+        if (s->is_looking)
+            return 0;
+        if (s->count == 0) {
+            look(s);
+            return CLOSER_LOOK_MS * 1000;
+        }
+    }
+    for (int i = 0; i < CLOSER_TURN; i++) {
+        struct tunnel *t = next(s);
+        if (t == NULL)
+            look(s);
+        tell_front(s);
+        const uint64_t wait = t == NULL ? 0 : close_one(s, t);
+        if (t == NULL || wait > 0)
+            return wait;
+    }
+    return 0;
+}
+
+static void on_timer(struct ev_loop *loop, ev_timer *timer, int revents)
+{
+    struct closer_share *s = timer->data;
+    (void)loop;
+    (void)revents;
+
+    wait_us(s, turn(s));
+}
+
+/* --- coming and going ------------------------------------------------------------------------ */
+
+void closer_join(struct loop *loop, void *arg)
+{
+    struct worker *w = loop->user;
+    struct closer_share *s = mem_new(struct closer_share);
+
+    s->worker = w;
+    s->drain = arg;
+    list_append(&w->shares, &s->link);
+    ev_timer_init(&s->timer, on_timer, 0, 0);
+    s->timer.data = s;
+    look(s);
+    wait_us(s, 0);
+}
+
+static struct closer_share *share_of(struct worker *w, uint64_t id)
+{
+    list_each (at, &w->shares) {
+        struct closer_share *s = list_entry(at, struct closer_share, link);
+        if (s->drain->id == id)
+            return s;
+    }
+    return NULL;
+}
+
+static void say_end(const struct drain *d)
+{
+    log_info("drain end id=%" PRIu64 " cause=%s group=%s closed=%u cut=%u", d->id,
+             drain_cause_name(d->cause), drain_group(d), atomic_load(&d->closed),
+             atomic_load(&d->cut));
+}
+
+static void leave(struct closer_share *s)
+{
+    struct drain *d = s->drain;
+
+    atomic_store(&d->fronts[s->worker->loop.index], NOBODY);
+    ev_timer_stop(s->worker->loop.ev, &s->timer);
+    end_look(s);
+    list_remove(&s->link);
+    free(s);
+    if (atomic_fetch_sub(&d->staying, 1) == 1)
+        say_end(d);
+    drain_unref(&d);
+}
+
+void closer_leave(struct loop *loop, void *arg)
+{
+    struct drain *d = arg;
+    struct closer_share *s = share_of(loop->user, d->id);
+
+    if (s != NULL)
+        leave(s);
+    drain_unref(&d);
+}
+
+static void count_cut(struct closer_share *s, uint32_t count)
+{
+    atomic_fetch_add(&s->drain->cut, count);
+    metric_add(&s->worker->counters.drain_cut, count);
+}
+
+void closer_stop(struct worker *w, uint32_t cut)
+{
+    list_each_safe (at, after, &w->shares) {
+        struct closer_share *s = list_entry(at, struct closer_share, link);
+        if (s->drain->cause == DRAIN_SHUTDOWN)
+            count_cut(s, cut);
+        leave(s);
+    }
+}
+
+void closer_forget(struct worker *w, const struct tunnel *t)
+{
+    list_each (at, &w->shares) {
+        struct closer_share *s = list_entry(at, struct closer_share, link);
+        for (size_t i = 0; i < s->count; i++) {
+            if (s->batch[i].tunnel == t) {
+                drop(s, i);
+                break;
+            }
+        }
+    }
+}
+
+bool closer_grants(struct tunnel *t, uint32_t *after_ms)
+{
+    const struct closer_share *s = share_of(worker_here, target_drain_id(tunnel_target(t)));
+
+    if (s == NULL || !tunnel_can_be_shut(t)) { /* its drain was called off */
+        tunnel_await(t, false);
+        return false;
+    }
+    *after_ms = return_ms();
+    return claim(s->drain, clock_mono_us());
+}
+
+void closer_count_cut(struct worker *w, const struct target *target, uint32_t count)
+{
+    struct closer_share *s = share_of(w, target_drain_id(target));
+
+    if (s != NULL)
+        count_cut(s, count);
 }

@@ -210,14 +210,12 @@ int command_closed(const char *socket_path, const char *const *filters, int coun
                 as_json ? dump : tunnel_table_print_closed);
 }
 
-int command_register(const char *socket_path, const char *path, const struct command_target *t)
+/* Takes over `json`; NULL when it could not be made. */
+static int post(const char *socket_path, const char *path, json_t *json)
 {
-    json_t *json = json_pack("{s:s,s:s}", "target_group", t->group, "target", t->name);
+    char *body = json == NULL ? NULL : json_dumps(json, JSON_COMPACT);
     int code = 1;
 
-    if (json != NULL && t->has_weight)
-        json_object_set_new(json, "weight", json_integer((json_int_t)t->weight));
-    char *body = json == NULL ? NULL : json_dumps(json, JSON_COMPACT);
     if (body == NULL)
         fprintf(stderr, "the names are no UTF-8\n");
     else
@@ -225,4 +223,27 @@ int command_register(const char *socket_path, const char *path, const struct com
     free(body);
     json_decref(json);
     return code;
+}
+
+static json_t *drain_order(const char *group, const char *target)
+{
+    if (group == NULL)
+        return json_pack("{s:b}", "all", 1);
+    if (target == NULL)
+        return json_pack("{s:s}", "target_group", group);
+    return json_pack("{s:s,s:s}", "target_group", group, "target", target);
+}
+
+int command_drain(const char *socket_path, const char *path, const char *group, const char *target)
+{
+    return post(socket_path, path, drain_order(group, target));
+}
+
+int command_register(const char *socket_path, const char *path, const struct command_target *t)
+{
+    json_t *json = json_pack("{s:s,s:s}", "target_group", t->group, "target", t->name);
+
+    if (json != NULL && t->has_weight)
+        json_object_set_new(json, "weight", json_integer((json_int_t)t->weight));
+    return post(socket_path, path, json);
 }

@@ -29,4 +29,8 @@ struct command_target {
 /* POST it to /register or /deregister. */
 int command_register(const char *socket_path, const char *path, const struct command_target *t);
 
+/* POST it to /drain or /undrain; without a group: all of them. */
+int command_drain(const char *socket_path, const char *path, const char *group,
+                  const char *target);
+
 #endif

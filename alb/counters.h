@@ -32,6 +32,7 @@ struct counters {
     metric_value tunnels_ended;
     metric_value tunnels_idle;
     metric_value tunnels_opaque;
+    metric_value drain_closed, drain_cut;
     metric_value client_bytes_in, client_bytes_out;
     metric_value log_rows, log_rows_dropped;
     metric_value connection_log_rows, connection_log_rows_dropped;

@@ -13,6 +13,15 @@ bool group_fails_open(const struct group_options *options, size_t healthy, size_
                            healthy * 100 < members * (uint64_t)options->fail_open_percent);
 }
 
+size_t group_drained_count(const struct group *g)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < g->count; i++)
+        count += target_is_drained(g->targets[i]);
+    return count;
+}
+
 size_t group_healthy_count(const struct group *g)
 {
     size_t count = 0;
@@ -57,17 +66,29 @@ static void enter_slow_start(const struct group *g, struct target *t, uint64_t m
 bool group_set_state(const struct group *g, struct target *t, enum target_state state,
                      uint64_t mono_ms)
 {
-    const enum target_state before = target_state_of(t);
+    const enum target_state before = target_health_of(t);
 
     if (before == state)
         return false;
     if (!target_state_is_usable(state))
         atomic_store(&t->ramp_began_ms, 0);
-    else if (!target_state_is_usable(before))
+    else if (!target_state_is_usable(before) && !target_is_drained(t))
         enter_slow_start(g, t, mono_ms);
     atomic_store(&t->state, state);
     group_review(g);
     return true;
+}
+
+void group_set_drained(const struct group *g, struct target *t, bool is_drained, uint64_t mono_ms)
+{
+    if (target_is_drained(t) == is_drained)
+        return;
+    if (is_drained)
+        atomic_store(&t->ramp_began_ms, 0);
+    else if (target_state_is_usable(target_health_of(t)))
+        enter_slow_start(g, t, mono_ms);
+    atomic_store(&t->is_drained, is_drained);
+    group_review(g);
 }
 
 void group_review(const struct group *g)
@@ -75,7 +96,7 @@ void group_review(const struct group *g)
     size_t healthy = 0, members = 0;
 
     for (size_t i = 0; i < g->count; i++) {
-        members += g->weights[i] > 0;
+        members += g->weights[i] > 0 && !target_is_drained(g->targets[i]);
         healthy += g->weights[i] > 0 && target_is_usable(g->targets[i]);
     }
     const bool now = group_fails_open(&g->config->options, healthy, members);

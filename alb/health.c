@@ -37,6 +37,8 @@ struct health {
     struct http_message answer; /* scratch of one parse */
     health_told_fn *told;       /* NULL: nobody is */
     void *told_user;
+    health_watch_fn *changed; /* NULL at first */
+    void *changed_user;
 };
 
 struct probe {
@@ -56,23 +58,26 @@ struct probe {
     char description[DESCRIPTION_MAX];
 };
 
-static void set_state(const struct group *g, struct target *t, enum target_state state,
-                      const char *seen)
+static void set_state(struct health *h, const struct group *g, struct target *t,
+                      enum target_state state, const char *seen)
 {
-    if (group_set_state(g, t, state, clock_mono_ms()))
-        log_info("target %s group=%s target=%s check=\"%s\"", target_state_name(state), t->group,
+    if (!group_set_state(g, t, state, clock_mono_ms()))
+        return;
+    log_info("target %s group=%s target=%s check=\"%s\"", target_state_name(state), t->group,
                  t->text, seen);
+    if (h->changed != NULL)
+        h->changed(h->changed_user, g);
 }
 
 static void count_pass(struct probe *p, const char *seen)
 {
-    const enum target_state state = target_state_of(p->target);
+    const enum target_state state = target_health_of(p->target);
 
     p->failures = 0;
     p->passes++;
     if (state == TARGET_INITIAL ||
         (state == TARGET_UNHEALTHY && p->passes >= p->config->options.healthy_threshold))
-        set_state(p->group, p->target, TARGET_HEALTHY, seen);
+        set_state(p->health, p->group, p->target, TARGET_HEALTHY, seen);
 }
 
 static void count_failure(struct probe *p)
@@ -80,7 +85,7 @@ static void count_failure(struct probe *p)
     p->passes = 0;
     p->failures++;
     if (p->failures >= p->config->options.unhealthy_threshold)
-        set_state(p->group, p->target, TARGET_UNHEALTHY, p->description);
+        set_state(p->health, p->group, p->target, TARGET_UNHEALTHY, p->description);
 }
 
 static bool matches(const struct group_config *config, int status)
@@ -219,7 +224,7 @@ static void probe_free(struct probe *p)
  * nobody else: `had_warm` is about the time before. */
 static void follow_new(struct target *t, bool had_warm)
 {
-    if (t->probe == NULL && target_state_of(t) == TARGET_INITIAL)
+    if (t->probe == NULL && target_health_of(t) == TARGET_INITIAL)
         t->starts_warm = !had_warm;
 }
 
@@ -230,7 +235,7 @@ static void follow_target(struct health *h, const struct group *g, struct target
     follow_new(t, had_warm);
     if (!g->config->is_used || !options->health_enabled) {
         health_forget(h, t);
-        set_state(g, t, g->config->is_used ? TARGET_UNAVAILABLE : TARGET_UNUSED, "off");
+        set_state(h, g, t, g->config->is_used ? TARGET_UNAVAILABLE : TARGET_UNUSED, "off");
         return;
     }
     struct probe *p = t->probe != NULL ? t->probe : probe_new(h, t);
@@ -295,6 +300,12 @@ void health_tell(struct health *h, health_told_fn *told, void *user)
     h->told_user = user;
 }
 
+void health_watch(struct health *h, health_watch_fn *changed, void *user)
+{
+    h->changed = changed;
+    h->changed_user = user;
+}
+
 void health_free(struct health **health)
 {
     struct health *h = *health;
@@ -322,7 +333,7 @@ const char *health_reason(const struct target *t)
     case TARGET_UNUSED:
         return "Target.NotInUse";
     case TARGET_DRAINING:
-        return "Target.DeregistrationInProgress";
+        return target_is_drained(t) ? "Target.Drained" : "Target.DeregistrationInProgress";
     case TARGET_UNAVAILABLE:
         return "Target.HealthCheckDisabled";
     }
@@ -342,7 +353,8 @@ const char *health_description(const struct target *t)
     case TARGET_UNUSED:
         return "Target group is not configured to receive traffic from the load balancer";
     case TARGET_DRAINING:
-        return "Target deregistration is in progress";
+        return target_is_drained(t) ? "Drained by command until `alb undrain`"
+                                    : "Target deregistration is in progress";
     case TARGET_UNAVAILABLE:
         return "Health checks are disabled for this target";
     }

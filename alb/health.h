@@ -14,6 +14,7 @@
 
 struct addr;
 struct ev_loop;
+struct group;
 struct health;
 struct health_result;
 struct members;
@@ -35,6 +36,10 @@ struct health_record {
 /* Tell each from now on; NULL: nobody. */
 typedef void health_told_fn(void *user, const struct health_record *record);
 void health_tell(struct health *health, health_told_fn *told, void *user);
+
+/* Call this whenever the health of one of a group's targets has changed. */
+typedef void health_watch_fn(void *user, const struct group *group);
+void health_watch(struct health *health, health_watch_fn *changed, void *user);
 
 /* After new members were published: start, change and stop probes so that
  * they fit it. Probes that go on keep their counts and their rhythm. Targets of

@@ -27,6 +27,7 @@ struct arguments {
     const char *socket;     /* --socket PATH */
     const char *profile;    /* --profile aws */
     bool is_json;           /* --json */
+    bool is_all;            /* --all */
     int argc;               /* all of it, for `quick` and `explain` */
     char **argv;
 };
@@ -134,6 +135,23 @@ static int deregister_target(const struct arguments *a)
     return command_register(a->socket, "/deregister", &t);
 }
 
+static int run_drain(const struct arguments *a, const char *path)
+{
+    if (a->is_all == (a->count > 0))
+        return usage_error("it needs a GROUP, with an ADDRESS or not, or --all");
+    return command_drain(a->socket, path, a->words[0], a->words[1]);
+}
+
+static int drain(const struct arguments *a)
+{
+    return run_drain(a, "/drain");
+}
+
+static int undrain(const struct arguments *a)
+{
+    return run_drain(a, "/undrain");
+}
+
 static int version(const struct arguments *a)
 {
     (void)a;
@@ -176,6 +194,11 @@ static const struct {
       "A target comes, or gets another weight. Kept over a restart by the state_file setting." },
     { "deregister", deregister_target, 2, "GROUP ADDRESS[:PORT] [--socket PATH]",
       "A target goes: no new requests; what it carries may finish within the group's delay." },
+    { "drain", drain, 2, "GROUP [ADDRESS[:PORT]] | --all [--socket PATH]",
+      "Targets get no new requests or WebSockets until `alb undrain`, also after a restart. Their\n"
+      "WebSockets are told to come again, one after the other, within the group's delay." },
+    { "undrain", undrain, 2, "GROUP [ADDRESS[:PORT]] | --all [--socket PATH]",
+      "They get them again. Those that were not told yet stay." },
     { "settings", settings, 0, "", "All settings, as Markdown (docs/settings.md)." },
     { "metrics", metrics, 0, "", "All metrics, as Markdown (docs/metrics.md)." },
     { "--version", version, 0, "", "The version." },
@@ -204,6 +227,10 @@ static int read_option(int argc, char **argv, struct arguments *a)
                     { "--socket", &a->socket },
                     { "--profile", &a->profile } };
 
+    if (strcmp(argv[0], "--all") == 0) {
+        a->is_all = true;
+        return 1;
+    }
     if (strcmp(argv[0], "--json") == 0) {
         a->is_json = true;
         return 1;

@@ -109,7 +109,7 @@ static void add_registered(const struct making *m, struct group *g)
 {
     for (size_t i = 0; i < m->from->said->count; i++) {
         const struct registration *item = &m->from->said->items[i];
-        if (!item->is_out && strcmp(item->group, g->config->name) == 0)
+        if (!item->is_out && !item->is_drain && strcmp(item->group, g->config->name) == 0)
             add_name(m, g, &item->name, item->weight, TARGET_REGISTERED);
     }
 }
@@ -229,7 +229,7 @@ void members_mark(struct registry *r, const struct members *members,
     }
     list_each (at, &r->targets) {
         struct target *t = list_entry(at, struct target, in_registry);
-        if (t->is_registered || target_state_of(t) == TARGET_DRAINING)
+        if (t->is_registered || target_health_of(t) == TARGET_DRAINING)
             continue;
         atomic_store(&t->state, TARGET_DRAINING);
         gone(user, t);

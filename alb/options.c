@@ -13,6 +13,7 @@ static const char *const profiles[] = { "postern", "aws", NULL };
 const char *const algorithm_names[] = { "round_robin", "least_outstanding_requests",
                                         "weighted_random", NULL };
 static const char *const farewells[] = { "frame", "cut", NULL };
+static const char *const drain_orders[] = { "oldest", "idlest", NULL };
 static const char *const desync_modes[] = { "monitor", "defensive", "strictest", NULL };
 static const char *const xff_modes[] = { "append", "preserve", "remove", NULL };
 static const char *const log_formats[] = { "alb", "json", NULL };
@@ -50,14 +51,26 @@ const struct setting alb_settings[] = {
       .aws = "cut" },
     { "websocket.drain_close", SETTING_CHOICE, FIELD(tunnel.drain_close), "frame", 0, 0, farewells,
       APPLIES_RELOAD,
-      "How WebSockets end when this process stops, or their target was taken out: frame is a Close "
-      "1012, at a stop to one client after the other; cut leaves them alone and ends them all at "
-      "the end of the shutdown_timeout or of the deregistration delay.",
+      "How WebSockets end when this process stops, or their target is drained: frame is a Close "
+      "1012 `restart;after=MS`, to one client after the other; cut leaves them alone and ends them "
+      "all at the end of the shutdown_timeout or of the deregistration delay.",
       .aws = "cut" },
     { "websocket.close_timeout", SETTING_DURATION, FIELD(tunnel.close_timeout_ms), "5s", 100,
       MINUTE, NULL, APPLIES_RELOAD,
       "How long a Close of ours waits for the end of the frame that is on its way, and then for "
       "the client's answer, before the connection is cut." },
+    { "websocket.drain_rate", SETTING_COUNT, FIELD(tunnel.drain_rate), "auto", 1, 100000, NULL,
+      APPLIES_RELOAD,
+      "How many WebSockets a drain closes in any second at most; what is left at the end of the "
+      "delay is cut. auto spreads them over 0.9 of the delay." },
+    { "websocket.drain_order", SETTING_CHOICE, FIELD(tunnel.drain_order), "oldest", 0, 0,
+      drain_orders, APPLIES_RELOAD,
+      "Which of them first: those that were opened first, or those on which nothing moved for the "
+      "longest time." },
+    { "websocket.drain_unhealthy", SETTING_BOOL, FIELD(tunnel.drain_unhealthy), "false", 0, 0, NULL,
+      APPLIES_RELOAD,
+      "Drain a target's WebSockets when its health checks have failed, unless its group fails "
+      "open." },
     { "routing.http.desync_mitigation_mode", SETTING_CHOICE, FIELD(desync_mode), "defensive", 0, 0,
       desync_modes, APPLIES_RELOAD,
       "What becomes of requests that two servers could read differently." },
@@ -359,6 +372,12 @@ const struct setting group_settings[] = {
       APPLIES_RELOAD, THE_SAME, .aws = "cut" },
     { "websocket.close_timeout", SETTING_DURATION, FIELD(tunnel.close_timeout_ms), "5s", 100,
       MINUTE, NULL, APPLIES_RELOAD, THE_SAME },
+    { "websocket.drain_rate", SETTING_COUNT, FIELD(tunnel.drain_rate), "auto", 1, 100000, NULL,
+      APPLIES_RELOAD, THE_SAME },
+    { "websocket.drain_order", SETTING_CHOICE, FIELD(tunnel.drain_order), "oldest", 0, 0,
+      drain_orders, APPLIES_RELOAD, THE_SAME },
+    { "websocket.drain_unhealthy", SETTING_BOOL, FIELD(tunnel.drain_unhealthy), "false", 0, 0, NULL,
+      APPLIES_RELOAD, THE_SAME },
     { .key = NULL },
 };
 

@@ -24,6 +24,9 @@ enum tunnel_farewell { FAREWELL_FRAME, FAREWELL_CUT };
 struct tunnel_options {
     uint32_t close_timeout_ms;
     int idle_close, drain_close; /* enum tunnel_farewell */
+    uint32_t drain_rate;         /* a second; 0: auto */
+    int drain_order;             /* enum drain_order */
+    bool drain_unhealthy;
 };
 
 struct alb_options {

@@ -26,15 +26,28 @@ struct registrations registrations_copy(const struct registrations *r)
     return copy;
 }
 
-struct registration *registrations_find(const struct registrations *r, const char *group,
-                                        const char *target)
+static struct registration *find(const struct registrations *r, const char *group,
+                                 const char *target, bool is_drain)
 {
     for (size_t i = 0; i < r->count; i++) {
         struct registration *item = &r->items[i];
-        if (strcmp(item->group, group) == 0 && strcmp(item->name.text, target) == 0)
+        if (item->is_drain == is_drain && strcmp(item->group, group) == 0 &&
+            strcmp(item->name.text, target) == 0)
             return item;
     }
     return NULL;
+}
+
+struct registration *registrations_find(const struct registrations *r, const char *group,
+                                        const char *target)
+{
+    return find(r, group, target, false);
+}
+
+struct registration *registrations_find_drain(const struct registrations *r, const char *group,
+                                              const char *target)
+{
+    return find(r, group, target, true);
 }
 
 bool registrations_add(struct registrations *r, const struct registration *item)
@@ -57,6 +70,25 @@ void registrations_remove(struct registrations *r, struct registration *item)
     r->count--;
 }
 
+static bool has_names(const struct group_config *g)
+{
+    for (size_t i = 0; i < g->target_count; i++) {
+        if (g->targets[i].name.host[0] != '\0')
+            return true;
+    }
+    return false;
+}
+
+static bool has_lapsed(const struct registrations *r, const struct registration *item,
+                       const struct group_config *g)
+{
+    if (g == NULL || config_target(g, item->name.text) != NULL)
+        return false;
+    if (item->is_drain)
+        return !has_names(g) && registrations_find(r, item->group, item->name.text) == NULL;
+    return item->is_out;
+}
+
 bool registrations_prune(struct registrations *r, const struct config *config)
 {
     const size_t before = r->count;
@@ -64,7 +96,7 @@ bool registrations_prune(struct registrations *r, const struct config *config)
     for (size_t i = r->count; i-- > 0;) {
         struct registration *item = &r->items[i];
         const struct group_config *g = config_group(config, span_text(item->group));
-        if (item->is_out && g != NULL && config_target(g, item->name.text) == NULL)
+        if (has_lapsed(r, item, g))
             registrations_remove(r, item);
     }
     return r->count < before;
@@ -74,7 +106,9 @@ enum { LINE_MAX_BYTES = TARGET_NAME_MAX + GROUP_NAME_MAX + 64 };
 
 static void format_item(const struct registration *item, char line[LINE_MAX_BYTES])
 {
-    if (item->is_out)
+    if (item->is_drain)
+        snprintf(line, LINE_MAX_BYTES, "drain %s %s", item->group, item->name.text);
+    else if (item->is_out)
         snprintf(line, LINE_MAX_BYTES, "deregister %s %s", item->group, item->name.text);
     else
         snprintf(line, LINE_MAX_BYTES, "register %s %s weight=%u", item->group, item->name.text,
@@ -145,10 +179,14 @@ static bool parse_item(const struct span *words, size_t count, struct registrati
 {
     const bool is_in = span_equal(words[0], SPAN("register"));
 
-    *item = (struct registration){ .is_out = !is_in };
-    if ((!is_in && !span_equal(words[0], SPAN("deregister"))) || count != (is_in ? 4 : 3)) {
+    const bool is_drain = span_equal(words[0], SPAN("drain"));
+
+    *item = (struct registration){ .is_out = !is_in && !is_drain, .is_drain = is_drain };
+    if ((!is_in && !is_drain && !span_equal(words[0], SPAN("deregister"))) ||
+        count != (is_in ? 4 : 3)) {
         snprintf(why, why_size,
-                 "is neither \"register GROUP TARGET weight=N\" nor \"deregister GROUP TARGET\"");
+                 "is none of \"register GROUP TARGET weight=N\", \"deregister GROUP TARGET\", "
+                 "\"drain GROUP TARGET\"");
         return false;
     }
     if (!is_group_name(words[1])) {
@@ -170,7 +208,7 @@ static bool parse_item(const struct span *words, size_t count, struct registrati
 static const char *judge_item(const struct reader *r, struct span line,
                               const struct registration *item, char why[LINE_MAX_BYTES + 32])
 {
-    const struct registration *first = registrations_find(r->to, item->group, item->name.text);
+    const struct registration *first = find(r->to, item->group, item->name.text, item->is_drain);
     char exact[LINE_MAX_BYTES];
 
     format_item(item, exact);

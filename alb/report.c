@@ -65,10 +65,11 @@ static bool is_mitigated(const struct target *t)
 
 static json_t *target_json(const struct target *t, uint32_t weight)
 {
-    return json_pack("{s:s,s:s,s:s,s:s,s:s,s:i,s:I,s:{s:s,s:s}}", "target", t->text, "state",
+    return json_pack("{s:s,s:s,s:s,s:s,s:s,s:i,s:I,s:I,s:{s:s,s:s}}", "target", t->text, "state",
                      target_state_name(target_state_of(t)), "reason", health_reason(t),
                      "description", health_description(t), "origin", t->origin, "weight",
                      (int)weight, "outstanding", (json_int_t)target_outstanding(t),
+                     "tunnels", (json_int_t)atomic_load(&t->tunnels),
                      "AnomalyDetection", "Result", t->is_anomalous ? "anomalous" : "normal",
                      "MitigationInEffect", is_mitigated(t) ? "yes" : "no");
 }
@@ -78,7 +79,7 @@ static void append_draining(json_t *targets, const struct registry *registry, co
 {
     list_each (at, &registry->targets) {
         const struct target *t = list_entry(at, struct target, in_registry);
-        if (target_state_of(t) == TARGET_DRAINING && strcmp(t->group, group) == 0)
+        if (target_health_of(t) == TARGET_DRAINING && strcmp(t->group, group) == 0)
             json_array_append_new(targets, target_json(t, 0));
     }
 }
@@ -145,6 +146,7 @@ static const struct metric process_metrics[] = {
 
 struct target_values {
     metric_value healthy, outstanding;
+    metric_value tunnels_open, tunnels_draining;
 };
 
 static const struct metric target_gauges[] = {
@@ -152,6 +154,10 @@ static const struct metric target_gauges[] = {
       "1 while this target is healthy or not checked, else 0." },
     { "target_outstanding", METRIC_GAUGE, offsetof(struct target_values, outstanding), NULL,
       "Requests and tunnels that this target has now." },
+    { "target_tunnels_open", METRIC_GAUGE, offsetof(struct target_values, tunnels_open), NULL,
+      "WebSockets that this target has now." },
+    { "target_tunnels_draining", METRIC_GAUGE, offsetof(struct target_values, tunnels_draining),
+      NULL, "Of those, while a drain runs: not told to come again yet." },
     { .name = NULL },
 };
 
@@ -237,7 +243,7 @@ static void fill_group(const struct group *g, struct group_values *v)
     const bool fails_open = atomic_load(&g->state->fails_open);
 
     metric_set(&v->healthy, healthy);
-    metric_set(&v->unhealthy, g->count - healthy);
+    metric_set(&v->unhealthy, g->count - healthy - group_drained_count(g));
     for (size_t i = 0; i < g->count; i++) {
         metric_add(&v->anomalous, g->targets[i]->is_anomalous);
         metric_add(&v->mitigated, is_mitigated(g->targets[i]));
@@ -310,6 +316,8 @@ static void fill_target(const struct target *t, struct target_values *v, struct 
 
     metric_set(&v->healthy, target_is_usable(t));
     metric_set(&v->outstanding, atomic_load_explicit(&t->outstanding, memory_order_relaxed));
+    metric_set(&v->tunnels_open, atomic_load(&t->tunnels));
+    metric_set(&v->tunnels_draining, t->drain == NULL ? 0 : atomic_load(&t->untold));
     row->values = v;
     row->counters = &t->counters;
     metrics_label("target_group", span_text(t->group), group, sizeof(group));

@@ -58,15 +58,27 @@ static const char *why(const json_t *target, char out[CELL_MAX])
     return strncmp(out, ", ", 2) == 0 ? out + 2 : out;
 }
 
+static void append_left(const json_t *target, char out[CELL_MAX + 40])
+{
+    const size_t len = strlen(out);
+    const json_int_t n = number_of(target, "tunnels");
+
+    if (strcmp(text_of(target, "state"), "draining") == 0 && n > 0)
+        snprintf(out + len, CELL_MAX + 40 - len, "; %" JSON_INTEGER_FORMAT " WebSocket%s left", n,
+                 n == 1 ? "" : "s");
+}
+
 static void add_target(json_t *table, const char *group, const json_t *target)
 {
-    char weight[24], open[24], reason[CELL_MAX];
+    char weight[24], open[24], reason[CELL_MAX], shown[CELL_MAX + 40];
 
     snprintf(weight, sizeof(weight), "%" JSON_INTEGER_FORMAT, number_of(target, "weight"));
     snprintf(open, sizeof(open), "%" JSON_INTEGER_FORMAT, number_of(target, "outstanding"));
+    snprintf(shown, sizeof(shown), "%s", why(target, reason));
+    append_left(target, shown);
     json_array_append_new(table, json_pack("[s,s,s,s,s,s,s]", group, text_of(target, "target"),
                                            text_of(target, "state"), weight, open,
-                                           text_of(target, "origin"), why(target, reason)));
+                                           text_of(target, "origin"), shown));
 }
 
 static void print_targets(const json_t *status, FILE *to)

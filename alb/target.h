@@ -31,7 +31,7 @@ enum target_state {
     TARGET_HEALTHY,
     TARGET_UNHEALTHY,
     TARGET_UNUSED,      /* no action forwards to its group: it is not checked */
-    TARGET_DRAINING,    /* no longer registered; what is open may finish */
+    TARGET_DRAINING,    /* no longer registered, or drained by command; what is open may finish */
     TARGET_UNAVAILABLE, /* health checks are off: taken for healthy */
 };
 
@@ -55,7 +55,10 @@ struct target {
     struct tls_resume *tls; /* owned: its name, and what its next handshake may begin with */
 
     atomic_uint refs;
-    atomic_int state;               /* enum target_state; written by the control thread */
+    atomic_int state;               /* enum target_state, but for commands: the control thread's */
+    atomic_bool is_drained;         /* by command: a member that gets nothing new. Control thread */
+    _Atomic uint64_t drain_id;      /* of the drain that it is part of (drain.h); 0: none. */
+    atomic_uint tunnels, untold;    /* open now; of those, what no drain has closed yet */
     atomic_uint outstanding;        /* requests and tunnels now; over a limit for a moment only */
     _Atomic uint64_t ramp_began_ms; /* slow start, by clock_mono_ms(); 0: none since */
     atomic_uint ramp_saved;         /* parts of a turn that it has saved up (balance.c) */
@@ -71,7 +74,8 @@ struct target {
     bool is_anomalous;            /* control thread: it fails more than its peers */
     bool starts_warm;             /* control thread: no slow start when it first becomes healthy */
     bool is_registered;           /* control thread: a member of its group now */
-    struct departure *departure;  /* control thread: while its deregistration delay runs */
+    struct drain *drain;          /* control thread, borrowed: the same one */
+    bool was_shed;                /* control thread: its drain for its health is over */
 };
 
 /* Origins, besides "dns:NAME:PORT". */
@@ -83,9 +87,25 @@ void target_set_origin(struct target *t, const char *origin);
 struct target *target_ref(struct target *t);
 void target_unref(struct target **t);
 
-static inline enum target_state target_state_of(const struct target *t)
+/* What health checks and membership make of it, whatever commands say. */
+static inline enum target_state target_health_of(const struct target *t)
 {
     return (enum target_state)atomic_load_explicit(&t->state, memory_order_relaxed);
+}
+
+static inline bool target_is_drained(const struct target *t)
+{
+    return atomic_load_explicit(&t->is_drained, memory_order_relaxed);
+}
+
+static inline enum target_state target_state_of(const struct target *t)
+{
+    return target_is_drained(t) ? TARGET_DRAINING : target_health_of(t);
+}
+
+static inline uint64_t target_drain_id(const struct target *t)
+{
+    return atomic_load_explicit(&t->drain_id, memory_order_relaxed);
 }
 
 /* Do targets in this state get new requests? When a group fails open, others do as well. */

@@ -58,8 +58,8 @@ static void on_timer(struct wheel_timer *timer)
     enum tunnel_end who;
     const uint32_t left = idle_left(t, &who);
 
-    if (t->close != CLOSE_NONE) { /* it had no boundary, or no answer, in time */
-        cut(t, TUNNEL_SHUTDOWN, "restart");
+    if (t->close > CLOSE_DUE) { /* it had no boundary, or no answer, in time */
+        cut(t, tunnel_end_of_drain(), "restart");
     } else if (left == 0) {
         if (!tunnel_policy_get(t)->cut_on_idle)
             tunnel_close_now(t, WS_CLOSE_GOING_AWAY, "idle");
@@ -122,6 +122,8 @@ void tunnel_start(struct worker *w, const struct stream *client, struct buf *to_
     wheel_timer_init(&t->timer, on_timer);
     wheel_set(&w->loop.wheel, &t->timer, tunnel_limit_ms(t));
     enlist(w, t);
+    atomic_fetch_add_explicit(&t->target->tunnels, 1, memory_order_relaxed);
+    atomic_fetch_add_explicit(&t->target->untold, 1, memory_order_relaxed);
     metric_add(&w->counters.upgrades, 1);
     metric_add(&w->counters.tunnels_open, 1);
     metric_add(&t->target->counters.tunnels, 1);
@@ -140,21 +142,70 @@ void tunnel_start(struct worker *w, const struct stream *client, struct buf *to_
 
 bool tunnel_can_be_shut(const struct tunnel *t)
 {
-    return t->close == CLOSE_NONE && t->end == TUNNEL_ALIVE && !tunnel_policy_get(t)->cut_on_drain;
+    return t->close <= CLOSE_DUE && t->end == TUNNEL_ALIVE && !tunnel_policy_get(t)->cut_on_drain;
+}
+
+bool tunnel_is_at_boundary(const struct tunnel *t)
+{
+    const struct ws_tracker *target = &t->target_leg.tracker;
+
+    return ws_tracker_at_boundary(target) || ws_tracker_is_opaque(target);
+}
+
+bool tunnel_is_moving(const struct tunnel *t)
+{
+    return loop_now_ms(&worker_here->loop) - t->target_leg.last_ms < 1000;
+}
+
+uint32_t tunnel_started_ms(const struct tunnel *t)
+{
+    return t->started_ms;
+}
+
+uint32_t tunnel_last_ms(const struct tunnel *t)
+{
+    const uint32_t client = t->client.last_ms, target = t->target_leg.last_ms;
+
+    return (int32_t)(client - target) > 0 ? client : target;
+}
+
+const struct target *tunnel_target(const struct tunnel *t)
+{
+    return t->target;
+}
+
+enum tunnel_end tunnel_end_of_drain(void)
+{
+    return worker_here->is_draining ? TUNNEL_SHUTDOWN : TUNNEL_DRAINED;
+}
+
+void tunnel_await(struct tunnel *t, bool is_due)
+{
+    if (t->close <= CLOSE_DUE)
+        t->close = is_due ? CLOSE_DUE : CLOSE_NONE;
+}
+
+void tunnel_tell(struct tunnel *t, uint32_t after_ms)
+{
+    t->close = CLOSE_WANTED;
+    t->after_ms = (uint16_t)(after_ms < UINT16_MAX ? after_ms : UINT16_MAX);
+    t->is_told = true;
+    atomic_fetch_sub_explicit(&t->target->untold, 1, memory_order_relaxed);
+    wheel_set(&worker_here->loop.wheel, &t->timer, tunnel_policy_get(t)->close_ms);
 }
 
 void tunnel_shut(struct tunnel *t, uint32_t after_ms)
 {
     if (!tunnel_can_be_shut(t))
         return;
-    t->close = CLOSE_WANTED;
-    t->after_ms = (uint16_t)(after_ms < UINT16_MAX ? after_ms : UINT16_MAX);
-    wheel_set(&worker_here->loop.wheel, &t->timer, tunnel_policy_get(t)->close_ms);
+    tunnel_tell(t, after_ms);
     tunnel_settle(t);
 }
 
-void tunnels_cut(struct worker *w, const struct target *target, bool is_shutdown)
+uint32_t tunnels_cut(struct worker *w, const struct target *target, bool is_shutdown)
 {
+    uint32_t count = 0;
+
     for (uint32_t i = w->tunnel_count; i-- > 0;) {
         struct tunnel *t = w->tunnels[i];
         if (target != NULL && t->target != target)
@@ -163,8 +214,10 @@ void tunnels_cut(struct worker *w, const struct target *target, bool is_shutdown
             cut(t, TUNNEL_SHUTDOWN, "restart");
         else
             cut(t, TUNNEL_DEREGISTERED, "target removed");
+        count += !t->is_told;
         tunnel_settle(t);
     }
+    return count;
 }
 
 static void take_policy(struct tunnel *t, struct tunnel_policy *p)
@@ -173,7 +226,7 @@ static void take_policy(struct tunnel *t, struct tunnel_policy *p)
 
     t->client.io.data = tunnel_policy_ref(p);
     tunnel_policy_unref(&old);
-    if (t->close == CLOSE_NONE)
+    if (t->close <= CLOSE_DUE)
         wheel_set(&worker_here->loop.wheel, &t->timer, 0); /* look again at once */
 }
 

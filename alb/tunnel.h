@@ -34,9 +34,24 @@ void tunnel_shut(struct tunnel *t, uint32_t after_ms);
 /* It is not closing yet, and is to be told (websocket.drain_close). */
 bool tunnel_can_be_shut(const struct tunnel *t);
 
-/* End those of this target (NULL: all) at once, with a Close where the frames and
+/* It stands at a boundary, so that tunnel_shut() has its Close go out at once. */
+bool tunnel_is_at_boundary(const struct tunnel *t);
+
+/* The target sent something in the last second: a boundary may come soon. */
+bool tunnel_is_moving(const struct tunnel *t);
+
+/* From now on it asks closer_grants() at each boundary; or no longer. */
+void tunnel_await(struct tunnel *t, bool is_due);
+
+/* When it began, and when a byte came last from either side, by the loop's clock. */
+uint32_t tunnel_started_ms(const struct tunnel *t);
+uint32_t tunnel_last_ms(const struct tunnel *t);
+
+const struct target *tunnel_target(const struct tunnel *t);
+
+/* End those of this target (NULL: all) at once, and say how many, with a Close where the frames and
  * websocket.drain_close allow it. `is_shutdown` names the cause in the log. */
-void tunnels_cut(struct worker *w, const struct target *target, bool is_shutdown);
+uint32_t tunnels_cut(struct worker *w, const struct target *target, bool is_shutdown);
 
 /* Take over what a new configuration says of open ones, if that is something else. Those of
  * a group that it does not have keep what they have. */

@@ -16,6 +16,7 @@
 #include "ws/close.h"
 #include "ws/frame.h"
 
+#include "alb/closer.h"
 #include "alb/worker.h"
 
 enum { TARGET_CODE = 1001 };
@@ -52,7 +53,7 @@ static void close_client(struct tunnel *t)
 
     snprintf(reason, sizeof(reason), "restart;after=%u", t->after_ms);
     send_close(t, &t->client, WS_CLOSE_RESTART, reason);
-    tunnel_blame(t, TUNNEL_SHUTDOWN);
+    tunnel_blame(t, tunnel_end_of_drain());
     t->close = CLOSE_SENT;
     wheel_set(&worker_here->loop.wheel, &t->timer, tunnel_policy_get(t)->close_ms);
 }
@@ -73,7 +74,7 @@ void tunnel_close_advance(struct tunnel *t)
         close_client(t);
     if (t->close == CLOSE_WANTED && ws_tracker_is_opaque(target)) {
         tunnel_close_now(t, WS_CLOSE_RESTART, "");
-        tunnel_end(t, TUNNEL_SHUTDOWN);
+        tunnel_end(t, tunnel_end_of_drain());
     }
     if (t->close >= CLOSE_SENT && client_is_done(t))
         tunnel_close_now(t, WS_CLOSE_RESTART, "");
@@ -103,6 +104,24 @@ static struct span until_boundary(struct leg *target, struct span bytes)
     return span_of(bytes.ptr, n);
 }
 
+/* Up to the end of a frame at which a drain's rate has room for its close; all, if there is
+ * none. */
+static struct span until_turn(struct tunnel *t, struct span bytes)
+{
+    struct leg *target = &t->target_leg;
+    uint32_t after_ms;
+    size_t n = 0;
+
+    while (n < bytes.len) {
+        n += follow(target, span_after(bytes, n));
+        if (!ws_tracker_at_boundary(&target->tracker) || !closer_grants(t, &after_ms))
+            continue;
+        tunnel_tell(t, after_ms);
+        break;
+    }
+    return span_of(bytes.ptr, n);
+}
+
 static bool begins_close(const struct leg *from, struct span bytes)
 {
     return ws_tracker_at_boundary(&from->tracker) && (bytes.ptr[0] & 15) == WS_OP_CLOSE;
@@ -126,10 +145,12 @@ struct span tunnel_close_filter(struct tunnel *t, struct leg *from, struct span 
 {
     const bool is_target = from == &t->target_leg;
 
+    if (is_target && t->close == CLOSE_DUE)
+        return until_turn(t, bytes);
     if (is_target && t->close == CLOSE_WANTED)
         return until_boundary(from, bytes);
     if (!is_target && t->close == CLOSE_SENT)
         return until_close(t, bytes);
     ws_tracker_feed(&from->tracker, bytes, &from->counts);
-    return span_of(bytes.ptr, t->close == CLOSE_WANTED ? bytes.len : 0);
+    return span_of(bytes.ptr, t->close <= CLOSE_WANTED ? bytes.len : 0);
 }

@@ -9,6 +9,7 @@
 
 #include "alb/access_log.h"
 #include "alb/balancer.h"
+#include "alb/closer.h"
 #include "alb/target.h"
 #include "alb/tunnel_walk.h"
 #include "alb/worker.h"
@@ -30,6 +31,9 @@ static void count_end(struct tunnel *t)
     struct counters *n = &worker_here->counters;
     struct target_counters *tc = &t->target->counters;
 
+    atomic_fetch_sub_explicit(&t->target->tunnels, 1, memory_order_relaxed);
+    if (!t->is_told)
+        atomic_fetch_sub_explicit(&t->target->untold, 1, memory_order_relaxed);
     metric_sub(&n->tunnels_open, 1);
     metric_sub(&tc->connections_open, 1);
     metric_add(&n->tunnels_ended, 1);
@@ -43,7 +47,7 @@ static void count_end(struct tunnel *t)
 
 static enum tunnel_state state_of(const struct tunnel *t)
 {
-    if (t->close != CLOSE_NONE)
+    if (t->close > CLOSE_DUE)
         return TUNNEL_CLOSING;
     if (t->client.eof || t->target_leg.eof)
         return TUNNEL_HALF_CLOSED;
@@ -124,6 +128,7 @@ void tunnel_free(struct tunnel *t)
 
     count_end(t);
     keep_record(t);
+    closer_forget(w, t);
     log_end(t);
     tunnel_walk_forget(w, t);
     wheel_stop(&w->loop.wheel, &t->timer);

@@ -16,6 +16,7 @@ static const struct {
     [TUNNEL_IDLE_TARGET] = { "idle: target silent longer", PARTY_US },
     [TUNNEL_DEREGISTERED] = { "deregistration delay over", PARTY_US },
     [TUNNEL_SHUTDOWN] = { "shutdown", PARTY_US },
+    [TUNNEL_DRAINED] = { "drained", PARTY_US },
     [TUNNEL_MID_FRAME] = { "mid-frame", PARTY_US },
 };
 

@@ -19,6 +19,7 @@ enum tunnel_end {
     TUNNEL_IDLE_TARGET,
     TUNNEL_DEREGISTERED,
     TUNNEL_SHUTDOWN,
+    TUNNEL_DRAINED,   /* told to come again, by a drain that is no stop */
     TUNNEL_MID_FRAME, /* a close of ours found no boundary in time */
     TUNNEL_ENDS,
 };

@@ -33,6 +33,7 @@ struct leg {
 
 enum tunnel_close {
     CLOSE_NONE,
+    CLOSE_DUE,       /* the same, but a drain waits for a boundary and a moment of its rate */
     CLOSE_WANTED,    /* at the next boundary towards the client */
     CLOSE_SENT,      /* the client has our Close; its data still goes to the target */
     CLOSE_ANSWERING, /* the client's Close is coming; the target gets another in its place */
@@ -51,6 +52,7 @@ struct tunnel {
     uint8_t end;                /* enum tunnel_end: what began its end */
     bool is_over : 1;           /* freed at the end of settle() */
     bool is_ipv6 : 1;           /* on the client's side */
+    bool is_told : 1;           /* a drain has closed it: no longer counted as untold */
 };
 
 _Static_assert(sizeof(struct tunnel) <= 352, "an idle tunnel is this and nothing else");
@@ -93,6 +95,12 @@ void tunnel_send(struct tunnel *t, struct leg *to, struct span bytes);
 /* While a close is wanted or sent: follow the bytes, put our frames where they
  * belong, and return what of them goes on to the other side. */
 struct span tunnel_close_filter(struct tunnel *t, struct leg *from, struct span bytes);
+
+/* What ends it while a drain closes it: the process stops, or its target is drained. */
+enum tunnel_end tunnel_end_of_drain(void);
+
+/* Its close begins at the next boundary towards the client; it is counted as told. */
+void tunnel_tell(struct tunnel *t, uint32_t after_ms);
 
 /* Called after the bytes of a turn went out: the next step of a close. */
 void tunnel_close_advance(struct tunnel *t);

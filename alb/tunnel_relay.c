@@ -132,7 +132,7 @@ static void on_eof(struct tunnel *t, struct leg *from)
 {
     from->eof = true;
     tunnel_blame(t, tunnel_is_client(t, from) ? TUNNEL_CLIENT_FIN : TUNNEL_TARGET_FIN);
-    if (t->close == CLOSE_NONE)
+    if (t->close <= CLOSE_DUE)
         wheel_set(&worker_here->loop.wheel, &t->timer, tunnel_limit_ms(t));
 }
 

@@ -10,6 +10,7 @@
 
 #include "alb/balancer.h"
 #include "alb/client.h"
+#include "alb/closer.h"
 #include "alb/config.h"
 #include "alb/regex.h"
 #include "alb/target.h"
@@ -31,7 +32,7 @@ void worker_init(struct worker *w, struct balancer *balancer, int index)
     stickiness_cache_init(&w->cookies, balancer_seal_ring(balancer));
     log_buffer_init(&w->access_log, &w->loop, &balancer->access_log);
     log_buffer_init(&w->connection_log, &w->loop, &balancer->connection_log);
-    closer_init(&w->closer);
+    list_init(&w->shares);
     w->regex = regex_scratch_new();
 }
 
@@ -57,7 +58,7 @@ void worker_done(struct worker *w)
     loop_run_left(&w->loop);
     close_listeners(w);
     clients_cut(w, NULL, "shutdown");
-    tunnels_cut(w, NULL, true);
+    closer_stop(w, tunnels_cut(w, NULL, true));
     pool_done(&w->pool);
     dial_line_done(&w->dials, &w->loop);
     spares_done(&w->exchanges);
@@ -195,19 +196,27 @@ void worker_cut_target(struct loop *loop, void *arg)
 
     pool_forget(&w->pool, t);
     clients_cut(w, t, "deregistration delay over");
-    tunnels_cut(w, t, false);
+    worker_cut_tunnels(loop, t);
+}
+
+void worker_cut_tunnels(struct loop *loop, void *arg)
+{
+    struct worker *w = loop->user;
+    struct target *t = arg;
+
+    closer_count_cut(w, t, tunnels_cut(w, t, false));
     target_unref(&t);
 }
 
 void worker_drain(struct loop *loop, void *arg)
 {
     struct worker *w = loop->user;
+    (void)arg;
 
     w->is_draining = true;
     close_listeners(w);
     clients_drain(w);
     pool_done(&w->pool);
-    closer_start(w, (uint32_t)(uintptr_t)arg);
 }
 
 void worker_cut(struct loop *loop, void *arg)
@@ -216,8 +225,7 @@ void worker_cut(struct loop *loop, void *arg)
     (void)arg;
 
     w->is_draining = true;
-    closer_stop(w);
     close_listeners(w);
     clients_cut(w, NULL, "shutdown");
-    tunnels_cut(w, NULL, true);
+    closer_stop(w, tunnels_cut(w, NULL, true));
 }

@@ -19,7 +19,6 @@
 #include "net/loop.h"
 #include "stickiness/stickiness.h"
 
-#include "alb/closer.h"
 #include "alb/counters.h"
 #include "alb/log_buffer.h"
 #include "alb/dial.h"
@@ -61,7 +60,7 @@ struct worker {
     struct stickiness_cache cookies;
     struct log_buffer access_log, connection_log;
     struct spares entries; /* of struct access_entry */
-    struct closer closer;
+    struct list shares; /* closer_share: of the drains that run */
     struct counters counters;
     struct http_message request, response; /* scratch of one parse */
     struct regex_scratch *regex;           /* owned; of one search */
@@ -96,11 +95,11 @@ struct arrival {
 };
 loop_fn worker_adopt_connection;
 
-/* End what still runs to this target (arg, a reference): its delay is over. */
-loop_fn worker_cut_target;
+/* End what still runs to this target (arg, a reference): its delay is over. Or only its
+ * tunnels. */
+loop_fn worker_cut_target, worker_cut_tunnels;
 
-/* Stop accepting and end idle connections; tunnels are closed over `arg` (a
- * uintptr_t) milliseconds. */
+/* Stop accepting and end idle connections; a drain closes the tunnels (closer.h). */
 loop_fn worker_drain;
 
 /* End everything now. */

@@ -47,7 +47,7 @@ def test_a_target_comes_and_goes(start_alb, start_target):
         "target": b.address, "state": "unavailable", "reason": "Target.HealthCheckDisabled",
         "description": "Health checks are disabled for this target", "origin": "registered",
         "AnomalyDetection": {"Result": "normal", "MitigationInEffect": "no"},
-        "weight": 100, "outstanding": 0}
+        "weight": 100, "outstanding": 0, "tunnels": 0}
     assert targets(alb)[a.address]["origin"] == "file"
     assert answers(alb) == {b"a", b"b"}
 

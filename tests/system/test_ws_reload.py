@@ -85,13 +85,15 @@ def test_tunnels_of_a_removed_target_stay_for_the_delay(start_alb, targets, list
     alb.configure(ws_config(targets[0], group=DELAY % 1, workers=2))
     began = time.monotonic()
     alb.reload()
-    time.sleep(0.5)
-    assert is_alive(*gone), "the delay is not over"
-    assert gone[0].receive_close() == (1012, b"target removed")
-    assert 0.9 < time.monotonic() - began < 5
+    code, reason = gone[0].receive_close()
+    assert code == 1012 and reason.startswith(b"restart;after=")
+    assert time.monotonic() - began < 0.99, "it is told within 0.9 of the delay"
+    gone[0].send(TEXT, b"last words")
+    assert gone[1].receive() == (TEXT, True, b"last words"), "the delay is not over"
     assert gone[0].is_at_end()
+    assert 0.9 < time.monotonic() - began < 5
     assert gone[1].receive_close() == (1001, b"") and gone[1].is_at_end()
-    assert f" {targets[1].address} " in alb.access_row('end="deregistration delay over"')
+    assert f" {targets[1].address} " in alb.access_row('end="drained"')
     assert is_alive(*kept)
     assert len(alb.access_rows()) == 1
 
@@ -159,5 +161,5 @@ def test_a_delay_of_nothing_closes_at_once(start_alb, targets):
     kept, gone = open_both(alb, targets)
     alb.configure(ws_config(targets[0], f"127.0.0.1:{free_port()}"))
     alb.reload()
-    assert gone[0].receive_close() == (1012, b"target removed")
+    assert gone[0].receive_close()[0] == 1012
     assert is_alive(*kept)

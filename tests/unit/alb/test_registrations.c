@@ -27,11 +27,11 @@ static const struct text_case bad[] = {
     { "a line is missing", FIRST "register c 10.0.0.1:1 weight=1\nend 2\n",
       "f:3: \"end 2\": the number is not that of the lines before: some are missing" CURE },
     { "more behind the end", FIRST "end 0\n\n", "f:3: \"\": stands behind the end" CURE },
-    { "an empty line", FIRST "\nend 0\n", "f:2: \"\": is neither \"register *" CURE },
-    { "an unknown word", FIRST "remove c 10.0.0.1:1\nend 1\n", "f:2: *is neither *" CURE },
-    { "no weight", FIRST "register c 10.0.0.1:1\nend 1\n", "f:2: *is neither *" CURE },
+    { "an empty line", FIRST "\nend 0\n", "f:2: \"\": is none of \"register *" CURE },
+    { "an unknown word", FIRST "remove c 10.0.0.1:1\nend 1\n", "f:2: *is none of *" CURE },
+    { "no weight", FIRST "register c 10.0.0.1:1\nend 1\n", "f:2: *is none of *" CURE },
     { "a weight too many", FIRST "deregister c 10.0.0.1:1 weight=1\nend 1\n",
-      "f:2: *is neither *" CURE },
+      "f:2: *is none of *" CURE },
     { "weight 1000", FIRST "register c 10.0.0.1:1 weight=1000\nend 1\n",
       "f:2: *: a weight is a whole number of 0..999" CURE },
     { "another spelling", FIRST "register c 10.0.0.1:1 weight=01\nend 1\n",
@@ -46,6 +46,10 @@ static const struct text_case bad[] = {
     { "a DNS name", FIRST "register c dns:a:1 weight=1\nend 1\n",
       "f:2: *: a DNS name stands in the configuration file, not here" CURE },
     { "multicast", FIRST "register c 224.0.0.1:1 weight=1\nend 1\n", "f:2: *multicast*" CURE },
+    { "drained twice", FIRST "drain c 10.0.0.1:1\ndrain c 10.0.0.1:1\nend 2\n",
+      "f:3: *the same target is there at line 2" CURE },
+    { "drained with a weight", FIRST "drain c 10.0.0.1:1 weight=1\nend 1\n",
+      "f:2: *is none of *" CURE },
     { "twice", FIRST "register c 10.0.0.1:1 weight=1\nderegister c 10.0.0.1:1\nend 2\n",
       "f:3: *the same target is there at line 2" CURE },
 };
@@ -174,6 +178,47 @@ static void test_what_is_out_lapses_with_the_files_target(void **state)
     config_free(&c);
 }
 
+static void test_what_is_drained_is_said_beside_the_rest(void **state)
+{
+    static const char said[] = FIRST "register c 10.0.0.1:1 weight=7\n"
+                                     "drain c 10.0.0.1:1\n"
+                                     "drain c 10.0.0.2:1\nend 3\n";
+    struct registrations r = read_good(span_text(said));
+    (void)state;
+
+    expect_text(&r, said);
+    assert_int_equal(registrations_find(&r, "c", "10.0.0.1:1")->weight, 7);
+    assert_null(registrations_find(&r, "c", "10.0.0.2:1"));
+    assert_true(registrations_find_drain(&r, "c", "10.0.0.1:1")->is_drain);
+    assert_null(registrations_find_drain(&r, "c", "10.0.0.3:1"));
+    registrations_remove(&r, registrations_find_drain(&r, "c", "10.0.0.1:1"));
+    assert_non_null(registrations_find(&r, "c", "10.0.0.1:1"));
+    registrations_done(&r);
+}
+
+static void test_a_drain_lapses_with_its_target(void **state)
+{
+    static const char said[] = FIRST "drain chat 127.0.0.1:9001\n"
+                                     "drain chat 127.0.0.1:9002\n"
+                                     "drain chat 127.0.0.1:9004\n"
+                                     "drain gone 127.0.0.1:9003\n"
+                                     "register chat 127.0.0.1:9004 weight=1\nend 5\n";
+    struct registrations r = read_good(span_text(said));
+    struct problems p;
+    struct config *c = read_text(EDGE LISTENER GROUP, &p);
+    (void)state;
+
+    assert_non_null(c);
+    assert_true(registrations_prune(&r, c));
+    expect_text(&r, FIRST "drain chat 127.0.0.1:9001\n"
+                          "drain chat 127.0.0.1:9004\n"
+                          "drain gone 127.0.0.1:9003\n"
+                          "register chat 127.0.0.1:9004 weight=1\nend 4\n");
+    registrations_done(&r);
+    problems_done(&p);
+    config_free(&c);
+}
+
 /* --- on the disk -------------------------------------------------------------------- */
 
 static void test_the_file_comes_back(void **state)
@@ -225,6 +270,8 @@ int main(void)
         cmocka_unit_test(test_find_add_and_remove),
         cmocka_unit_test(test_no_more_than_so_many),
         cmocka_unit_test(test_what_is_out_lapses_with_the_files_target),
+        cmocka_unit_test(test_what_is_drained_is_said_beside_the_rest),
+        cmocka_unit_test(test_a_drain_lapses_with_its_target),
         cmocka_unit_test(test_the_file_comes_back),
         cmocka_unit_test(test_what_cannot_be_written_changes_nothing),
     };

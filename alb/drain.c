@@ -1,0 +1,90 @@
+/* drain.c -- see drain.h. */
+#include "alb/drain.h"
+
+#include <stdlib.h>
+
+#include "base/bug.h"
+#include "base/mem.h"
+
+#include "alb/target.h"
+
+const char *drain_cause_name(enum drain_cause cause)
+{
+    switch (cause) {
+    case DRAIN_COMMAND:
+        return "command";
+    case DRAIN_DEPARTURE:
+        return "deregistered";
+    case DRAIN_UNHEALTHY:
+        return "unhealthy";
+    case DRAIN_SHUTDOWN:
+        return "shutdown";
+    }
+    bug("unknown cause of a drain");
+}
+
+const char *drain_group(const struct drain *d)
+{
+    return d->cause == DRAIN_SHUTDOWN || d->target_count == 0 ? "*" : d->targets[0]->group;
+}
+
+struct drain *drain_new(size_t target_count, size_t loop_count)
+{
+    struct drain *d = mem_new(struct drain);
+
+    atomic_init(&d->refs, 1);
+    atomic_init(&d->staying, (unsigned)loop_count);
+    d->targets = mem_array(struct target *, target_count);
+    d->target_count = target_count;
+    d->fronts = mem_zero(loop_count * sizeof(d->fronts[0]));
+    d->loop_count = loop_count;
+    return d;
+}
+
+struct drain *drain_ref(struct drain *d)
+{
+    atomic_fetch_add_explicit(&d->refs, 1, memory_order_relaxed);
+    return d;
+}
+
+void drain_unref(struct drain **d)
+{
+    struct drain *gone = *d;
+
+    *d = NULL;
+    if (gone == NULL || atomic_fetch_sub_explicit(&gone->refs, 1, memory_order_acq_rel) != 1)
+        return;
+    for (size_t i = 0; i < gone->target_count; i++)
+        target_unref(&gone->targets[i]);
+    pace_unref(&gone->pace);
+    free(gone->targets);
+    free(gone->fronts);
+    free(gone);
+}
+
+bool drain_has(const struct drain *d, const struct target *t)
+{
+    return target_drain_id(t) == d->id;
+}
+
+uint32_t drain_untold(const struct drain *d)
+{
+    uint32_t n = 0;
+
+    for (size_t i = 0; i < d->target_count; i++) {
+        if (drain_has(d, d->targets[i]))
+            n += atomic_load_explicit(&d->targets[i]->untold, memory_order_relaxed);
+    }
+    return n;
+}
+
+uint32_t drain_open(const struct drain *d)
+{
+    uint32_t n = 0;
+
+    for (size_t i = 0; i < d->target_count; i++) {
+        if (drain_has(d, d->targets[i]))
+            n += atomic_load_explicit(&d->targets[i]->tunnels, memory_order_relaxed);
+    }
+    return n;
+}

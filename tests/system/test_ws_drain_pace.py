@@ -1,0 +1,263 @@
+"""How fast, in which order and until when a drain closes WebSockets."""
+
+import selectors
+import signal
+import socket
+import struct
+import time
+
+import pytest
+
+from harness import PATIENCE, frame, read_exactly, wait_until
+from ws_peers import BINARY, TEXT, Upgraded, all_closed, in_background, open_tunnel, ws_config
+
+SO_TIMESTAMPNS = 35
+DELAY = "deregistration_delay.timeout_seconds = %s\n"
+CLOSED = "alb_websocket_drain_closed_total"
+CUT = "alb_websocket_drain_cut_total"
+
+
+@pytest.fixture
+def target(start_target):
+    return start_target(Upgraded())
+
+
+def drain(alb, *what):
+    code, text = alb.command("drain", *what)
+    assert code == 0, text
+    return text
+
+
+def arrival(extra):
+    if not extra:  # the kernel takes a moment to begin with it
+        return time.time()
+    seconds, nanos = struct.unpack("qq", extra[0][2])
+    return seconds + nanos / 1e9
+
+
+def arrivals(clients, timeout=20):
+    """[(when the kernel had it, number of the client)] of the first bytes that each gets: exact,
+    however late this process is to read them."""
+    got, end = [], time.monotonic() + timeout * PATIENCE
+    with selectors.DefaultSelector() as selector:
+        for number, client in enumerate(clients):
+            client.sock.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
+            client.sock.setblocking(False)
+            selector.register(client.sock, selectors.EVENT_READ, number)
+        while len(got) < len(clients) and time.monotonic() < end:
+            for key, _ in selector.select(0.1):
+                data, extra, _, _ = key.fileobj.recvmsg(4096, 64)
+                selector.unregister(key.fileobj)
+                if not data:
+                    continue
+                assert data[0] == 0x88 and data[2:4] == b"\x03\xf4", data
+                got.append((arrival(extra), key.data))
+    return sorted(got)
+
+
+def most_in_a_second(times):
+    return max(sum(1 for t in times if begin <= t < begin + 1) for begin in times)
+
+
+def is_nearly_sorted(numbers, distance):
+    return all(abs(number - place) <= distance for place, number in enumerate(numbers))
+
+
+@pytest.mark.parametrize("rate,count", [(7, 30), (40, 150)])
+def test_a_rate_is_not_exceeded_in_any_second(start_alb, target, rate, count):
+    alb = start_alb(ws_config(target, alb=f"websocket.drain_rate = {rate}\n", group=DELAY % 60,
+                              workers=2))
+    pairs = [open_tunnel(alb, target, ("http", "https")[i % 10 == 0]) for i in range(count)]
+    with all_closed([peer for pair in pairs for peer in pair]):
+        plain = [pair[0] for i, pair in enumerate(pairs) if i % 10]
+        wait = in_background(arrivals, [pair[0] for pair in pairs if pair[0] in plain])
+        text = drain(alb, "app")
+        assert f"{rate} a second at most; about 0 will be cut" in text
+        times = [t for t, _ in wait()]
+        assert len(times) == len(plain)
+        assert most_in_a_second(times) <= rate
+        wait_until(lambda: alb.metric(CLOSED) == count, "all to be told")
+        assert times[-1] - times[0] < 1.3 * count / rate, "and nearly reached"
+
+
+def test_a_stop_keeps_the_rate_and_cuts_what_is_left(start_alb, target):
+    alb = start_alb(ws_config(target, alb="websocket.drain_rate = 10\n", workers=2, stop="2s"))
+    pairs = [open_tunnel(alb, target) for _ in range(60)]
+    with all_closed([peer for pair in pairs for peer in pair]):
+        wait = in_background(arrivals, [client for client, _ in pairs])
+        alb.signal(signal.SIGTERM)
+        times = [t for t, _ in wait()]
+        assert len(times) == 60
+        told = [t for t in times if t < times[0] + 1.9]
+        assert 15 <= len(told) <= 20 and most_in_a_second(told) <= 10
+        assert times[-1] - times[20] < 0.3, "the rest is cut together, with a last Close"
+    assert alb.wait() == 0
+    begin = next(row for row in alb.log().splitlines() if "drain begin" in row)
+    assert "cause=shutdown" in begin and "tunnels=60 rate=10 " in begin
+    announced = int(begin.rsplit("cut_at_end=", 1)[1])
+    end = next(row for row in alb.log().splitlines() if "drain end" in row)
+    cut = int(end.rsplit("cut=", 1)[1])
+    assert 38 <= announced <= 43 and abs(announced - cut) <= 3, (begin, end)
+
+
+def test_auto_spreads_over_the_delay(start_alb, target):
+    alb = start_alb(ws_config(target, group=DELAY % 2, workers=2))
+    pairs = [open_tunnel(alb, target) for _ in range(100)]
+    with all_closed([peer for pair in pairs for peer in pair]):
+        wait = in_background(arrivals, [client for client, _ in pairs])
+        began = time.time()
+        assert "100 WebSockets, told to come again over 1s800ms" in drain(alb, "app").replace(
+            "1800ms", "1s800ms").replace("1.8s", "1s800ms")
+        times = [t - began for t, _ in wait()]
+        assert len(times) == 100
+        assert times[-1] < 1.85, "0.9 of the delay"
+        assert times[-1] > 1.5 and times[0] < 0.3
+        gaps = [b - a for a, b in zip(times, times[1:])]
+        assert max(gaps) < 0.2, gaps
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_the_oldest_first(start_alb, target, workers):
+    alb = start_alb(ws_config(target, alb="websocket.drain_rate = 25\n", group=DELAY % 60,
+                              workers=workers))
+    pairs = []
+    for _ in range(30):
+        pairs.append(open_tunnel(alb, target))
+        time.sleep(0.01)
+    with all_closed([peer for pair in pairs for peer in pair]):
+        wait = in_background(arrivals, [client for client, _ in pairs])
+        drain(alb, "app")
+        assert is_nearly_sorted([n for _, n in wait()], 2)
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_the_idlest_first(start_alb, target, workers):
+    alb = start_alb(ws_config(
+        target, alb="websocket.drain_rate = 25\nwebsocket.drain_order = idlest\n",
+        group=DELAY % 60, workers=workers))
+    pairs = [open_tunnel(alb, target) for _ in range(30)]
+    with all_closed([peer for pair in pairs for peer in pair]):
+        for number in range(29, -1, -1):  # number 0 has moved last
+            pairs[number][number % 2].send(TEXT, b"x")
+            assert pairs[number][1 - number % 2].receive()[2] == b"x"
+            time.sleep(0.01)
+        wait = in_background(arrivals, [client for client, _ in pairs])
+        drain(alb, "app")
+        assert is_nearly_sorted([29 - n for _, n in wait()], 2)
+
+
+def test_two_drains_each_have_a_pace_of_their_own(start_alb, start_target):
+    one, two = start_target(Upgraded()), start_target(Upgraded())
+    more = f"""
+[target_group other]
+target = {two.address}
+health_check.enabled = false
+deregistration_delay.timeout_seconds = 60
+[rule other]
+listener = http
+priority = 1
+path-pattern = /other
+action = forward other
+"""
+    alb = start_alb(ws_config(one, alb="websocket.drain_rate = 10\n", group=DELAY % 60, workers=2,
+                              more=more))
+    pairs = [open_tunnel(alb, one) for _ in range(20)]
+    others = [open_tunnel(alb, two, path="/other") for _ in range(20)]
+    with all_closed([peer for pair in pairs + others for peer in pair]):
+        waits = [in_background(arrivals, [client for client, _ in some])
+                 for some in (pairs, others)]
+        drain(alb, "app")
+        drain(alb, "other", two.address)
+        times = [[t for t, _ in wait()] for wait in waits]
+        assert all(len(t) == 20 and most_in_a_second(t) <= 10 for t in times)
+        assert max(t[-1] for t in times) - min(t[0] for t in times) < 2.8, "side by side"
+
+
+def test_one_command_for_all_groups_keeps_one_rate(start_alb, start_target):
+    one, two = start_target(Upgraded()), start_target(Upgraded())
+    more = f"""
+[target_group other]
+target = {two.address}
+health_check.enabled = false
+deregistration_delay.timeout_seconds = 60
+[rule other]
+listener = http
+priority = 1
+path-pattern = /other
+action = forward other
+"""
+    alb = start_alb(ws_config(one, alb="websocket.drain_rate = 10\n", group=DELAY % 60, workers=2,
+                              more=more))
+    pairs = [open_tunnel(alb, one) for _ in range(10)]
+    pairs += [open_tunnel(alb, two, path="/other") for _ in range(10)]
+    with all_closed([peer for pair in pairs for peer in pair]):
+        wait = in_background(arrivals, [client for client, _ in pairs])
+        assert "20 WebSockets" in drain(alb, "--all")
+        times = [t for t, _ in wait()]
+        assert len(times) == 20 and most_in_a_second(times) <= 10
+
+
+def test_with_a_rate_one_inside_a_frame_is_passed_over_until_its_boundary(start_alb, target):
+    """Else its Close would go out in a second that has had its share."""
+    alb = start_alb(ws_config(target, alb="websocket.drain_rate = 5\n", group=DELAY % 60))
+    torn = [open_tunnel(alb, target) for _ in range(5)]
+    for client, origin in torn:
+        origin.sendall(b"\x82\x0ahalf")
+        assert read_exactly(client, 6) == b"\x82\x0ahalf"
+    whole = [open_tunnel(alb, target) for _ in range(5)]
+    with all_closed([peer for pair in torn + whole for peer in pair]):
+        wait = in_background(arrivals, [client for client, _ in whole])
+        drain(alb, "app")
+        times = [t for t, _ in wait()]
+        assert len(times) == 5
+        assert alb.metric(CLOSED) == 5
+        for _, origin in torn:
+            origin.sendall(b"frames")
+        for client, _ in torn:
+            client.sock.settimeout(10)
+            assert read_exactly(client, 6) == b"frames"
+        later = [t for t, _ in arrivals([client for client, _ in torn])]
+        assert len(later) == 5
+        assert most_in_a_second(times + later) <= 5
+
+
+def test_with_a_rate_a_stream_without_a_pause_is_told_between_two_frames(start_alb, target):
+    alb = start_alb(ws_config(target, alb="websocket.drain_rate = 20\n", group=DELAY % 60))
+    client, origin = open_tunnel(alb, target)
+    calm = [open_tunnel(alb, target) for _ in range(10)]
+    big = frame(BINARY, b"b" * 300000, mask=None)
+
+    def stream():
+        try:
+            while True:
+                origin.sendall(big)
+        except OSError:
+            return True
+    in_background(stream)
+    with all_closed([peer for pair in calm for peer in pair]):
+        assert client.receive()[0] == BINARY
+        drain(alb, "app")
+        while (got := client.receive())[0] == BINARY:
+            assert len(got[2]) == 300000
+        assert got[0] == 8 and got[2][:2] == b"\x03\xf4"
+    client.close()
+    origin.close()
+
+
+def test_a_loop_with_thousands_is_not_held_up(start_alb, target):
+    """The search goes in slices: others are served meanwhile."""
+    count = 1500
+    alb = start_alb(ws_config(target, group=DELAY % 4))
+    pairs = [open_tunnel(alb, target) for _ in range(count)]
+    more = open_tunnel(alb, target)
+    with all_closed([peer for pair in pairs + [more] for peer in pair]):
+        drain(alb, "app")
+        slowest = 0
+        for _ in range(200):
+            began = time.monotonic()
+            more[0].send(TEXT, b"x")
+            if more[1].receive()[0] != TEXT:
+                break
+            slowest = max(slowest, time.monotonic() - began)
+        assert slowest < 0.1 * PATIENCE
+        wait_until(lambda: alb.metric(CLOSED) > count * 0.9, "nearly all to be told")
