@@ -221,6 +221,7 @@ docs: all ## print docs/settings*.md and docs/metrics*.md from the tables in the
 	$B/bin/alb settings >docs/settings.md
 	$B/bin/wsserver settings >docs/settings-wsserver.md
 	$B/bin/alb metrics >docs/metrics.md
+	$B/bin/alb upgrades --reasons >docs/upgrades.md
 	$B/bin/wsserver metrics >docs/metrics-wsserver.md
 
 # --- installing -------------------------------------------------------------------

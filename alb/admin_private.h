@@ -58,6 +58,9 @@ void admin_answer_init(struct admin_answer *answer);
  * left out, and deregister has none. */
 admin_handler admin_post_register, admin_post_deregister;
 
+/* admin_upgrades.c: those that failed last. */
+admin_handler admin_get_failed_upgrades;
+
 /* admin_tunnels.c: live ones, and those that ended last. */
 admin_handler admin_get_tunnels, admin_get_closed;
 

@@ -94,6 +94,8 @@ static const struct route {
     { HTTP_GET, SPAN_INIT("/status"), true, get_status, "listeners and targets, as JSON" },
     { HTTP_GET, SPAN_INIT("/tunnels"), true, admin_get_tunnels, "live WebSockets, as JSON" },
     { HTTP_GET, SPAN_INIT("/closed"), true, admin_get_closed, "those that ended last, as JSON" },
+    { HTTP_GET, SPAN_INIT("/upgrades/failed"), true, admin_get_failed_upgrades,
+      "WebSocket upgrades that failed last, and why, as JSON" },
     { HTTP_POST, SPAN_INIT("/reload"), false, post_reload, "read the configuration file again" },
     { HTTP_POST, SPAN_INIT("/register"), false, admin_post_register, "a target comes" },
     { HTTP_POST, SPAN_INIT("/deregister"), false, admin_post_deregister, "a target goes" },

@@ -359,6 +359,7 @@ static void init(struct balancer *b, const char *path, struct span text)
     loop_init(&b->control, -1, CONTROL_INBOX, b);
     balancer_init_logs(b);
     tunnel_ring_init(&b->closed);
+    upgrade_ring_init(&b->failed_upgrades);
     b->started_ms = clock_mono_ms();
 }
 
@@ -414,6 +415,7 @@ static void done(struct balancer *b)
     mem_free(b->state_path);
     seal_ring_free(&b->ring);
     tunnel_ring_done(&b->closed);
+    upgrade_ring_done(&b->failed_upgrades);
     free_listeners(b);
     loop_done(&b->control);
 }

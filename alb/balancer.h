@@ -32,6 +32,7 @@
 #include "alb/registrations.h"
 #include "alb/target.h"
 #include "alb/tunnel_ring.h"
+#include "alb/upgrade_ring.h"
 
 struct admin;
 struct balancer;
@@ -110,9 +111,10 @@ struct balancer {
     struct list waiters;
     struct seal_ring *ring;
     struct log_file access_log, connection_log, health_log;
-    struct log_buffer health_rows; /* of the control thread, on their way to health_log */
-    struct tunnel_ring closed;     /* the tunnels that ended last; any thread */
-    struct list listings;          /* of tunnels: tunnel_listing.h */
+    struct log_buffer health_rows;       /* of the control thread, on their way to health_log */
+    struct upgrade_ring failed_upgrades; /* any thread */
+    struct tunnel_ring closed;           /* the tunnels that ended last; any thread */
+    struct list listings;                /* of tunnels: tunnel_listing.h */
     struct health *health;
     struct admin *admin;
     struct counters counters; /* of the greeters and the control thread */

@@ -14,11 +14,13 @@
 #include "alb/config.h"
 #include "alb/headers.h"
 #include "alb/redirect.h"
-#include "alb/refuse.h"
 #include "alb/regex.h"
 #include "alb/route.h"
 #include "alb/rules.h"
 #include "alb/worker.h"
+
+/* The Server field of all that alb says itself to clients: the managed balancer's. */
+#define ALB_SERVER "awselb/2.0"
 
 /* --- answers of our own ----------------------------------------------------- */
 
@@ -110,7 +112,11 @@ void client_reply_error(struct client *c, int status, bool head_only)
 static void refuse(struct client *c, const struct http_message *m, const struct route *route,
                    int status, const char *why)
 {
-    client_reply_error(c, status, m != NULL && m->method_id == HTTP_HEAD);
+    const enum upgrade_failure failure =
+        route == NULL ? UPGRADE_REQUEST_REFUSED : UPGRADE_RULE_FAILED;
+
+    if (!client_upgrade_refused(c, m, route, failure, status, why))
+        client_reply_error(c, status, m != NULL && m->method_id == HTTP_HEAD);
     log_own(c, m, route, status, why, ACCESS_NONE);
     client_change_state(c, LINGER);
 }
@@ -120,17 +126,13 @@ void client_refuse(struct client *c, const struct http_message *m, int status, c
     refuse(c, m, NULL, status, why);
 }
 
-static void refuse_upgrade(struct client *c, const struct http_message *m, enum ws_refusal refusal)
+static void refuse_upgrade(struct client *c, const struct http_message *m,
+                           const struct route *route, enum ws_refusal refusal)
 {
-    struct refuse_text text;
-    struct http_reply how;
+    const int status = ws_refusal_status(refusal);
 
-    refuse_upgrade_reply(&how, &text, m, refusal);
-    client_reply(c, &how);
-    metric_add(&c->worker->counters.upgrades_failed, 1);
-    log_info("upgrade refused reason=%s path=\"%.*s\"", ws_refusal_name(refusal),
-             SPAN_ARGS(m->path));
-    log_own(c, m, NULL, ws_refusal_status(refusal), ws_refusal_name(refusal), ACCESS_NONE);
+    client_upgrade_refused(c, m, route, (enum upgrade_failure)refusal, status, NULL);
+    log_own(c, m, NULL, status, ws_refusal_name(refusal), ACCESS_NONE);
     client_change_state(c, LINGER);
 }
 
@@ -164,6 +166,7 @@ static void answer_fixed(struct client *c, const struct http_message *m, const s
     client_reply(c, &how);
     metric_add(&c->worker->counters.fixed_responses, 1);
     log_own(c, m, route, a->status, NULL, ACCESS_FIXED_RESPONSE);
+    client_upgrade_missed(c, m, route, a->status);
     client_change_state(c, keep ? HEAD : LINGER);
 }
 
@@ -187,6 +190,7 @@ static void send_redirect(struct client *c, const struct http_message *m, struct
     metric_add(&c->worker->counters.redirects, 1);
     route->redirect_url = url;
     log_own(c, m, route, status, NULL, ACCESS_REDIRECT);
+    client_upgrade_missed(c, m, route, status);
     client_change_state(c, keep ? HEAD : LINGER);
 }
 
@@ -244,7 +248,7 @@ static void rewrite_and_forward(struct client *c, struct http_message *m, struct
     enum ws_refusal refusal;
 
     if (ws_request_wants(m) && (refusal = ws_request_check(m)) != WS_OK) {
-        refuse_upgrade(c, m, refusal);
+        refuse_upgrade(c, m, route, refusal);
         return;
     }
     if (!transform_apply(route->rule, m, w->config->alb.desync_mode == HTTP_STRICTEST, w->regex,

@@ -15,6 +15,9 @@
 #include "alb/access_log.h"
 #include "alb/client.h"
 #include "alb/exchange.h"
+#include "alb/upgrade_failures.h"
+
+struct route;
 
 enum client_state { HEAD, EXCHANGE, LINGER };
 
@@ -86,5 +89,17 @@ void client_log_own(struct client *c, const struct http_message *m, int status, 
 
 void client_count_status(struct client *c, int status);
 void client_count_class(struct client *c, const struct http_message *m);
+
+/* --- client_upgrade.c ------------------------------------------------------- */
+
+/* A rule has answered: if a WebSocket was asked for, it failed. */
+void client_upgrade_missed(struct client *c, const struct http_message *m,
+                           const struct route *route, int status);
+
+/* Refuse it with the doctor's words. False when it asks for no WebSocket. `detail` is a literal
+ * or NULL, `route` NULL when no rule was looked for. */
+bool client_upgrade_refused(struct client *c, const struct http_message *m,
+                            const struct route *route, enum upgrade_failure failure, int status,
+                            const char *detail);
 
 #endif

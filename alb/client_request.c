@@ -10,7 +10,7 @@
 
 #include "alb/client_private.h"
 #include "alb/config.h"
-#include "alb/refuse.h"
+#include "alb/doctor.h"
 #include "alb/target.h"
 #include "alb/tunnel.h"
 #include "alb/worker.h"
@@ -113,15 +113,16 @@ static void answer_for_target(struct client *c)
 {
     const int status = exchange_status(c->exchange);
     struct target *t = exchange_target(c->exchange);
-    struct refuse_text text;
+    const struct upgrade_case *failed = exchange_upgrade_failed(c->exchange);
+    struct doctor_text text;
     struct http_reply how;
     const size_t before = buf_len(&c->out);
 
     log_info("exchange failed status=%d reason=\"%s\" target=%s", status, exchange_why(c->exchange),
              t == NULL ? "-" : t->text);
-    if (exchange_is_upgrade(c->exchange)) {
-        metric_add(&c->worker->counters.upgrades_failed, 1);
-        refuse_upgrade_by_target_reply(&how, &text, status, exchange_why(c->exchange));
+    if (failed != NULL) {
+        doctor_reply(c->worker, failed, status, &how, &text);
+        how.head_only = exchange_is_head(c->exchange);
         client_reply(c, &how);
     } else {
         client_reply_error(c, status, exchange_is_head(c->exchange));

@@ -15,6 +15,7 @@
 
 #include "alb/status.h"
 #include "alb/tunnel_table.h"
+#include "alb/upgrades.h"
 
 enum {
     TIMEOUT_S = 30,
@@ -208,6 +209,11 @@ int command_closed(const char *socket_path, const char *const *filters, int coun
 {
     return list(socket_path, tunnel_table_path("/closed", filters, count),
                 as_json ? dump : tunnel_table_print_closed);
+}
+
+int command_upgrades(const char *socket_path, bool as_json)
+{
+    return run(socket_path, "GET", "/upgrades/failed", "", as_json ? dump : upgrades_print);
 }
 
 /* Takes over `json`; NULL when it could not be made. */

@@ -19,6 +19,9 @@ int command_status(const char *socket_path, bool as_json);
 int command_tunnels(const char *socket_path, const char *const *filters, int count, bool as_json);
 int command_closed(const char *socket_path, const char *const *filters, int count, bool as_json);
 
+/* GET /upgrades/failed: as a table and advice, or as the JSON that it is. */
+int command_upgrades(const char *socket_path, bool as_json);
+
 /* What `register` and `deregister` are about. */
 struct command_target {
     const char *group, *name;

@@ -12,6 +12,13 @@
         name, METRIC_GAUGE, offsetof(struct counters, field), NULL, help                           \
     }
 
+#define FAILED(failure, name, help)                                                                \
+    {                                                                                              \
+        "upgrades_failed_total", METRIC_COUNTER,                                                   \
+            offsetof(struct counters, upgrades_failed_by) + sizeof(metric_value) * (failure),      \
+            "reason=\"" name "\"", help                                                            \
+    }
+
 const struct metric counter_metrics[] = {
     COUNTER(connections, "connections_total", NULL,
             "Client connections accepted (NewConnectionCount, client side)."),
@@ -72,6 +79,41 @@ const struct metric counter_metrics[] = {
     COUNTER(upgrades, "websocket_upgrades_total", "outcome=\"opened\"",
             "WebSocket upgrades, by outcome."),
     COUNTER(upgrades_failed, "websocket_upgrades_total", "outcome=\"failed\"", NULL),
+    FAILED(WS_NOT_UPGRADE, "not_upgrade",
+           "Upgrades that failed, by the reason that docs/upgrades.md explains; ended_at_once "
+           "opened."),
+    FAILED(WS_STRIPPED, "stripped", NULL),
+    FAILED(WS_NOT_GET, "not_get", NULL),
+    FAILED(WS_BAD_HTTP_VERSION, "bad_http_version", NULL),
+    FAILED(WS_NO_CONNECTION_TOKEN, "no_connection_token", NULL),
+    FAILED(WS_BODY_ON_UPGRADE, "body_on_upgrade", NULL),
+    FAILED(WS_MISSING_VERSION, "missing_version", NULL),
+    FAILED(WS_BAD_VERSION, "bad_version", NULL),
+    FAILED(WS_MISSING_KEY, "missing_key", NULL),
+    FAILED(WS_BAD_KEY, "bad_key", NULL),
+    FAILED(WS_STATUS_NOT_101, "status_not_101", NULL),
+    FAILED(WS_NO_UPGRADE_FIELD, "no_upgrade_field", NULL),
+    FAILED(WS_NO_CONNECTION_FIELD, "no_connection_field", NULL),
+    FAILED(WS_BODY_ON_101, "body_on_101", NULL),
+    FAILED(WS_ACCEPT_MISSING, "accept_missing", NULL),
+    FAILED(WS_ACCEPT_MISMATCH, "accept_mismatch", NULL),
+    FAILED(WS_PROTOCOL_NOT_OFFERED, "protocol_not_offered", NULL),
+    FAILED(WS_EXTENSION_NOT_OFFERED, "extension_not_offered", NULL),
+    FAILED(UPGRADE_REDIRECTED, "redirected", NULL),
+    FAILED(UPGRADE_REDIRECT_LOOP, "https_redirect_loop", NULL),
+    FAILED(UPGRADE_FIXED_RESPONSE, "fixed_response", NULL),
+    FAILED(UPGRADE_HOST_NOT_MATCHED, "host_not_matched", NULL),
+    FAILED(UPGRADE_REQUEST_REFUSED, "request_refused", NULL),
+    FAILED(UPGRADE_RULE_FAILED, "rule_failed", NULL),
+    FAILED(UPGRADE_NO_TARGET, "no_target", NULL),
+    FAILED(UPGRADE_TARGET_UNREACHABLE, "target_unreachable", NULL),
+    FAILED(UPGRADE_TARGET_NO_ANSWER, "target_no_answer", NULL),
+    FAILED(UPGRADE_TARGET_TIMEOUT, "target_timeout", NULL),
+    FAILED(UPGRADE_TARGET_BAD_ANSWER, "target_bad_answer", NULL),
+    FAILED(UPGRADE_TARGET_STATUS, "target_status", NULL),
+    FAILED(UPGRADE_INTERRUPTED, "interrupted", NULL),
+    FAILED(UPGRADE_CLIENT_GONE, "client_gone", NULL),
+    FAILED(UPGRADE_ENDED_AT_ONCE, "ended_at_once", NULL),
     GAUGE(tunnels_open, "websocket_tunnels_open", "WebSocket tunnels open now."),
     COUNTER(tunnels_ended, "websocket_tunnels_ended_total", NULL, "WebSocket tunnels that ended."),
     COUNTER(tunnels_idle, "websocket_tunnels_idle_total", NULL,
@@ -106,6 +148,7 @@ const struct metric counter_metrics[] = {
 
 #undef COUNTER
 #undef GAUGE
+#undef FAILED
 #define COUNTER(field, name, labels, help)                                                         \
     {                                                                                              \
         name, METRIC_COUNTER, offsetof(struct target_counters, field), labels, help                \

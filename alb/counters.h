@@ -8,6 +8,8 @@
 
 #include "base/metrics.h"
 
+#include "alb/upgrade_failures.h"
+
 /* One a worker (and one for each handshake thread and the control thread). */
 struct counters {
     metric_value connections;      /* accepted */
@@ -28,7 +30,8 @@ struct counters {
     metric_value desync_suspects;
     metric_value second_opinion_differs;
     metric_value upgrades, upgrades_failed;
-    metric_value tunnels_open; /* gauge */
+    metric_value upgrades_failed_by[UPGRADE_FAILURES]; /* by reason */
+    metric_value tunnels_open;                         /* gauge */
     metric_value tunnels_ended;
     metric_value tunnels_idle;
     metric_value tunnels_opaque;

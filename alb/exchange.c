@@ -144,6 +144,7 @@ struct exchange *exchange_start(struct worker *w, const struct exchange_client *
         x->entry->action = ACCESS_FORWARD;
     }
     init_request(x, m);
+    exchange_upgrade_begin(x, m, route);
     exchange_touch(x);
 
     const struct balance_ask ask = {
@@ -181,6 +182,7 @@ void exchange_free(struct exchange **exchange)
         return;
     target_conn_close(&x->conn);
     tls_client_unref(&x->tls);
+    exchange_upgrade_end(x);
     exchange_let_go(x);
     if (x->entry != NULL) {
         x->entry->end = x->why;
@@ -213,6 +215,7 @@ void exchange_take_tunnel(struct exchange *x, struct exchange_tunnel *out)
     out->from_target = x->conn->in;
     buf_init(&x->conn->in, 0);
     target_conn_release_stream(&x->conn, &out->stream);
+    out->upgrade = exchange_upgrade_take(x);
     x->target = NULL; /* its outstanding count goes along */
     x->entry = NULL;
 }
@@ -294,6 +297,7 @@ void exchange_client_eof(struct exchange *x)
 
 void exchange_abort(struct exchange *x, int status, const char *why)
 {
+    x->is_aborted = x->state == EXCHANGE_RUNNING;
     exchange_fail(x, status, why);
 }
 
@@ -360,11 +364,6 @@ bool exchange_must_close(const struct exchange *x)
 struct target *exchange_target(const struct exchange *x)
 {
     return x->target;
-}
-
-bool exchange_is_upgrade(const struct exchange *x)
-{
-    return x->is_upgrade;
 }
 
 bool exchange_is_head(const struct exchange *x)

@@ -32,6 +32,7 @@ struct http_message;
 struct listener;
 struct route;
 struct target;
+struct upgrade_case;
 struct worker;
 
 enum { CLIENT_OUT_MAX = 192 * 1024 };
@@ -93,7 +94,11 @@ uint32_t exchange_time_left(const struct exchange *x);
 void exchange_expire(struct exchange *x);
 
 struct target *exchange_target(const struct exchange *x);
-bool exchange_is_upgrade(const struct exchange *x);
+
+/* For FAILED: what the doctor knows of a request that asked for a WebSocket; borrowed. NULL of
+ * any other. */
+const struct upgrade_case *exchange_upgrade_failed(struct exchange *x);
+
 bool exchange_is_head(const struct exchange *x);
 
 /* The client took some of the response: it is not idle. */
@@ -117,6 +122,7 @@ struct exchange_tunnel {
     struct buf from_target;
     struct target *target;
     struct access_entry *entry;
+    struct upgrade_case *upgrade; /* owned: doctor_watch.h */
     struct tunnel_facts facts;
 };
 void exchange_take_tunnel(struct exchange *x, struct exchange_tunnel *out);

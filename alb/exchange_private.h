@@ -53,6 +53,11 @@ struct exchange {
         char *protocols, *extensions; /* owned */
     } offer;
 
+    struct upgrade_case *upgrade; /* owned; NULL unless it asks for a WebSocket */
+    uint8_t upgrade_failure;      /* enum upgrade_failure, where that is known before the end */
+    bool is_aborted;              /* by exchange_abort() */
+    bool is_unanswered;           /* exchange_not_answered() ended it */
+
     struct access_entry *entry; /* owned; NULL when the log is off */
     uint64_t dispatched_us;     /* loop_mono_us(); 0: not yet */
     uint32_t active_ms;         /* last byte either way */
@@ -86,6 +91,21 @@ bool exchange_take_other(struct exchange *x);
 
 /* The request goes out now. */
 void exchange_dispatched(struct exchange *x);
+
+/* --- exchange_upgrade.c: of one that asks for no WebSocket these do nothing --------------- */
+
+/* Keep what the doctor will want to know, if it fails. */
+void exchange_upgrade_begin(struct exchange *x, const struct http_message *m,
+                            const struct route *route);
+
+/* A response begins that is no 101. */
+void exchange_upgrade_answered(struct exchange *x, int status);
+
+/* It has its 101: what was kept of it, for its first second. */
+struct upgrade_case *exchange_upgrade_take(struct exchange *x);
+
+/* The exchange is over: it failed, unless there is a tunnel. */
+void exchange_upgrade_end(struct exchange *x);
 
 void exchange_on_target(struct target_conn *conn, int revents);
 void exchange_read_response(struct exchange *x);

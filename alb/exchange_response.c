@@ -187,9 +187,9 @@ static void begin_response(struct exchange *x, struct http_message *m)
     choose_framing(x, m);
     how.close = x->close_client;
     if (x->is_upgrade) {
-        metric_add(&x->worker->counters.upgrades_failed, 1);
         x->why = "target did not upgrade";
     }
+    exchange_upgrade_answered(x, m->status);
     write_head(x, m, &how);
 }
 
@@ -208,6 +208,7 @@ static void upgrade(struct exchange *x, struct http_message *m)
     refusal = ws_response_check(m, span_text(x->offer.accept), span_text(x->offer.protocols),
                                 span_text(x->offer.extensions));
     if (refusal != WS_OK) {
+        x->upgrade_failure = (uint8_t)refusal;
         exchange_fail(x, 502, ws_refusal_name(refusal));
         return;
     }
@@ -233,6 +234,8 @@ static bool take_head(struct exchange *x, struct span *bytes)
     case HTTP_PARTIAL:
         return false;
     case HTTP_REFUSED:
+        if (strcmp(m->refuse_why, HTTP_WHY_101_LENGTH) == 0)
+            x->upgrade_failure = WS_BODY_ON_101;
         exchange_fail(x, 502, m->refuse_why);
         return true;
     case HTTP_PARSED:

@@ -127,6 +127,8 @@ static bool try_again(struct exchange *x)
 
 void exchange_not_answered(struct exchange *x, int status, const char *why)
 {
-    if (x->state == EXCHANGE_RUNNING && !try_again(x))
-        exchange_fail(x, status, why);
+    if (x->state != EXCHANGE_RUNNING || try_again(x))
+        return;
+    x->is_unanswered = true;
+    exchange_fail(x, status, why);
 }

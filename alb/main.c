@@ -13,6 +13,7 @@
 #include "alb/options.h"
 #include "alb/quick.h"
 #include "alb/report.h"
+#include "alb/upgrade_failures.h"
 
 #define DEFAULT_SOCKET "/run/postern/alb.sock"
 
@@ -28,6 +29,7 @@ struct arguments {
     const char *profile;    /* --profile aws */
     bool is_json;           /* --json */
     bool is_all;            /* --all */
+    bool lists_reasons;     /* --reasons */
     int argc;               /* all of it, for `quick` and `explain` */
     char **argv;
 };
@@ -113,6 +115,14 @@ static int closed(const struct arguments *a)
     return command_closed(a->socket, a->words, a->count, a->is_json);
 }
 
+static int upgrades(const struct arguments *a)
+{
+    if (!a->lists_reasons)
+        return command_upgrades(a->socket, a->is_json);
+    upgrade_failures_describe(stdout);
+    return 0;
+}
+
 static int register_target(const struct arguments *a)
 {
     struct command_target t = { .group = a->words[0], .name = a->words[1] };
@@ -190,6 +200,9 @@ static const struct {
       "The last 10,000 WebSockets that ended, the newest first, and who ended each and how. "
       "Filters\n"
       "as of tunnels; also end, by=client|target|us, since=10m or a time, sort=ended." },
+    { "upgrades", upgrades, 0, "[--json | --reasons] [--socket PATH]",
+      "WebSocket upgrades that failed last: why, and what to do about it. --reasons: all reasons\n"
+      "that there are, as Markdown (docs/upgrades.md)." },
     { "register", register_target, 3, "GROUP ADDRESS[:PORT] [weight=N] [--socket PATH]",
       "A target comes, or gets another weight. Kept over a restart by the state_file setting." },
     { "deregister", deregister_target, 2, "GROUP ADDRESS[:PORT] [--socket PATH]",
@@ -233,6 +246,10 @@ static int read_option(int argc, char **argv, struct arguments *a)
     }
     if (strcmp(argv[0], "--json") == 0) {
         a->is_json = true;
+        return 1;
+    }
+    if (strcmp(argv[0], "--reasons") == 0) {
+        a->lists_reasons = true;
         return 1;
     }
     for (size_t o = 0; o < sizeof(options) / sizeof(options[0]); o++) {

@@ -17,6 +17,7 @@
 
 #include "alb/access_log.h"
 #include "alb/config.h"
+#include "alb/doctor_watch.h"
 #include "alb/exchange.h"
 #include "alb/target.h"
 #include "alb/tunnel_private.h"
@@ -119,6 +120,7 @@ void tunnel_start(struct worker *w, const struct stream *client, struct buf *to_
     init_leg(&t->target_leg, &parts->stream, tunnel_on_target);
     t->started_ms = loop_now_ms(&w->loop);
     t->client.io.data = first_policy(w, t->target);
+    doctor_watch_begin(w, &parts->upgrade, &t->target_leg.io.data);
     wheel_timer_init(&t->timer, on_timer);
     wheel_set(&w->loop.wheel, &t->timer, tunnel_limit_ms(t));
     enlist(w, t);

@@ -10,6 +10,7 @@
 #include "alb/access_log.h"
 #include "alb/balancer.h"
 #include "alb/closer.h"
+#include "alb/doctor_watch.h"
 #include "alb/target.h"
 #include "alb/tunnel_walk.h"
 #include "alb/worker.h"
@@ -129,6 +130,7 @@ void tunnel_free(struct tunnel *t)
     count_end(t);
     keep_record(t);
     closer_forget(w, t);
+    doctor_watch_end(w, &t->target_leg.io.data, (enum tunnel_end)t->end);
     log_end(t);
     tunnel_walk_forget(w, t);
     wheel_stop(&w->loop.wheel, &t->timer);

@@ -16,7 +16,7 @@ enum { TUNNEL_PENDING_MAX = 64 * 1024 + 1024 };
 
 /* One side. */
 struct leg {
-    ev_io io; /* the client's `data`: tunnel_policy_get() */
+    ev_io io; /* `data`: the client's, tunnel_policy_get(); the target's, doctor_watch.h */
     struct stream stream;
     struct buf *pending;       /* owned; bytes *to* this side that did not go; else NULL */
     struct ws_tracker tracker; /* of what comes *from* this side */

@@ -28,8 +28,9 @@ enum http_parse http_request_parse(struct span bytes, enum http_desync_mode mode
 /* The head of a target's response to a request with this method. Refused (502)
  * whenever it is not exactly well formed, as soon as its first bytes show that
  * it is no response. Interim responses come out as
- * messages with their 1xx status. A 101 that carries a length is refused;
+ * messages with their 1xx status. A 101 that carries a length is refused with this reason;
  * whether it is a good 101 is for lib/ws to say. */
+#define HTTP_WHY_101_LENGTH "a 101 response cannot have a length"
 enum http_parse http_response_parse(struct span bytes, enum http_method of_request,
                                     struct http_message *m, size_t *scanned);
 

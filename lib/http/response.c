@@ -81,7 +81,7 @@ static bool read_framing(struct http_message *m, const struct http_lengths *l,
     if (l->codings > 0 && m->minor == 0)
         return http_refuse(m, 502, "the response is HTTP/1.0 with Transfer-Encoding");
     if (m->status == 101 && (l->codings > 0 || l->lengths > 0))
-        return http_refuse(m, 502, "a 101 response cannot have a length");
+        return http_refuse(m, 502, HTTP_WHY_101_LENGTH);
     if (m->status < 200 || m->status == 204)
         return true;
     m->has_length = l->lengths > 0;

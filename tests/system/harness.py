@@ -239,6 +239,12 @@ class Alb(Process):
         assert status == 200, answer
         return answer
 
+    def failed_upgrades(self):
+        """GET /upgrades/failed: the rows, the newest first."""
+        status, answer = self.admin_json("/upgrades/failed")
+        assert status == 200 and len(answer["failed"]) == min(answer["all"], 1000)
+        return answer["failed"]
+
     def metric(self, name):
         """A metric's value; the sum when only the name without labels is given."""
         values = self.metrics()

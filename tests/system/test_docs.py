@@ -7,6 +7,7 @@ from harness import ROOT, run
 PAGES = [
     ("alb", "settings", "settings.md"),
     ("alb", "metrics", "metrics.md"),
+    ("alb", "upgrades --reasons", "upgrades.md"),
     ("wsserver", "settings", "settings-wsserver.md"),
     ("wsserver", "metrics", "metrics-wsserver.md"),
 ]
@@ -14,7 +15,7 @@ PAGES = [
 
 @pytest.mark.parametrize("program, command, page", PAGES)
 def test_a_reference_page_is_up_to_date(program, command, page):
-    code, printed, _ = run(program, command)
+    code, printed, _ = run(program, *command.split())
     assert code == 0
     assert printed == (ROOT / "docs" / page).read_text(), "run `make docs`"
 

@@ -56,13 +56,14 @@ def test_a_refusal_says_cause_and_cure(start_alb, start_target):
     for i, (case, changes, status, name, cure) in enumerate(CASES):
         response = ask_for_refusal(alb, f"/room/{i}", changes)
         lines = response.body.decode().splitlines()
-        assert (response.status, lines[0]) == (status, f"WebSocket upgrade refused: {name}"), case
+        assert (response.status, lines[0]) == (status, f"WebSocket upgrade failed: {name}"), case
         assert len(lines) == 3 and all(line.endswith(".") for line in lines[1:]), case
         assert cure in lines[2], case
         assert response.values("Cache-Control") == ["no-store"], case
         assert response.values("Connection") == ["close"], case
         assert response.values("Sec-WebSocket-Version") == (["13"] if status == 426 else []), case
-        assert f'upgrade refused reason={name} path="/room/{i}"' in alb.log(), case
+        line = next(line for line in alb.log().splitlines() if f'path="/room/{i}"' in line)
+        assert f"upgrade failed reason={name} status={status} client=127.0.0.1:" in line, case
     for i, (case, _, status, name, _) in enumerate(CASES):
         row = alb.access_row(f"/room/{i} ")
         assert f" {status} - " in row and f'end="{name}"' in row, case
@@ -81,8 +82,8 @@ def test_a_target_that_cannot_be_reached_is_a_502_with_cause_and_cure(start_alb,
         assert is_closed(sock)
     lines = response.body.decode().splitlines()
     assert response.status == 502
-    assert lines[0] == "WebSocket upgrade failed: target refused the connection"
-    assert "no answer" in lines[1] and "alb status" in lines[2]
+    assert lines[0] == "WebSocket upgrade failed: target_unreachable"
+    assert "target refused the connection" in lines[1] and "no answer" in lines[1] and "alb status" in lines[2]
     assert response.values("Cache-Control") == ["no-store"]
     assert " 502 - " in alb.access_row('end="target refused the connection"')
     assert alb.metric('alb_websocket_upgrades_total{outcome="failed"}') == 1

@@ -1,0 +1,106 @@
+/* client_upgrade.c -- requests for a WebSocket that are answered here, or by a rule. */
+#include "ws/handshake.h"
+
+#include "alb/client_private.h"
+#include "alb/config.h"
+#include "alb/doctor.h"
+#include "alb/route.h"
+#include "alb/worker.h"
+
+static struct upgrade_case *case_of(struct client *c, const struct http_message *m,
+                                    const struct route *route)
+{
+    if (m == NULL || !http_is_understood(m) || !upgrade_is_asked(m))
+        return NULL;
+    return upgrade_case_new(&c->facts, c->listener, m, route, loop_wall_us(&c->worker->loop));
+}
+
+/* Does a rule that forwards miss nothing but the host? */
+static bool misses_host_only(const struct rule *rule, struct condition_request *request)
+{
+    bool asks_host = false;
+
+    for (size_t i = 0; i < rule->condition_count; i++) {
+        if (rule->conditions[i].kind == CONDITION_HOST)
+            asks_host = true;
+        else if (!condition_holds(&rule->conditions[i], request))
+            return false;
+    }
+    return asks_host && rule->action.kind == ACTION_FORWARD;
+}
+
+static bool some_rule_misses_host(struct client *c, const struct http_message *m)
+{
+    const struct listener_config *l = worker_listener_config(c->worker, c->listener);
+    struct condition_request request;
+
+    condition_request_init(&request, m, &c->facts.ip, c->worker->regex);
+    for (size_t i = 0; l != NULL && i < l->rule_count; i++) {
+        if (misses_host_only(&l->rules[i], &request))
+            return !condition_request_is_spent(&request);
+    }
+    return false;
+}
+
+/* The client has come by https, and only the last hop has not. */
+static bool came_by_https(const struct client *c, const struct http_message *m)
+{
+    return c->facts.is_https || ws_behind_edge(m) ||
+           span_equal_nocase(http_value(m, HTTP_N_X_FORWARDED_PROTO), SPAN("https"));
+}
+
+/* Take this off the front, in any case. */
+static bool takes(struct span *url, struct span text)
+{
+    if (url->len < text.len || !span_equal_nocase(span_of(url->ptr, text.len), text))
+        return false;
+    *url = span_after(*url, text.len);
+    return true;
+}
+
+/* A Location has its port always. */
+static bool leads_back(const struct http_message *m, struct span url)
+{
+    return takes(&url, SPAN("https://")) && takes(&url, condition_host(m->host)) &&
+           takes(&url, SPAN(":443")) && takes(&url, m->path) &&
+           (m->query.len == 0 || takes(&url, SPAN("?"))) && span_equal(url, m->query);
+}
+
+static enum upgrade_failure failure_of(struct client *c, const struct http_message *m,
+                                       const struct route *route)
+{
+    if (route->rule->condition_count == 0 && some_rule_misses_host(c, m))
+        return UPGRADE_HOST_NOT_MATCHED;
+    if (route->rule->action.kind == ACTION_FIXED_RESPONSE)
+        return UPGRADE_FIXED_RESPONSE;
+    return came_by_https(c, m) && leads_back(m, route->redirect_url) ? UPGRADE_REDIRECT_LOOP
+                                                                     : UPGRADE_REDIRECTED;
+}
+
+void client_upgrade_missed(struct client *c, const struct http_message *m,
+                           const struct route *route, int status)
+{
+    struct upgrade_case *u = case_of(c, m, route);
+
+    if (u != NULL)
+        doctor_record(c->worker, &u, failure_of(c, m, route), status);
+}
+
+bool client_upgrade_refused(struct client *c, const struct http_message *m,
+                            const struct route *route, enum upgrade_failure failure, int status,
+                            const char *detail)
+{
+    struct upgrade_case *u = case_of(c, m, route);
+    struct doctor_text text;
+    struct http_reply how;
+
+    if (u == NULL)
+        return false;
+    u->failure = (uint8_t)failure;
+    u->detail = detail;
+    doctor_reply(c->worker, u, status, &how, &text);
+    how.head_only = m->method_id == HTTP_HEAD;
+    client_reply(c, &how);
+    doctor_record(c->worker, &u, failure, status);
+    return true;
+}

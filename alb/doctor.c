@@ -1,0 +1,69 @@
+/* doctor.c -- see doctor.h. */
+#include "alb/doctor.h"
+
+#include <stdio.h>
+
+#include "base/log.h"
+
+#include "alb/balancer.h"
+#include "alb/config.h"
+#include "alb/log_put.h"
+#include "alb/target.h"
+#include "alb/worker.h"
+
+static void log_case(const struct upgrade_case *c)
+{
+    char client[IP_TEXT_MAX + 16], rule[16] = "-";
+
+    char *end = log_put_ip(client, &c->client, true);
+    if (c->rule >= 0)
+        snprintf(rule, sizeof rule, "%d", (int)c->rule);
+    log_info("upgrade failed reason=%s status=%u client=%.*s:%u edge=%s listener=%s rule=%s "
+             "group=%s target=%s target_status=%u host=\"%s\" path=\"%s\" detail=\"%s\"",
+             upgrade_failure_name((enum upgrade_failure)c->failure), c->status, (int)(end - client),
+             client, c->port, c->behind_edge ? "yes" : "no", c->listener->name, rule,
+             c->group[0] == '\0' ? "-" : c->group, c->target == NULL ? "-" : c->target->text,
+             c->target_status, c->host, c->path, c->detail == NULL ? "" : c->detail);
+}
+
+void doctor_record(struct worker *w, struct upgrade_case **c, enum upgrade_failure failure,
+                   int status)
+{
+    if (*c == NULL)
+        return;
+    (*c)->failure = (uint8_t)failure;
+    (*c)->status = (uint16_t)status;
+    if (failure != UPGRADE_ENDED_AT_ONCE)
+        metric_add(&w->counters.upgrades_failed, 1);
+    metric_add(&w->counters.upgrades_failed_by[failure], 1);
+    log_case(*c);
+    upgrade_ring_add(&w->balancer->failed_upgrades, c);
+}
+
+/* allow = any names nobody. */
+static bool is_peer(const struct worker *w, const struct ip *ip)
+{
+    return !w->config->edge_any && edge_set_contains(w->config->edge, ip);
+}
+
+void doctor_reply(const struct worker *w, const struct upgrade_case *c, int status,
+                  struct http_reply *reply, struct doctor_text *text)
+{
+    const struct upgrade_symptoms s = upgrade_case_symptoms(c);
+    char cause[UPGRADE_TEXT_MAX], cure[UPGRADE_TEXT_MAX];
+    const size_t size = sizeof text->text;
+
+    const int n = snprintf(text->text, size, "WebSocket upgrade failed: %s\n",
+                           upgrade_failure_name(s.failure));
+    if (is_peer(w, &c->client))
+        snprintf(text->text + n, size - (size_t)n, "%s\n%s\n", upgrade_cause(&s, cause),
+                 upgrade_cure(&s, cure));
+    *reply = (struct http_reply){
+        .status = status,
+        .fields = status == 426 ? "Cache-Control: no-store\r\nSec-WebSocket-Version: 13\r\n"
+                                : "Cache-Control: no-store\r\n",
+        .content_type = SPAN("text/plain; charset=utf-8"),
+        .body = span_text(text->text),
+        .close = true,
+    };
+}

@@ -1,0 +1,88 @@
+/*
+ * exchange_upgrade.c -- an exchange that asks for a WebSocket: what is kept of the request until
+ * it has one, and why it got none.
+ */
+#include "http/message.h"
+
+#include "alb/doctor.h"
+#include "alb/exchange_private.h"
+#include "alb/route.h"
+#include "alb/target.h"
+#include "alb/worker.h"
+
+void exchange_upgrade_begin(struct exchange *x, const struct http_message *m,
+                            const struct route *route)
+{
+    if (upgrade_is_asked(m))
+        x->upgrade = upgrade_case_new(x->client.facts, x->client.listener, m, route,
+                                      loop_wall_us(&x->worker->loop));
+}
+
+/* By where it stood when it ended, and the status that means. */
+static enum upgrade_failure failure_of(const struct exchange *x)
+{
+    if (x->upgrade_failure != UPGRADE_FINE)
+        return (enum upgrade_failure)x->upgrade_failure;
+    if (x->status == 460)
+        return UPGRADE_CLIENT_GONE;
+    if (x->is_aborted)
+        return UPGRADE_INTERRUPTED;
+    if (x->status == 400)
+        return UPGRADE_REQUEST_REFUSED;
+    if (x->target == NULL)
+        return UPGRADE_NO_TARGET;
+    if (x->dispatched_us == 0)
+        return UPGRADE_TARGET_UNREACHABLE;
+    if (x->status == 504)
+        return UPGRADE_TARGET_TIMEOUT;
+    return x->is_unanswered ? UPGRADE_TARGET_NO_ANSWER : UPGRADE_TARGET_BAD_ANSWER;
+}
+
+/* The case has all that is known now. */
+static void fill_in(struct exchange *x)
+{
+    struct upgrade_case *c = x->upgrade;
+
+    c->failure = (uint8_t)failure_of(x);
+    c->detail = c->failure < WS_REFUSALS ? NULL : x->why;
+    target_key_unref(&c->target);
+    c->target = x->target == NULL ? NULL : target_key_ref(x->target->key);
+}
+
+const struct upgrade_case *exchange_upgrade_failed(struct exchange *x)
+{
+    if (x->upgrade != NULL)
+        fill_in(x);
+    return x->upgrade;
+}
+
+void exchange_upgrade_answered(struct exchange *x, int status)
+{
+    if (x->upgrade == NULL)
+        return;
+    const uint8_t asked_wrongly = x->upgrade->failure;
+    x->upgrade_failure = asked_wrongly != UPGRADE_FINE ? asked_wrongly : UPGRADE_TARGET_STATUS;
+    x->upgrade->target_status = (uint16_t)status;
+    fill_in(x);
+    x->upgrade->detail = NULL;
+    doctor_record(x->worker, &x->upgrade, (enum upgrade_failure)x->upgrade_failure, status);
+}
+
+struct upgrade_case *exchange_upgrade_take(struct exchange *x)
+{
+    struct upgrade_case *c = x->upgrade;
+
+    if (c != NULL)
+        fill_in(x);
+    x->upgrade = NULL;
+    return c;
+}
+
+void exchange_upgrade_end(struct exchange *x)
+{
+    if (x->upgrade != NULL && (x->state == EXCHANGE_FAILED || x->state == EXCHANGE_BROKEN)) {
+        fill_in(x);
+        doctor_record(x->worker, &x->upgrade, (enum upgrade_failure)x->upgrade->failure, x->status);
+    }
+    upgrade_case_free(&x->upgrade);
+}

@@ -1,0 +1,110 @@
+/* test_upgrade_failures.c -- each reason has a name of its own, a cause, a cure and a counter. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "alb/counters.h"
+#include "alb/upgrade_failures.h"
+
+static void test_names_differ(void **state)
+{
+    (void)state;
+    for (int i = UPGRADE_FINE + 1; i < UPGRADE_FAILURES; i++)
+        for (int j = UPGRADE_FINE; j < i; j++)
+            assert_string_not_equal(upgrade_failure_name((enum upgrade_failure)i),
+                                    upgrade_failure_name((enum upgrade_failure)j));
+}
+
+static void assert_is_sentence(const char *text)
+{
+    assert_true(strlen(text) > 20 && strlen(text) < UPGRADE_TEXT_MAX - 1);
+    assert_true(text[0] >= 'A' && text[0] <= 'Z');
+    assert_int_equal(text[strlen(text) - 1], '.');
+    assert_null(strchr(text, '\n'));
+    assert_null(strchr(text, '|')); /* it is a cell of a table */
+}
+
+static void test_each_has_a_cause_and_a_cure(void **state)
+{
+    char text[UPGRADE_TEXT_MAX];
+
+    (void)state;
+    for (int i = UPGRADE_FINE + 1; i < UPGRADE_FAILURES; i++) {
+        for (int edge = 0; edge < 2; edge++) {
+            const struct upgrade_symptoms s = { .failure = (enum upgrade_failure)i,
+                                                .behind_edge = edge == 1,
+                                                .target_status = 403 };
+            assert_is_sentence(upgrade_cause(&s, text));
+            assert_is_sentence(upgrade_cure(&s, text));
+        }
+    }
+}
+
+static void test_the_detail_comes_before_the_full_stop(void **state)
+{
+    char text[UPGRADE_TEXT_MAX];
+    struct upgrade_symptoms s = { .failure = UPGRADE_RULE_FAILED, .detail = "it rains" };
+
+    (void)state;
+    assert_string_equal(upgrade_cause(&s, text), "What its rule says could not be done: it rains.");
+    s.detail = NULL;
+    assert_string_equal(upgrade_cause(&s, text), "What its rule says could not be done.");
+}
+
+static void test_each_status_has_a_cure(void **state)
+{
+    char text[UPGRADE_TEXT_MAX];
+
+    (void)state;
+    for (int status = 0; status <= 999; status++) {
+        const struct upgrade_symptoms s = { .failure = UPGRADE_TARGET_STATUS,
+                                            .target_status = status };
+        assert_is_sentence(upgrade_cure(&s, text));
+        assert_is_sentence(upgrade_cause(&s, text));
+    }
+}
+
+/* The row of counters.c for this reason; NULL when there is none. */
+static const struct metric *row_of(int failure)
+{
+    const size_t at =
+        offsetof(struct counters, upgrades_failed_by) + sizeof(metric_value) * (size_t)failure;
+
+    for (const struct metric *m = counter_metrics; m->name != NULL; m++)
+        if (m->offset == at)
+            return m;
+    return NULL;
+}
+
+static void test_each_has_its_counter(void **state)
+{
+    char label[64];
+
+    (void)state;
+    assert_null(row_of(UPGRADE_FINE));
+    for (int i = UPGRADE_FINE + 1; i < UPGRADE_FAILURES; i++) {
+        const struct metric *m = row_of(i);
+        assert_non_null(m);
+        snprintf(label, sizeof(label), "reason=\"%s\"",
+                 upgrade_failure_name((enum upgrade_failure)i));
+        assert_string_equal(m->name, "upgrades_failed_total");
+        assert_string_equal(m->labels, label);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_names_differ),
+        cmocka_unit_test(test_each_has_a_cause_and_a_cure),
+        cmocka_unit_test(test_the_detail_comes_before_the_full_stop),
+        cmocka_unit_test(test_each_status_has_a_cure),
+        cmocka_unit_test(test_each_has_its_counter),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
