@@ -4,6 +4,8 @@
  */
 #include "alb/tunnel_private.h"
 
+#include <inttypes.h>
+
 #include "base/log.h"
 #include "base/mem.h"
 
@@ -78,8 +80,24 @@ void tunnel_view(const struct tunnel *t, struct tunnel_view *out)
     out->age_ms = loop_mono_ms(loop) - out->facts.from_ms;
     out->state = (uint8_t)state_of(t);
     out->end = t->end;
+    out->is_over = false;
     view_leg(&t->client, &out->from[FROM_CLIENT]);
     view_leg(&t->target_leg, &out->from[FROM_TARGET]);
+}
+
+/* A line for each tunnel that its peers end would be most of the log, and cost more than its
+ * record, which has it as well. */
+static void log_our_end(const struct tunnel_view *v)
+{
+    const struct tunnel_facts *f = &v->facts;
+    char client[IP_TEXT_MAX];
+
+    if (tunnel_end_party((enum tunnel_end)v->end) != PARTY_US)
+        return;
+    log_info("tunnel end reason=\"%s\" id=TID_%016" PRIx64 "%016" PRIx64
+             " client=%s port=%u group=%s target=%s age_ms=%" PRIu64,
+             tunnel_end_name((enum tunnel_end)v->end), f->id[0], f->id[1],
+             ip_format(&f->client, client), f->port, v->target->group, v->target->text, v->age_ms);
 }
 
 static void keep_record(const struct tunnel *t)
@@ -87,18 +105,16 @@ static void keep_record(const struct tunnel *t)
     struct tunnel_view view;
 
     tunnel_view(t, &view);
+    view.is_over = true;
     tunnel_ring_add(&worker_here->balancer->closed, &view);
+    log_our_end(&view);
 }
 
-static void log_end(struct tunnel *t)
+static void write_row(struct tunnel *t)
 {
     struct access_entry *e = t->entry;
     const struct leg *legs[2] = { &t->client, &t->target_leg };
 
-    log_info("tunnel end reason=\"%s\" target=%s client_close=%u target_close=%u",
-             tunnel_end_name((enum tunnel_end)t->end), t->target->text,
-             ws_tracker_close_code(&t->client.tracker),
-             ws_tracker_close_code(&t->target_leg.tracker));
     if (e == NULL)
         return;
     e->is_websocket = true;
@@ -131,7 +147,7 @@ void tunnel_free(struct tunnel *t)
     keep_record(t);
     closer_forget(w, t);
     doctor_watch_end(w, &t->target_leg.io.data, (enum tunnel_end)t->end);
-    log_end(t);
+    write_row(t);
     tunnel_walk_forget(w, t);
     wheel_stop(&w->loop.wheel, &t->timer);
     free_leg(&t->client);

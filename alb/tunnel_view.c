@@ -162,7 +162,8 @@ static char *put_end(char *at, const struct tunnel_view *r)
 {
     const enum tunnel_end end = (enum tunnel_end)r->end;
 
-    at = put_time(at, "ended", r->seen_us);
+    if (r->is_over)
+        at = put_time(at, "ended", r->seen_us);
     at = put_word(at, "end", tunnel_end_name(end));
     return put_word(at, "by", tunnel_party_name(tunnel_end_party(end)));
 }

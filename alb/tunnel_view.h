@@ -63,7 +63,8 @@ struct tunnel_view {
     uint64_t age_ms;  /* from the 101 to then */
     struct tunnel_side from[TUNNEL_SIDES];
     uint8_t state; /* enum tunnel_state; of one that has ended, the last before */
-    uint8_t end;   /* enum tunnel_end */
+    uint8_t end;   /* enum tunnel_end: what began its end, if it has begun */
+    bool is_over;
 };
 
 /* Hold what it refers to, and let it go. */

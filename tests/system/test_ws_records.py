@@ -125,7 +125,9 @@ def test_states(alb, target):
     assert only(alb.tunnels(state="open")["tunnels"])
     client.finish()
     assert origin.is_at_end()
-    assert only(alb.tunnels(state="half-closed")["tunnels"])
+    row = only(alb.tunnels(state="half-closed")["tunnels"])
+    assert (row["end"], row["by"]) == ("client FIN without a Close", "client"), "what began its end"
+    assert "ended" not in row
     assert alb.tunnels(state="open")["matched"] == 0 and alb.tunnels(state="open")["all"] == 1
     origin.close()
     client.close()

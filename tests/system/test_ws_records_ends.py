@@ -105,6 +105,19 @@ def test_a_deregistration_delay_that_is_over(start_alb, target):
     origin.close()
 
 
+def test_a_drained_target(start_alb, target):
+    alb = start_alb(ws_config(target, group=DELAY))
+    client, origin = open_tunnel(alb, target)
+    alb.command("deregister", "app", target.address)
+    assert client.receive_close()[0] == 1012
+    client.send_close(1012)
+    row = record(alb)
+    assert (row["end"], row["by"], codes(row)) == ("drained", "us", (1012, None))
+    assert row["id"] in alb.log(), "what we began is in the log"
+    client.close()
+    origin.close()
+
+
 def test_a_close_of_ours_that_found_no_boundary(start_alb, target):
     alb = start_alb(ws_config(target, group=DELAY))
     client, origin = open_tunnel(alb, target)

@@ -29,6 +29,7 @@ static void test_every_field(void **state)
 
     (void)state;
     v.end = TUNNEL_IDLE_TARGET;
+    v.is_over = true;
     v.state = TUNNEL_OPEN;
     v.from[FROM_CLIENT].bytes = UINT64_C(5000000000);
     v.from[FROM_CLIENT].frames[WS_KIND_TEXT] = UINT32_MAX;
