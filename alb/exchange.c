@@ -162,7 +162,7 @@ struct exchange *exchange_start(struct worker *w, const struct exchange_client *
     exchange_hold(x, choice.target);
     if (route->group->tls != NULL)
         x->tls = tls_client_ref(route->group->tls);
-    x->may_retry = exchange_may_retry(x, m, &route->group->options);
+    x->may_retry = exchange_may_retry(m, &route->group->options);
     x->tries_left = x->may_retry ? (uint8_t)route->group->options.retry_max : 0;
     if (exchange_connect(x, x->is_upgrade) || exchange_take_other(x))
         send_head(x, m, route, trace);

@@ -45,6 +45,8 @@ struct exchange {
 
     struct buf replay; /* the request's head, while it may have to be sent again */
     bool may_retry;
+    bool has_spoken;            /* the target, on this connection */
+    bool has_moved;             /* to another target, within this turn: what is read is stale */
     uint8_t tries_left;         /* on other targets */
     uint8_t tried_count;        /* those that did not answer */
     uint64_t tried[RETRY_MOST]; /* their ids */
@@ -75,8 +77,7 @@ void exchange_fail(struct exchange *x, int status, const char *why);
 void exchange_not_answered(struct exchange *x, int status, const char *why);
 
 /* Is it a request that may be sent twice? */
-bool exchange_may_retry(const struct exchange *x, const struct http_message *m,
-                        const struct group_options *options);
+bool exchange_may_retry(const struct http_message *m, const struct group_options *options);
 
 /* Hold a target whose place is taken (balance.h), and let it go with its place. */
 void exchange_hold(struct exchange *x, struct target *t);
@@ -88,6 +89,10 @@ bool exchange_connect(struct exchange *x, bool fresh);
 /* Hold another target, as long as there are tries, and connect there. False when there is
  * none. */
 bool exchange_take_other(struct exchange *x);
+
+/* A target answers so. True: to an upgrade that says nothing, and another target has it now, or
+ * the exchange has failed; the connection that the answer came from is gone. */
+bool exchange_try_elsewhere(struct exchange *x, int status);
 
 /* The request goes out now. */
 void exchange_dispatched(struct exchange *x);

@@ -180,6 +180,8 @@ static void begin_response(struct exchange *x, struct http_message *m)
     };
 
     count_status(x, m->status);
+    if (exchange_try_elsewhere(x, m->status))
+        return;
     http_body_init(&x->response_body, m->framing, m->content_length);
     x->target_keeps_alive = m->keep_alive && m->framing != HTTP_BODY_UNTIL_CLOSE;
     x->close_client = !x->client.keep_alive || x->is_ambiguous || x->is_upgrade ||
@@ -253,6 +255,8 @@ static bool take_head(struct exchange *x, struct span *bytes)
         interim(x);
     else
         begin_response(x, m);
+    if (x->has_moved)
+        bytes->len = 0; /* they were the other target's */
     return true;
 }
 
@@ -279,9 +283,10 @@ static void feed_and_keep(struct exchange *x, struct span fresh)
     }
     struct span bytes = from_buffer ? buf_data(in) : fresh;
     const size_t before = bytes.len;
+    x->has_moved = false;
     feed(x, &bytes);
-    if (x->conn == NULL)
-        return; /* done, and the connection given back */
+    if (x->conn == NULL || x->has_moved)
+        return; /* done, and the connection given back; or another one now */
     if (from_buffer)
         buf_drop(&x->conn->in, before - bytes.len);
     else if (bytes.len > 0)
@@ -310,7 +315,9 @@ void exchange_read_response(struct exchange *x)
     switch (stream_read(&x->conn->stream, loop->scratch, LOOP_SCRATCH_BYTES, &n)) {
     case STREAM_MOVED:
         x->active_ms = loop_now_ms(loop);
-        buf_done(&x->replay); /* it has spoken: never twice */
+        x->has_spoken = true; /* so it is not sent again */
+        if (!x->is_upgrade)
+            buf_done(&x->replay);
         feed_and_keep(x, span_of(loop->scratch, n));
         break;
     case STREAM_BLOCKED:

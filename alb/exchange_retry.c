@@ -2,9 +2,10 @@
  * exchange_retry.c -- holding a target, and another one when it did not answer at all.
  *
  * Sent again is only what cannot do harm: an idempotent request without a body (RFC 9110
- * 9.2.2), of whose answer not one byte came. A kept connection that turns out to be closed
- * says nothing about the target, which gets the request once more over a fresh one; then
- * other targets, as many as retry.max says, none of them twice.
+ * 9.2.2), of whose answer not one byte came. An upgrade is one; to it a 502 or 503 is no
+ * answer either, but what a target says that starts, stops or is full. A kept connection that turns
+ * out to be closed says nothing about the target, which gets the request once more over a fresh
+ * one; then other targets, as many as retry.max says, none of them twice.
  */
 #include "alb/exchange_private.h"
 
@@ -22,11 +23,10 @@ static bool is_idempotent(enum http_method method)
 }
 
 /* Without a Host it is sent on with the target's address there. */
-bool exchange_may_retry(const struct exchange *x, const struct http_message *m,
-                        const struct group_options *options)
+bool exchange_may_retry(const struct http_message *m, const struct group_options *options)
 {
-    return options->retry_max > 0 && !x->is_upgrade && m->framing == HTTP_BODY_NONE &&
-           is_idempotent(m->method_id) && m->host.len > 0;
+    return options->retry_max > 0 && m->framing == HTTP_BODY_NONE && is_idempotent(m->method_id) &&
+           m->host.len > 0;
 }
 
 void exchange_hold(struct exchange *x, struct target *t)
@@ -60,6 +60,7 @@ bool exchange_connect(struct exchange *x, bool fresh)
 {
     const char *why = NULL;
 
+    x->dispatched_us = 0;
     x->conn = target_conn_take(x->worker, x->target, x->tls, fresh, exchange_on_target, x, &why);
     if (x->conn == NULL) {
         metric_add(&x->target->counters.connection_errors, 1);
@@ -115,13 +116,49 @@ static bool take_same(struct exchange *x)
     return exchange_connect(x, true);
 }
 
-static bool try_again(struct exchange *x)
+/* Over the connection that it has now. */
+static void send_again(struct exchange *x)
 {
-    if (buf_len(&x->replay) == 0 || x->response_begun || !(take_same(x) || exchange_take_other(x)))
-        return false;
     x->scanned = 0;
+    x->interim = 0;
+    x->has_spoken = false;
     x->request_cut = false;
     buf_put(&x->conn->out, buf_data(&x->replay));
+}
+
+static bool try_again(struct exchange *x)
+{
+    if (buf_len(&x->replay) == 0 || x->has_spoken || !(take_same(x) || exchange_take_other(x)))
+        return false;
+    send_again(x);
+    return true;
+}
+
+/* Nothing of it was said to the client, nor will be. */
+static void forget_answer(struct exchange *x)
+{
+    struct access_entry *e = x->entry;
+
+    if (e == NULL)
+        return;
+    e->answered_us = 0;
+    e->target_status = e->elb_status = 0;
+}
+
+bool exchange_try_elsewhere(struct exchange *x, int status)
+{
+    if (!x->is_upgrade || (status != 502 && status != 503) || buf_len(&x->replay) == 0)
+        return false;
+    if (exchange_take_other(x)) {
+        forget_answer(x);
+        send_again(x);
+        x->has_moved = true;
+        return true;
+    }
+    if (x->conn != NULL)
+        return false; /* there is no other: this is the answer */
+    forget_answer(x);
+    exchange_fail(x, 502, "target connect failed");
     return true;
 }
 

@@ -327,7 +327,8 @@ const struct setting group_settings[] = {
     { "retry.max", SETTING_COUNT, FIELD(retry_max), "1", 0, RETRY_MOST, NULL, APPLIES_RELOAD,
       "How often an idempotent request without a body is tried on another target when nothing of "
       "it was answered; 0 is never, and then one on a kept connection that turns out to be closed "
-      "is not sent again either.",
+      "is not sent again either. A WebSocket upgrade is such a request, and to it a 502 or 503 of "
+      "the target is no answer.",
       .aws = "0" },
     { "health_check.enabled", SETTING_BOOL, FIELD(health_enabled), "true", 0, 0, NULL,
       APPLIES_RELOAD, "Probe the targets; without it each one counts as healthy." },

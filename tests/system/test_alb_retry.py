@@ -53,7 +53,7 @@ def test_a_unix_socket_that_is_not_there(start_alb, start_target, tmp_path):
 @pytest.mark.parametrize("text, may", [
     (request("GET"), True), (request("HEAD"), True), (request("DELETE"), True),
     (request("POST"), False), (request("PATCH"), False), (request("PUT", body=b"x"), False),
-    (upgrade_request(), False),
+    (upgrade_request(), True),
 ], ids=lambda v: v.split(b"\r\n")[0].decode() if isinstance(v, bytes) else str(v))
 def test_what_may_be_sent_twice(start_alb, start_target, text, may):
     bad, good = start_target(close_at_once), start_target(answer(b""))
