@@ -154,6 +154,18 @@ static void mark_cuts(struct access_entry *e, const struct access_entry *old)
     }
 }
 
+struct access_entry *access_entry_of(const struct access_entry *numbers,
+                                     const struct span texts[ACCESS_TEXTS])
+{
+    struct access_entry *e = mem_check(malloc(size_of(texts)));
+
+    *e = *numbers;
+    e->is_spare = false;
+    e->text_at[0] = 0;
+    copy_texts(e, texts);
+    return e;
+}
+
 void access_entry_shrink(struct worker *w, struct access_entry **entry)
 {
     struct access_entry *old = *entry;
@@ -162,17 +174,26 @@ void access_entry_shrink(struct worker *w, struct access_entry **entry)
     if (old == NULL)
         return;
     cut_texts(old, texts);
-    struct access_entry *e = mem_check(malloc(size_of(texts)));
+    struct access_entry *e = access_entry_of(old, texts);
     struct access_client *client = mem_new(struct access_client);
     *client = *old->client;
-    *e = *old;
-    e->is_spare = false;
     e->owns_client = true;
     e->client = client;
-    copy_texts(e, texts);
     mark_cuts(e, old);
     *entry = e;
     give_block(w, old);
+}
+
+void access_entry_free(struct worker *w, struct access_entry **entry)
+{
+    struct access_entry *e = *entry;
+
+    *entry = NULL;
+    if (e == NULL)
+        return;
+    target_unref(&e->target);
+    free_client(e);
+    give_block(w, e);
 }
 
 void access_log_row(struct worker *w, struct access_entry **entry)
@@ -187,9 +208,7 @@ void access_log_row(struct worker *w, struct access_entry **entry)
         access_row_json(&w->access_log, e, span_text(o->name), loop_wall_us(&w->loop));
     else
         access_row_alb(&w->access_log, e, span_text(o->name), loop_wall_us(&w->loop));
-    target_unref(&e->target);
-    free_client(e);
-    give_block(w, e);
+    access_entry_free(w, &e);
 }
 
 /* --- what both forms say ------------------------------------------------------ */

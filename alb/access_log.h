@@ -111,6 +111,13 @@ struct access_entry *access_entry_new(struct worker *w, struct access_client *cl
 /* It goes into a tunnel: make it as small as it can be, texts cut with a mark. */
 void access_entry_shrink(struct worker *w, struct access_entry **entry);
 
+/* A tunnel's entry with these numbers (and the pointers beside them) and texts. */
+struct access_entry *access_entry_of(const struct access_entry *numbers,
+                                     const struct span texts[ACCESS_TEXTS]);
+
+/* Without a row: it goes on elsewhere. NULL is fine. */
+void access_entry_free(struct worker *w, struct access_entry **entry);
+
 /* Write the row for this entry and free it. NULL is fine. */
 void access_log_row(struct worker *w, struct access_entry **entry);
 

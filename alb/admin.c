@@ -299,7 +299,8 @@ static void conn_free(struct conn *c)
     list_remove(&c->waiter.link);
     list_remove(&c->link);
     c->door->count--;
-    acceptor_resume(&c->door->acceptor);
+    if (c->door->count == CONNECTIONS_MAX - 1)
+        acceptor_resume(&c->door->acceptor);
     free(c);
 }
 
@@ -424,6 +425,49 @@ bool admin_listen_unix(struct admin *admin, const char *path, char *why, size_t 
     close_door(door);
     unlink(path);
     return false;
+}
+
+static struct door *door_of(struct admin *admin, bool is_control)
+{
+    return is_control ? &admin->control : &admin->tcp;
+}
+
+int admin_socket(const struct admin *admin, bool is_control, struct addr *bound)
+{
+    const struct door *door = is_control ? &admin->control : &admin->tcp;
+
+    *bound = door->bound;
+    return door->is_open ? door->acceptor.fd : -1;
+}
+
+void admin_take_socket(struct admin *admin, bool is_control, int fd, const struct addr *bound)
+{
+    struct door *door = door_of(admin, is_control);
+
+    door->bound = *bound;
+    acceptor_start(&door->acceptor, admin->loop, fd, on_accept, door);
+    door->is_open = true;
+}
+
+void admin_accept(struct admin *admin, bool on)
+{
+    void (*apply)(struct acceptor *) = on ? acceptor_resume : acceptor_hold;
+
+    if (admin->tcp.is_open)
+        apply(&admin->tcp.acceptor);
+    if (admin->control.is_open)
+        apply(&admin->control.acceptor);
+}
+
+void admin_leave(struct admin *admin)
+{
+    close_door(&admin->tcp);
+    close_door(&admin->control);
+}
+
+bool admin_is_idle(const struct admin *admin)
+{
+    return list_is_empty(&admin->conns);
 }
 
 struct admin *admin_new(struct balancer *balancer)

@@ -27,4 +27,18 @@ bool admin_listen_tcp(struct admin *admin, const struct addr *addr, struct addr 
                       size_t why_size);
 bool admin_listen_unix(struct admin *admin, const char *path, char *why, size_t why_size);
 
+/* For another process: the admin port's listening socket, or the control socket's; -1 when there
+ * is none. And take such a one over: the descriptor is its own then. */
+int admin_socket(const struct admin *admin, bool is_control, struct addr *bound);
+void admin_take_socket(struct admin *admin, bool is_control, int fd, const struct addr *bound);
+
+/* Accept connections, or not for now. */
+void admin_accept(struct admin *admin, bool on);
+
+/* Another process has the sockets: close ours, and leave the control socket's file. */
+void admin_leave(struct admin *admin);
+
+/* No connection is there: every answer has gone. */
+bool admin_is_idle(const struct admin *admin);
+
 #endif

@@ -63,6 +63,8 @@ admin_handler admin_get_failed_upgrades;
 
 /* admin_tunnels.c: live ones, and those that ended last. */
 admin_handler admin_get_tunnels, admin_get_closed;
+/* admin_upgrade.c: {"binary": PATH}, or no body. */
+admin_handler admin_post_upgrade;
 
 /* admin_drain.c: {"target_group": G, "target": T}, {"target_group": G} or {"all": true}. */
 admin_handler admin_post_drain, admin_post_undrain;

@@ -97,6 +97,7 @@ static const struct route {
     { HTTP_GET, SPAN_INIT("/upgrades/failed"), true, admin_get_failed_upgrades,
       "WebSocket upgrades that failed last, and why, as JSON" },
     { HTTP_POST, SPAN_INIT("/reload"), false, post_reload, "read the configuration file again" },
+    { HTTP_POST, SPAN_INIT("/upgrade"), false, admin_post_upgrade, "another process takes over" },
     { HTTP_POST, SPAN_INIT("/register"), false, admin_post_register, "a target comes" },
     { HTTP_POST, SPAN_INIT("/deregister"), false, admin_post_deregister, "a target goes" },
     { HTTP_POST, SPAN_INIT("/drain"), false, admin_post_drain, "targets get nothing new" },

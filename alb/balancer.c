@@ -17,9 +17,11 @@
 #include "alb/config.h"
 #include "alb/greeter.h"
 #include "alb/health.h"
+#include "alb/inherit.h"
 #include "alb/members.h"
 #include "alb/names.h"
 #include "alb/tunnel_listing.h"
+#include "alb/upgrade.h"
 #include "alb/worker.h"
 
 enum {
@@ -112,7 +114,9 @@ static bool make_ring(struct balancer *b, struct problems *problems)
     char why[256];
 
     if (file[0] == '\0') {
-        b->ring = seal_ring_random();
+        b->ring = inherit_keys(b->inherit);
+        if (b->ring == NULL)
+            b->ring = seal_ring_random();
         return true;
     }
     b->ring = seal_ring_read(file, why, sizeof(why));
@@ -170,12 +174,29 @@ static void start_threads(struct balancer *b)
     }
 }
 
+/* What the process before us had, if it is where we want it. */
+static void inherit_doors(struct balancer *b)
+{
+    struct addr control, bound;
+    int fd =
+        b->config->admin.len == 0 ? -1 : inherit_door(b->inherit, false, &b->config->admin, &bound);
+
+    if (fd != -1)
+        admin_take_socket(b->admin, false, fd, &bound);
+    if (!addr_unix(b->config->alb.control, &control))
+        return;
+    fd = inherit_door(b->inherit, true, &control, &bound);
+    if (fd != -1)
+        admin_take_socket(b->admin, true, fd, &bound);
+}
+
 static bool open_admin(struct balancer *b, struct problems *problems)
 {
     struct addr bound;
     char why[256];
 
     b->admin = admin_new(b);
+    inherit_doors(b);
     if (b->config->admin.len != 0 &&
         !admin_listen_tcp(b->admin, &b->config->admin, &bound, why, sizeof(why))) {
         problems_error(problems, 0, "admin: %s", why);
@@ -226,6 +247,7 @@ static bool announce(struct balancer *b, const char *ready_file, struct problems
         buf_done(&json);
     }
     service_notify("READY=1");
+    inherit_ready(b->inherit);
     return ok;
 }
 
@@ -319,11 +341,23 @@ static bool start_names(struct balancer *b, struct problems *problems)
     return true;
 }
 
+/* Before all else: what the process before us has to say. */
+static bool inherit(struct balancer *b, struct problems *problems)
+{
+    char why[256];
+
+    if (inherit_open(b, why, sizeof(why)))
+        return true;
+    problems_error(problems, 0, "%s", why);
+    return false;
+}
+
 static bool start(struct balancer *b, const char *ready_file, struct problems *problems)
 {
-    if (!read_config(b, problems) || !balancer_read_state(b) || !make_ring(b, problems) ||
-        !balancer_open_logs(b, b->config, problems))
+    if (!inherit(b, problems) || !read_config(b, problems) || !balancer_read_state(b) ||
+        !make_ring(b, problems) || !balancer_open_logs(b, b->config, problems))
         return false;
+    inherit_said(b->inherit, &b->said);
     b->connection_limit = balancer_connection_limit(b->config);
     if (!start_names(b, problems))
         return false;
@@ -340,6 +374,7 @@ static bool start(struct balancer *b, const char *ready_file, struct problems *p
     health_watch(b->health, balancer_review_health, b);
     balancer_welcome_members(b);
     balancer_dismiss_others(b, b->config);
+    inherit_states(b->inherit);
     if (!service_signals_start(&b->signals, b->control.ev, on_signal, b)) {
         problems_error(problems, 0, "cannot watch for signals");
         return false;
@@ -369,6 +404,7 @@ static void free_listeners(struct balancer *b)
         struct listener *l = list_entry(at, struct listener, link);
         free(l->name);
         free(l->bind);
+        free(l->sockets);
         free(l);
     }
 }
@@ -400,7 +436,9 @@ static void end_threads(struct balancer *b)
 static void done(struct balancer *b)
 {
     names_free(&b->names); /* nobody will be told */
+    upgrade_free(&b->upgrade);
     end_threads(b);
+    inherit_free(&b->inherit); /* after the orders that name its connections */
     balancer_end_logs(b);
     ev_run(b->control.ev, EVRUN_NOWAIT);
     admin_free(&b->admin);
@@ -429,6 +467,8 @@ int balancer_run(const char *path, struct span text, const char *ready_file)
     init(&b, path, text);
     problems_init(&problems, path == NULL ? "quick" : path);
     const bool ok = start(&b, ready_file, &problems);
+    if (!ok)
+        inherit_failed(b.inherit, &problems);
     problems_print(&problems, stderr);
     problems_done(&problems);
     if (ok)

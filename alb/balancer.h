@@ -43,6 +43,8 @@ struct listener_config;
 struct members;
 struct names;
 struct seal_ring;
+struct upgrade;
+struct inherit;
 struct worker;
 
 /* A listening address; lives until the process ends, so that connections may
@@ -53,6 +55,8 @@ struct listener {
     struct addr bound; /* what the kernel gave: port 0 is resolved */
     struct list link;
     bool is_open; /* control thread */
+    int *sockets; /* control thread, owned: the descriptors that the threads accept from */
+    size_t socket_count;
 };
 
 /* The snapshot's part for this listener, NULL when it was removed: the one with
@@ -84,7 +88,8 @@ struct waiter {
     void (*wake)(struct waiter *w); /* by then it is in no list; may wait again */
 };
 
-enum run_state { RUN_SERVING, RUN_DRAINING, RUN_CUTTING };
+/* LEAVING: another process has taken over (upgrade.h). */
+enum run_state { RUN_SERVING, RUN_LEAVING, RUN_DRAINING, RUN_CUTTING };
 
 struct balancer {
     const char *path; /* the configuration file, or NULL for `quick` */
@@ -119,6 +124,8 @@ struct balancer {
     struct admin *admin;
     struct counters counters; /* of the greeters and the control thread */
     struct service_signals signals;
+    struct upgrade *upgrade; /* NULL: none is under way */
+    struct inherit *inherit; /* NULL: nobody was here before */
     ev_timer drain_timer;
     uint64_t started_ms, drain_began_ms;
     uint64_t reloads, reloads_failed;
@@ -174,6 +181,9 @@ uint64_t balancer_change_members(struct balancer *b);
 
 /* Wake this one when that publication is in force. */
 void balancer_wait(struct balancer *b, struct waiter *waiter, uint64_t number);
+
+/* From a loop: it accepts no more (worker_accept(), greeter_accept()). */
+void upgrade_report_quiet(struct balancer *b);
 
 /* The registered targets, for health checks and status. */
 void balancer_status(struct balancer *b, struct buf *json);

@@ -106,3 +106,31 @@ void balancer_dismiss_others(struct balancer *b, const struct config *old)
         begin_drains(&leaving);
     free(leaving.targets);
 }
+
+/* --- from the process before this one ------------------------------------------------------ */
+
+void balancer_depart(struct balancer *b, struct target *t, uint32_t delay_ms)
+{
+    struct leaving leaving = { .balancer = b, .old = b->config };
+    struct drain_plan plan = { .cause = DRAIN_DEPARTURE, .delay_ms = delay_ms };
+
+    if (t->is_registered || t->drain != NULL)
+        return;
+    atomic_store(&t->state, TARGET_DRAINING);
+    log_info("target draining group=%s target=%s delay_ms=%u", t->group, t->text, delay_ms);
+    plan.options = options_of(&leaving, t);
+    balancer_share_pace(&plan, &b->config->alb.tunnel);
+    balancer_drain_begin(b, &t, 1, &plan);
+    pace_unref(&plan.shared);
+}
+
+bool balancer_departs_in_ms(const struct target *t, uint32_t *left_ms)
+{
+    const struct drain *d = t->drain;
+
+    if (d == NULL || d->cause != DRAIN_DEPARTURE)
+        return false;
+    const uint64_t passed = clock_mono_ms() - d->began_ms;
+    *left_ms = passed >= d->delay_ms ? 0 : d->delay_ms - (uint32_t)passed;
+    return true;
+}

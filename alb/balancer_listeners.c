@@ -6,6 +6,7 @@
 #include "alb/balancer_private.h"
 #include "alb/config.h"
 #include "alb/greeter.h"
+#include "alb/inherit.h"
 #include "alb/worker.h"
 
 static bool is_listener_of(const struct listener *l, const struct listener_config *c)
@@ -35,26 +36,43 @@ static struct listener *find_listener(struct balancer *b, const struct listener_
     return NULL;
 }
 
+static void keep_socket(struct listener *l, int fd)
+{
+    l->sockets = mem_resize(l->sockets, (l->socket_count + 1) * sizeof(l->sockets[0]));
+    l->sockets[l->socket_count++] = fd;
+}
+
 static void order_listen(struct loop *loop, loop_fn *run, struct listener *l, int fd)
 {
     struct worker_listen *order = mem_new(struct worker_listen);
 
     order->listener = l;
     order->fd = fd;
+    keep_socket(l, fd);
     balancer_must_post(loop, run, order);
 }
 
-/* One socket a thread. */
-static bool open_sockets(struct balancer *b, struct listener *l, char *why, size_t why_size)
+/* Sockets of this listener that another process had before. */
+struct inherited {
+    int *fds;
+    size_t count;
+};
+
+/* One socket a thread, and all that were inherited: what waits in one that nobody accepts
+ * from would be lost. */
+static bool open_sockets(struct balancer *b, struct listener *l, struct inherited from, char *why,
+                         size_t why_size)
 {
     const bool is_https = l->protocol == PROTOCOL_HTTPS;
-    const int count = is_https ? b->greeter_count : b->worker_count;
+    const size_t threads = (size_t)(is_https ? b->greeter_count : b->worker_count);
 
-    for (int i = 0; i < count; i++) {
-        int fd = listener_open(&l->bound, true, why, why_size);
+    for (size_t i = 0; i < threads || i < from.count; i++) {
+        int fd = i < from.count ? from.fds[i] : listener_open(&l->bound, true, why, why_size);
         if (fd == -1)
             return false;
-        order_listen(is_https ? &b->greeters[i].loop : &b->workers[i].loop,
+        if (i < from.count)
+            from.fds[i] = -1;
+        order_listen(is_https ? &b->greeters[i % threads].loop : &b->workers[i % threads].loop,
                      is_https ? greeter_listen : worker_listen, l, fd);
     }
     return true;
@@ -90,16 +108,18 @@ static bool open_listener(struct balancer *b, const struct listener_config *c,
 {
     struct listener *l = find_listener(b, c);
     struct addr bound = c->bind;
+    struct inherited from = { NULL, 0 };
     char why[256];
 
     if (l != NULL && l->is_open)
         return true;
-    bool ok = is_ours(b, &bound) || listener_probe(&bound, why, sizeof(why));
+    from.count = inherit_listener(b->inherit, c, &bound, &from.fds);
+    bool ok = from.count > 0 || is_ours(b, &bound) || listener_probe(&bound, why, sizeof(why));
     if (ok && l == NULL)
         l = new_listener(b, c, &bound);
     if (ok) {
         l->is_open = true; /* even when only some are: they are to be closed again */
-        ok = open_sockets(b, l, why, sizeof(why));
+        ok = open_sockets(b, l, from, why, sizeof(why));
     }
     if (!ok)
         problems_error(problems, c->lines.header, "listener %s: %s", c->name, why);
@@ -124,6 +144,7 @@ void balancer_close_listeners(struct balancer *b, const struct config *config)
             continue;
         log_info("listener closed name=%s bind=%s", l->name, l->bind);
         l->is_open = false;
+        l->socket_count = 0;
         if (l->protocol == PROTOCOL_HTTPS)
             balancer_tell_greeters(b, greeter_unlisten, l);
         else

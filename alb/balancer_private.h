@@ -70,6 +70,15 @@ void balancer_end_drains(struct balancer *b);
 bool balancer_keep(const struct balancer *b, const struct registrations *next, char *why,
                    size_t why_size, const char **warning);
 
+/* Another process has taken over: end with the last connection. */
+void balancer_leave(struct balancer *b);
+
+/* A target that is no member begins its delay of so long; nothing when it has. */
+void balancer_depart(struct balancer *b, struct target *t, uint32_t delay_ms);
+
+/* Does its delay run, and how much of it is left? */
+bool balancer_departs_in_ms(const struct target *t, uint32_t *left_ms);
+
 /* What members are made of now. */
 struct members_sources balancer_sources(const struct balancer *b);
 

@@ -16,6 +16,7 @@
 #include "alb/config.h"
 #include "alb/members.h"
 #include "alb/state_file.h"
+#include "alb/upgrade.h"
 
 /* What an order is about. */
 struct subject {
@@ -268,6 +269,11 @@ void balancer_register(struct balancer *b, const struct register_order *order,
     struct subject s = { .balancer = b, .order = order, .outcome = outcome };
 
     *outcome = (struct register_outcome){ .status = 200 };
+    if (upgrade_is_running(b)) {
+        outcome->status = 409;
+        snprintf(outcome->text, sizeof(outcome->text), "an upgrade is under way: try again");
+        return;
+    }
     if (find(&s) && (order->is_register ? do_register(&s) : do_deregister(&s))) {
         if (keep(&s))
             take(&s);

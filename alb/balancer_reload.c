@@ -15,6 +15,7 @@
 #include "alb/balancer_private.h"
 #include "alb/config.h"
 #include "alb/names.h"
+#include "alb/upgrade.h"
 
 /* --- certificates that stay ---------------------------------------------------------- */
 
@@ -112,6 +113,10 @@ bool balancer_reload(struct balancer *b, struct problems *problems)
         bug("a reload while another change is under way");
     if (b->path == NULL) {
         problems_error(problems, 0, "`alb quick` has no file to read again");
+        return refused(b, &next);
+    }
+    if (upgrade_is_running(b)) {
+        problems_error(problems, 0, "an upgrade is under way");
         return refused(b, &next);
     }
     if (b->state != RUN_SERVING) {

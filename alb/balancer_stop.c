@@ -7,9 +7,14 @@
 #include "base/clock.h"
 #include "base/log.h"
 
+#include "alb/admin.h"
 #include "alb/balancer_private.h"
 #include "alb/config.h"
 #include "alb/greeter.h"
+#include "alb/health.h"
+#include "alb/inherit.h"
+#include "alb/names.h"
+#include "alb/upgrade.h"
 #include "alb/worker.h"
 
 static const double LOOK_S = 0.02;
@@ -60,9 +65,39 @@ static void drain(struct balancer *b)
     ev_timer_start(b->control.ev, &b->drain_timer);
 }
 
+/* --- another process has taken over ------------------------------------------------------- */
+
+static void on_leaving(struct ev_loop *loop, ev_timer *timer, int revents)
+{
+    struct balancer *b = timer->data;
+    (void)revents;
+
+    if (atomic_load(&b->connections) > 0 || !admin_is_idle(b->admin) || inherit_goes_on(b->inherit))
+        return;
+    log_info("the last connection has ended; process %ld has the others",
+             (long)upgrade_successor(b));
+    ev_timer_stop(loop, timer);
+    ev_break(loop, EVBREAK_ALL);
+}
+
+void balancer_leave(struct balancer *b)
+{
+    b->state = RUN_LEAVING;
+    admin_leave(b->admin);
+    names_free(&b->names);
+    health_free(&b->health);
+    balancer_tell_greeters(b, greeter_unlisten, NULL);
+    balancer_tell_workers(b, worker_close_listeners, NULL);
+    ev_timer_init(&b->drain_timer, on_leaving, LOOK_S, LOOK_S);
+    b->drain_timer.data = b;
+    ev_timer_start(b->control.ev, &b->drain_timer);
+}
+
 void balancer_stop(struct balancer *b)
 {
-    if (b->state == RUN_SERVING)
+    if (b->state == RUN_LEAVING)
+        ev_timer_stop(b->control.ev, &b->drain_timer);
+    if (b->state == RUN_SERVING || b->state == RUN_LEAVING)
         drain(b);
     else if (b->state == RUN_DRAINING)
         cut(b);

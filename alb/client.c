@@ -347,7 +347,7 @@ static void learn_facts(struct client *c, const struct handshake_result *from)
     f->certificate = tls_session_peer_cert(from->tls);
 }
 
-void client_start(struct worker *w, struct listener *listener, const struct handshake_result *from)
+static void begin(struct worker *w, struct listener *listener, const struct handshake_result *from)
 {
     struct client *c = mem_new(struct client);
 
@@ -359,7 +359,6 @@ void client_start(struct worker *w, struct listener *listener, const struct hand
     buf_init(&c->in, IN_MAX);
     buf_init(&c->out, CLIENT_OUT_MAX);
     learn_facts(c, from);
-    connection_log_row(&w->connection_log, w->config, listener, from);
     list_push(&w->clients, &c->link);
     ev_io_init(&c->io, on_io, from->fd, EV_READ);
     c->io.data = c;
@@ -368,17 +367,88 @@ void client_start(struct worker *w, struct listener *listener, const struct hand
     watch(c);
 }
 
+void client_start(struct worker *w, struct listener *listener, const struct handshake_result *from)
+{
+    connection_log_row(&w->connection_log, w->config, listener, from);
+    begin(w, listener, from);
+}
+
+void client_arrive(struct worker *w, struct listener *listener, const struct handshake_result *from)
+{
+    begin(w, listener, from);
+}
+
+/* Between two requests, with nothing on its way. */
+static bool can_go(const struct client *c)
+{
+    return c->state == HEAD && c->end_reason == NULL && c->stream.tls == NULL && !c->in_eof &&
+           buf_len(&c->in) == 0 && buf_len(&c->out) == 0;
+}
+
+size_t clients_take_out(struct worker *w, struct client **out, size_t room)
+{
+    size_t n = 0;
+
+    list_each_safe (at, after, &w->clients) {
+        struct client *c = list_entry(at, struct client, link);
+        if (n == room)
+            break;
+        if (!can_go(c))
+            continue;
+        list_remove(&c->link);
+        ev_io_stop(w->loop.ev, &c->io);
+        wheel_stop(&w->loop.wheel, &c->timer);
+        out[n++] = c;
+    }
+    return n;
+}
+
+void client_put_back(struct client *c)
+{
+    list_push(&c->worker->clients, &c->link);
+    client_change_state(c, HEAD);
+    watch(c);
+}
+
+void client_let_go(struct client *c)
+{
+    client_end(c, "handed over");
+    settle(c);
+}
+
+void client_describe(const struct client *c, struct handshake_result *out,
+                     const struct listener **listener)
+{
+    *out = (struct handshake_result){ .fd = c->stream.fd,
+                                      .id = { c->facts.conn_id[0], c->facts.conn_id[1] },
+                                      .accepted_us = c->accepted_us };
+    addr_of_ip(&c->facts.ip, c->facts.port, &out->peer);
+    *listener = c->listener;
+}
+
+static void hang_up(struct client *c, const char *reason)
+{
+    if (c->state != HEAD || buf_len(&c->in) > 0)
+        return;
+    if (buf_len(&c->out) > 0)
+        client_change_state(c, LINGER);
+    else
+        client_end(c, reason);
+    settle(c);
+}
+
 void clients_drain(struct worker *w)
+{
+    list_each_safe (at, after, &w->clients)
+        hang_up(list_entry(at, struct client, link), "shutdown");
+}
+
+void clients_hang_up_tls(struct worker *w)
 {
     list_each_safe (at, after, &w->clients) {
         struct client *c = list_entry(at, struct client, link);
-        if (c->state != HEAD || buf_len(&c->in) > 0)
-            continue;
-        if (buf_len(&c->out) > 0)
-            client_change_state(c, LINGER);
-        else
-            client_end(c, "shutdown");
-        settle(c);
+        if (c->stream.tls != NULL)
+            hang_up(c, "another process has taken over");
     }
 }
 

@@ -15,8 +15,25 @@ struct worker;
 /* Takes the descriptor and the session of `from`. */
 void client_start(struct worker *w, struct listener *listener, const struct handshake_result *from);
 
+/* Another process had it until now: without a row in the connection log. */
+void client_arrive(struct worker *w, struct listener *listener,
+                   const struct handshake_result *from);
+
+/* Take clients that are between two requests, without TLS, out of the loop; returns how many. Each
+ * is put back, or let go: another process has its connection. */
+size_t clients_take_out(struct worker *w, struct client **out, size_t room);
+void client_put_back(struct client *c);
+void client_let_go(struct client *c);
+
+/* What client_arrive() is to be told of it. */
+void client_describe(const struct client *c, struct handshake_result *out,
+                     const struct listener **listener);
+
 /* Whoever has no request running: end it. The others: no keep-alive any more. */
 void clients_drain(struct worker *w);
+
+/* Those of them that speak TLS. */
+void clients_hang_up_tls(struct worker *w);
 
 /* End all of them; or only the requests that went to this target, with a 502 to
  * those that have no answer yet. */

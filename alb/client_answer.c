@@ -138,11 +138,16 @@ static void refuse_upgrade(struct client *c, const struct http_message *m,
 
 /* --- the actions ------------------------------------------------------------- */
 
+static bool may_stay(const struct client *c)
+{
+    return !c->worker->is_draining && !(c->worker->is_leaving && c->stream.tls != NULL);
+}
+
 static bool may_keep_alive(const struct client *c, const struct http_message *m)
 {
     const uint64_t age_ms = (clock_wall_us() - c->accepted_us) / 1000;
 
-    return m->keep_alive && !c->worker->is_draining && !m->must_close && age_ms < c->keep_alive_ms;
+    return m->keep_alive && may_stay(c) && !m->must_close && age_ms < c->keep_alive_ms;
 }
 
 /* A body that came along is not read: the connection ends instead. */

@@ -18,7 +18,7 @@
 #include "alb/upgrades.h"
 
 enum {
-    TIMEOUT_S = 30,
+    TIMEOUT_S = 60,
     READ_BYTES = 16 * 1024,
     ANSWER_MAX = 16 * 1024 * 1024 + HTTP_RESPONSE_HEAD_MAX + READ_BYTES,
     REQUEST_MAX = 16 * 1024,
@@ -172,7 +172,7 @@ static int run(const char *socket_path, const char *method, const char *path, co
         code = print_answer(socket_path, buf_data(&answer), print);
     else
         fprintf(stderr, "%s: no whole answer: %s\n", socket_path,
-                errno == EAGAIN ? "nothing came for 30 seconds" : strerror(errno));
+                errno == EAGAIN ? "nothing came for a minute" : strerror(errno));
     buf_done(&answer);
     close(fd);
     return code;
@@ -209,6 +209,17 @@ int command_closed(const char *socket_path, const char *const *filters, int coun
 {
     return list(socket_path, tunnel_table_path("/closed", filters, count),
                 as_json ? dump : tunnel_table_print_closed);
+}
+
+int command_upgrade(const char *socket_path, const char *binary)
+{
+    json_t *json = binary == NULL ? json_object() : json_pack("{s:s}", "binary", binary);
+    char *body = json == NULL ? NULL : json_dumps(json, JSON_COMPACT);
+    const int code = body == NULL ? 1 : command_run(socket_path, "POST", "/upgrade", body);
+
+    free(body);
+    json_decref(json);
+    return code;
 }
 
 int command_upgrades(const char *socket_path, bool as_json)

@@ -33,7 +33,10 @@ struct command_target {
 int command_register(const char *socket_path, const char *path, const struct command_target *t);
 
 /* POST it to /drain or /undrain; without a group: all of them. */
-int command_drain(const char *socket_path, const char *path, const char *group,
-                  const char *target);
+int command_drain(const char *socket_path, const char *path, const char *group, const char *target);
+
+/* Another process takes over: `binary`, or (NULL) the file that the running one was started from.
+ */
+int command_upgrade(const char *socket_path, const char *binary);
 
 #endif

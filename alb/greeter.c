@@ -154,6 +154,15 @@ void greeter_unlisten(struct loop *loop, void *arg)
     }
 }
 
+void greeter_accept(struct loop *loop, void *arg)
+{
+    struct greeter *g = loop->user;
+
+    each_acceptor(g, arg != NULL ? acceptor_resume : acceptor_hold);
+    if (arg == NULL)
+        upgrade_report_quiet(g->balancer);
+}
+
 void greeter_adopt(struct loop *loop, void *arg)
 {
     struct greeter *g = loop->user;

@@ -40,6 +40,7 @@ void greeter_done(struct greeter *g);
 /* Jobs for loop_post(); the arguments are as for the worker's. */
 loop_fn greeter_listen;
 loop_fn greeter_unlisten;
+loop_fn greeter_accept;
 loop_fn greeter_adopt;
 loop_fn greeter_drain;
 

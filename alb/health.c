@@ -64,7 +64,7 @@ static void set_state(struct health *h, const struct group *g, struct target *t,
     if (!group_set_state(g, t, state, clock_mono_ms()))
         return;
     log_info("target %s group=%s target=%s check=\"%s\"", target_state_name(state), t->group,
-                 t->text, seen);
+             t->text, seen);
     if (h->changed != NULL)
         h->changed(h->changed_user, g);
 }
@@ -321,6 +321,12 @@ void health_free(struct health **health)
 
 /* --- for people ------------------------------------------------------------------ */
 
+/* Here, and not only in the process before this one. */
+static bool has_failed(const struct target *t)
+{
+    return t->probe != NULL && t->probe->reason != NULL;
+}
+
 const char *health_reason(const struct target *t)
 {
     switch (target_state_of(t)) {
@@ -329,7 +335,7 @@ const char *health_reason(const struct target *t)
     case TARGET_HEALTHY:
         return "";
     case TARGET_UNHEALTHY:
-        return t->probe == NULL ? "Target.FailedHealthChecks" : t->probe->reason;
+        return has_failed(t) ? t->probe->reason : "Target.FailedHealthChecks";
     case TARGET_UNUSED:
         return "Target.NotInUse";
     case TARGET_DRAINING:
@@ -349,7 +355,7 @@ const char *health_description(const struct target *t)
     case TARGET_HEALTHY:
         return "";
     case TARGET_UNHEALTHY:
-        return t->probe == NULL ? "Health checks failed" : t->probe->description;
+        return has_failed(t) ? t->probe->description : "Health checks failed";
     case TARGET_UNUSED:
         return "Target group is not configured to receive traffic from the load balancer";
     case TARGET_DRAINING:

@@ -13,6 +13,7 @@
 #include "alb/options.h"
 #include "alb/quick.h"
 #include "alb/report.h"
+#include "alb/upgrade.h"
 #include "alb/upgrade_failures.h"
 
 #define DEFAULT_SOCKET "/run/postern/alb.sock"
@@ -27,6 +28,7 @@ struct arguments {
     const char *ready_file; /* --ready-file F */
     const char *socket;     /* --socket PATH */
     const char *profile;    /* --profile aws */
+    const char *binary;     /* --binary PATH */
     bool is_json;           /* --json */
     bool is_all;            /* --all */
     bool lists_reasons;     /* --reasons */
@@ -123,6 +125,11 @@ static int upgrades(const struct arguments *a)
     return 0;
 }
 
+static int upgrade(const struct arguments *a)
+{
+    return command_upgrade(a->socket, a->binary);
+}
+
 static int register_target(const struct arguments *a)
 {
     struct command_target t = { .group = a->words[0], .name = a->words[1] };
@@ -189,6 +196,12 @@ static const struct {
       "In front of a server of yours, on this machine only. Prints the file that it makes." },
     { "reload", reload, 0, "[--socket PATH]",
       "Read the file again. Nothing changes if it is bad." },
+    { "upgrade", upgrade, 0, "[--binary PATH] [--socket PATH]",
+      "Another process, of the file that is there now, takes over: listeners, live WebSockets and "
+      "idle\n"
+      "connections, without losing any. If it cannot, this one carries on. What speaks TLS ends "
+      "where\n"
+      "it is." },
     { "status", status, 0, "[--json] [--socket PATH]",
       "Listeners, target groups and their targets' health: as tables, or as JSON." },
     { "tunnels", tunnels, WORDS_MAX, "[NAME=VALUE ...] [--json] [--socket PATH]",
@@ -238,7 +251,8 @@ static int read_option(int argc, char **argv, struct arguments *a)
         const char **value;
     } options[] = { { "--ready-file", &a->ready_file },
                     { "--socket", &a->socket },
-                    { "--profile", &a->profile } };
+                    { "--profile", &a->profile },
+                    { "--binary", &a->binary } };
 
     if (strcmp(argv[0], "--all") == 0) {
         a->is_all = true;
@@ -282,6 +296,7 @@ int main(int argc, char **argv)
     struct arguments a = { .socket = DEFAULT_SOCKET };
     char text[128];
 
+    upgrade_remember(argv);
     if (argc < 2)
         return usage_error("no command");
     a.argc = argc - 2;

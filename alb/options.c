@@ -114,6 +114,11 @@ const struct setting alb_settings[] = {
       APPLIES_RELOAD, "Write a line for each health check, with why one failed." },
     { "health_check_logs.file", SETTING_TEXT, FIELD(health_check_logs_file), "-", 0, 0, NULL,
       APPLIES_RELOAD, "Where those lines go, likewise." },
+    { "upgrade_timeout", SETTING_DURATION, FIELD(upgrade_timeout_ms), "30s", SECOND, 50 * SECOND,
+      NULL, APPLIES_RELOAD,
+      "How long the process that `alb upgrade` starts may take until it serves; then it is killed "
+      "and "
+      "this one carries on." },
     { "shutdown_timeout", SETTING_DURATION, FIELD(shutdown_timeout_ms), "30s", 0, HOUR, NULL,
       APPLIES_RELOAD, "How long a stop waits for connections to end before it cuts them." },
     { "tls.handshake_timeout", SETTING_DURATION, FIELD(tls_handshake_timeout_ms), "10s", SECOND,

@@ -53,6 +53,7 @@ struct alb_options {
     bool health_check_logs;
     char *health_check_logs_file;
     uint32_t shutdown_timeout_ms;
+    uint32_t upgrade_timeout_ms;
     uint32_t tls_handshake_timeout_ms;
     char *dns_servers; /* "": the system's */
     uint32_t dns_min_interval_ms, dns_max_interval_ms;

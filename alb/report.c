@@ -21,6 +21,8 @@ static const char *state_name(enum run_state state)
     switch (state) {
     case RUN_SERVING:
         return "serving";
+    case RUN_LEAVING:
+        return "leaving";
     case RUN_DRAINING:
         return "draining";
     case RUN_CUTTING:
@@ -68,10 +70,10 @@ static json_t *target_json(const struct target *t, uint32_t weight)
     return json_pack("{s:s,s:s,s:s,s:s,s:s,s:i,s:I,s:I,s:{s:s,s:s}}", "target", t->text, "state",
                      target_state_name(target_state_of(t)), "reason", health_reason(t),
                      "description", health_description(t), "origin", t->origin, "weight",
-                     (int)weight, "outstanding", (json_int_t)target_outstanding(t),
-                     "tunnels", (json_int_t)atomic_load(&t->tunnels),
-                     "AnomalyDetection", "Result", t->is_anomalous ? "anomalous" : "normal",
-                     "MitigationInEffect", is_mitigated(t) ? "yes" : "no");
+                     (int)weight, "outstanding", (json_int_t)target_outstanding(t), "tunnels",
+                     (json_int_t)atomic_load(&t->tunnels), "AnomalyDetection", "Result",
+                     t->is_anomalous ? "anomalous" : "normal", "MitigationInEffect",
+                     is_mitigated(t) ? "yes" : "no");
 }
 
 /* Those that have been taken out are shown until their delay is over. */

@@ -82,7 +82,7 @@ struct tunnel *tunnel_new(const struct tunnel_facts *facts)
     return t;
 }
 
-static void enlist(struct worker *w, struct tunnel *t)
+void tunnel_enlist(struct worker *w, struct tunnel *t)
 {
     if (w->tunnel_count == w->tunnel_size) {
         w->tunnel_size = w->tunnel_size == 0 ? 64 : w->tunnel_size * 2;
@@ -92,13 +92,24 @@ static void enlist(struct worker *w, struct tunnel *t)
     w->tunnels[w->tunnel_count++] = t;
 }
 
-static void init_leg(struct leg *leg, const struct stream *stream,
-                     void (*on_io)(struct ev_loop *, ev_io *, int))
+static void init_leg(struct leg *leg, const struct stream *stream)
 {
     leg->stream = *stream;
     leg->last_ms = loop_now_ms(&worker_here->loop);
     ws_tracker_init(&leg->tracker);
-    ev_io_init(&leg->io, on_io, stream->fd, EV_READ);
+}
+
+/* The legs' streams are there. */
+static void watch_leg(struct leg *leg, void (*on_io)(struct ev_loop *, ev_io *, int))
+{
+    ev_io_init(&leg->io, on_io, leg->stream.fd, EV_READ);
+}
+
+void tunnel_watch_legs(struct tunnel *t)
+{
+    watch_leg(&t->client, tunnel_on_client);
+    watch_leg(&t->target_leg, tunnel_on_target);
+    wheel_timer_init(&t->timer, on_timer);
 }
 
 /* Of a group that was removed while the target still made its 101, what [alb] says. */
@@ -109,6 +120,17 @@ static struct tunnel_policy *first_policy(const struct worker *w, const struct t
     return tunnel_policy_ref(p != NULL ? p : w->config->policy);
 }
 
+void tunnel_take_policy(const struct worker *w, struct tunnel *t)
+{
+    t->client.io.data = first_policy(w, t->target);
+}
+
+void tunnel_count_in(const struct tunnel *t)
+{
+    atomic_fetch_add_explicit(&t->target->tunnels, 1, memory_order_relaxed);
+    atomic_fetch_add_explicit(&t->target->untold, 1, memory_order_relaxed);
+}
+
 void tunnel_start(struct worker *w, const struct stream *client, struct buf *to_client,
                   struct span early, struct exchange_tunnel *parts)
 {
@@ -116,16 +138,15 @@ void tunnel_start(struct worker *w, const struct stream *client, struct buf *to_
 
     t->target = parts->target;
     t->entry = parts->entry;
-    init_leg(&t->client, client, tunnel_on_client);
-    init_leg(&t->target_leg, &parts->stream, tunnel_on_target);
+    init_leg(&t->client, client);
+    init_leg(&t->target_leg, &parts->stream);
     t->started_ms = loop_now_ms(&w->loop);
-    t->client.io.data = first_policy(w, t->target);
+    tunnel_take_policy(w, t);
     doctor_watch_begin(w, &parts->upgrade, &t->target_leg.io.data);
-    wheel_timer_init(&t->timer, on_timer);
+    tunnel_watch_legs(t);
     wheel_set(&w->loop.wheel, &t->timer, tunnel_limit_ms(t));
-    enlist(w, t);
-    atomic_fetch_add_explicit(&t->target->tunnels, 1, memory_order_relaxed);
-    atomic_fetch_add_explicit(&t->target->untold, 1, memory_order_relaxed);
+    tunnel_enlist(w, t);
+    tunnel_count_in(t);
     metric_add(&w->counters.upgrades, 1);
     metric_add(&w->counters.tunnels_open, 1);
     metric_add(&t->target->counters.tunnels, 1);

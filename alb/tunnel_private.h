@@ -78,6 +78,18 @@ void tunnel_end(struct tunnel *t, enum tunnel_end why);
 /* Count it as ended, write its row, give everything back. */
 void tunnel_free(struct tunnel *t);
 
+/* In its loop's list of tunnels; tunnel_walk_forget() takes it out. */
+void tunnel_enlist(struct worker *w, struct tunnel *t);
+
+/* Among its target's tunnels, none of which was told to come again yet. */
+void tunnel_count_in(const struct tunnel *t);
+
+/* What its loop's configuration says of it now. */
+void tunnel_take_policy(const struct worker *w, struct tunnel *t);
+
+/* The legs have their streams: make them and the timer ready to be watched. */
+void tunnel_watch_legs(struct tunnel *t);
+
 /* The last call of every callback: what is true now decides which events are watched, and
  * whether it is freed. */
 void tunnel_settle(struct tunnel *t);

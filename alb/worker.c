@@ -15,6 +15,7 @@
 #include "alb/regex.h"
 #include "alb/target.h"
 #include "alb/tunnel.h"
+#include "alb/tunnel_record.h"
 
 enum { INBOX = 8192 };
 
@@ -172,6 +173,55 @@ void worker_unlisten(struct loop *loop, void *arg)
         if (l->listener == arg)
             free_listener(l);
     }
+}
+
+void worker_accept(struct loop *loop, void *arg)
+{
+    struct worker *w = loop->user;
+
+    w->is_leaving = arg == NULL;
+    list_each (at, &w->listeners) {
+        struct worker_listener *l = list_entry(at, struct worker_listener, link);
+        if (arg != NULL)
+            acceptor_resume(&l->acceptor);
+        else
+            acceptor_hold(&l->acceptor);
+    }
+    if (arg == NULL)
+        upgrade_report_quiet(w->balancer);
+}
+
+void worker_close_listeners(struct loop *loop, void *arg)
+{
+    (void)arg;
+    close_listeners(loop->user);
+}
+
+void worker_hang_up_idle(struct loop *loop, void *arg)
+{
+    (void)arg;
+    worker_here = loop->user;
+    clients_hang_up_tls(loop->user);
+}
+
+void worker_adopt_moved(struct loop *loop, void *arg)
+{
+    struct worker *w = loop->user;
+    struct arrival *a = arg;
+
+    worker_here = w;
+    metric_add(&w->counters.connections_open, 1);
+    client_arrive(w, a->listener, &a->from);
+    free(a);
+}
+
+void worker_adopt_tunnel(struct loop *loop, void *arg)
+{
+    struct worker *w = loop->user;
+
+    worker_here = w;
+    metric_add(&w->counters.connections_open, 1);
+    tunnel_arrive(w, arg);
 }
 
 /* --- orders from the control thread ------------------------------------------- */

@@ -54,13 +54,14 @@ struct worker {
     struct list walks; /* tunnel_walk.h */
     atomic_uint load;  /* connections here, tunnels included; read by any thread */
     bool is_draining;  /* no keep-alive any more */
+    bool is_leaving; /* nor for clients with TLS, which cannot go to the process that takes over */
     struct pool pool;
     struct dial_line dials;  /* to HTTPS targets, on their way to the greeters */
     struct spares exchanges; /* of struct exchange */
     struct stickiness_cache cookies;
     struct log_buffer access_log, connection_log;
     struct spares entries; /* of struct access_entry */
-    struct list shares; /* closer_share: of the drains that run */
+    struct list shares;    /* closer_share: of the drains that run */
     struct counters counters;
     struct http_message request, response; /* scratch of one parse */
     struct regex_scratch *regex;           /* owned; of one search */
@@ -101,6 +102,19 @@ loop_fn worker_cut_target, worker_cut_tunnels;
 
 /* Stop accepting and end idle connections; a drain closes the tunnels (closer.h). */
 loop_fn worker_drain;
+
+/* Accept from the listeners, or (arg NULL) not for now: then it says so to the upgrade. */
+loop_fn worker_accept;
+
+/* Close the listeners: another process has them. */
+loop_fn worker_close_listeners;
+
+/* Clients between two requests that cannot go are not waited for any more. */
+loop_fn worker_hang_up_idle;
+
+/* Arrived from another process: arg is a struct arrival, which it frees, or a struct tunnel. */
+loop_fn worker_adopt_moved;
+loop_fn worker_adopt_tunnel;
 
 /* End everything now. */
 loop_fn worker_cut;

@@ -53,6 +53,26 @@ struct seal_ring *seal_ring_random(void)
     return ring;
 }
 
+size_t seal_ring_save(const struct seal_ring *ring, uint8_t out[SEAL_KEYS_MAX * SEAL_KEY_BYTES])
+{
+    for (size_t i = 0; i < ring->count; i++)
+        memcpy(out + i * SEAL_KEY_BYTES, ring->keys[i].key, SEAL_KEY_BYTES);
+    return ring->count * SEAL_KEY_BYTES;
+}
+
+struct seal_ring *seal_ring_load(struct span keys)
+{
+    if (keys.len == 0 || keys.len % SEAL_KEY_BYTES != 0 ||
+        keys.len > SEAL_KEYS_MAX * SEAL_KEY_BYTES)
+        return NULL;
+    struct seal_ring *ring = mem_new(struct seal_ring);
+    for (; keys.len > 0; keys = span_after(keys, SEAL_KEY_BYTES)) {
+        memcpy(ring->keys[ring->count].key, keys.ptr, SEAL_KEY_BYTES);
+        count_key(ring);
+    }
+    return ring;
+}
+
 void seal_ring_free(struct seal_ring **ring)
 {
     if (*ring != NULL)

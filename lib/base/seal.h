@@ -40,6 +40,11 @@ struct seal_ring *seal_ring_random(void);
  * a key. */
 struct seal_ring *seal_ring_read(const char *path, char *why, size_t why_size);
 
+/* Its keys one behind the other, the newest first, for a process that takes over from this one;
+ * returns how many bytes. And such a ring again; NULL when these are no keys. */
+size_t seal_ring_save(const struct seal_ring *ring, uint8_t out[SEAL_KEYS_MAX * SEAL_KEY_BYTES]);
+struct seal_ring *seal_ring_load(struct span keys);
+
 void seal_ring_free(struct seal_ring **ring);
 
 /* Seal at most SEAL_PLAIN_MAX bytes; `out` has SEAL_TEXT_SIZE(plain.len).

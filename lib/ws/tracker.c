@@ -197,3 +197,40 @@ const char *ws_kind_name(enum ws_kind kind)
     };
     return names[kind];
 }
+
+/* --- saving ------------------------------------------------------------------------------- */
+
+void ws_tracker_save(const struct ws_tracker *t, uint8_t out[WS_TRACKER_SAVED])
+{
+    memcpy(out, &t->left, 8);
+    memcpy(out + 8, t->head, WS_HEADER_MAX);
+    out[8 + WS_HEADER_MAX] = t->have;
+    out[9 + WS_HEADER_MAX] = t->flags;
+    memcpy(out + 10 + WS_HEADER_MAX, &t->close_code, 2);
+}
+
+/* Inside a payload there is no header begun, and a header that is begun is not whole. */
+static bool makes_sense(const struct ws_tracker *t)
+{
+    if ((t->flags & ~(OPAQUE | CLOSE_SEEN | IN_MESSAGE)) != 0 || t->left >> 63 != 0)
+        return false;
+    if ((t->flags & OPAQUE) != 0)
+        return t->left == 0 && t->have == 0;
+    return t->have == 0 || (t->left == 0 && (t->have < 2 || t->have < header_len(t)));
+}
+
+bool ws_tracker_load(struct ws_tracker *t, struct span saved)
+{
+    ws_tracker_init(t);
+    if (saved.len != WS_TRACKER_SAVED)
+        return false;
+    memcpy(&t->left, saved.ptr, 8);
+    memcpy(t->head, saved.ptr + 8, WS_HEADER_MAX);
+    t->have = (uint8_t)saved.ptr[8 + WS_HEADER_MAX];
+    t->flags = (uint8_t)saved.ptr[9 + WS_HEADER_MAX];
+    memcpy(&t->close_code, saved.ptr + 10 + WS_HEADER_MAX, 2);
+    if (makes_sense(t))
+        return true;
+    ws_tracker_init(t);
+    return false;
+}

@@ -107,6 +107,13 @@ struct span ws_tracker_header(const struct ws_tracker *t);
 /* The mask; four zeros, which change nothing, when the frame is not masked. */
 const uint8_t *ws_tracker_mask(const struct ws_tracker *t);
 
+/* All that a tracker knows, to go on elsewhere (in a process that takes a tunnel over). */
+enum { WS_TRACKER_SAVED = 8 + WS_HEADER_MAX + 2 + 2 };
+void ws_tracker_save(const struct ws_tracker *t, uint8_t out[WS_TRACKER_SAVED]);
+
+/* False, and a fresh one, for what no tracker saved. */
+bool ws_tracker_load(struct ws_tracker *t, struct span saved);
+
 static inline enum ws_kind ws_kind_of(uint8_t opcode)
 {
     return (enum ws_kind)(opcode < WS_OP_CLOSE ? opcode : opcode - WS_OP_CLOSE + WS_KIND_CLOSE);

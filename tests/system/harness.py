@@ -13,6 +13,7 @@ import http.client
 import json
 import os
 import pathlib
+import select
 import shlex
 import signal
 import socket
@@ -136,6 +137,27 @@ class Process:
         return self.popen.returncode if self.popen else None
 
 
+class Orphan:
+    """A process that another one has started, as if it were a Popen; nobody knows its exit code."""
+
+    returncode = 0
+
+    def __init__(self, pid):
+        self.pid = pid
+        self.fd = os.pidfd_open(pid)
+
+    def poll(self):
+        return 0 if select.select([self.fd], [], [], 0)[0] else None
+
+    def wait(self, timeout=None):
+        if not select.select([self.fd], [], [], timeout)[0]:
+            raise subprocess.TimeoutExpired(str(self.pid), timeout)
+        return 0
+
+    def kill(self):
+        os.kill(self.pid, signal.SIGKILL)
+
+
 class Alb(Process):
     """A running balancer. Its configuration is `path`; rewrite it and reload()."""
 
@@ -145,6 +167,7 @@ class Alb(Process):
         self.socket_path = pathlib.Path(folder) / f"{name}.sock"
         super().__init__(folder, name, BIN / "alb", "run", self.path, "--ready-file",
                          pathlib.Path(folder) / f"{name}.ready")
+        self.before = []
         self.configure(config)
 
     def configure(self, config):
@@ -196,12 +219,33 @@ class Alb(Process):
     def command(self, *args):
         """`alb ARGS --socket ...`: (exit code, output)."""
         done = subprocess.run([BIN / "alb", *args, "--socket", self.socket_path],
-                              capture_output=True, text=True, timeout=30 * PATIENCE)
+                              capture_output=True, text=True, timeout=60 * PATIENCE)
         return done.returncode, done.stdout + done.stderr
 
     def reload(self):
         code, text = self.command("reload")
         assert code == 0, text
+
+    def upgrade(self, binary=None):
+        """`alb upgrade`: (exit code, output). From then on this is the new process; those before it
+        are in `before`."""
+        code, text = self.command("upgrade", *(["--binary", binary] if binary else []))
+        if code == 0:
+            self.before.append(self.popen)
+            self.ready = json.loads(self.ready_path.read_text())
+            self.popen = Orphan(self.ready["pid"])
+        return code, text
+
+    def stop(self):
+        code = super().stop()
+        for popen in self.before:
+            try:
+                popen.wait(15 * PATIENCE)
+            except subprocess.TimeoutExpired:
+                popen.kill()
+                popen.wait()
+                raise AssertionError(f"process {popen.pid} has not ended after its successor")
+        return code
 
     def status(self):
         code, text = self.command("status", "--json")

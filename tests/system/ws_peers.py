@@ -111,6 +111,8 @@ class Upgraded:
         self.waiting = queue.Queue()
 
     def __call__(self, sock, head, rest):
+        if not harness.values(head, "Sec-WebSocket-Key"):
+            return False  # no answer to anything else
         accept_upgrade(sock, head, self.fields)
         self.waiting.put(Peer(sock.dup(), rest, mask=None))
         return False  # which closes this copy only

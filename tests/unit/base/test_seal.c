@@ -225,9 +225,27 @@ static void test_number_of_keys(void **state)
     seal_ring_free(&ring);
 }
 
+static void test_a_saved_ring_opens_what_the_first_sealed(void **state)
+{
+    struct seal_ring *ring = seal_ring_random();
+    uint8_t keys[SEAL_KEYS_MAX * SEAL_KEY_BYTES];
+    (void)state;
+
+    const size_t len = seal_ring_save(ring, keys);
+    struct seal_ring *again = seal_ring_load(span_of(keys, len));
+    assert_non_null(again);
+    seal(ring, COOKIE, SPAN("plain"), text);
+    assert_true(opens(again, COOKIE, text));
+    assert_null(seal_ring_load(span_of(keys, len - 1)));
+    assert_null(seal_ring_load(SPAN("")));
+    seal_ring_free(&ring);
+    seal_ring_free(&again);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_a_saved_ring_opens_what_the_first_sealed),
         cmocka_unit_test(test_round_trip_of_every_length),
         cmocka_unit_test(test_every_other_character_is_refused),
         cmocka_unit_test(test_no_prefix_opens),

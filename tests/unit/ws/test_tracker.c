@@ -212,6 +212,50 @@ static void test_random_frames_in_random_pieces(void **unused)
     free(bytes);
 }
 
+/* At each byte of a stream: what is loaded goes on as what was saved does. */
+static void test_a_saved_one_goes_on(void **state)
+{
+    static const char stream[] = "\x81\x05hello\x01\x81wxyz\x41\x89\x00\x80\x7e\x00\x80";
+    uint8_t saved[WS_TRACKER_SAVED];
+    (void)state;
+
+    for (size_t cut = 0; cut < sizeof(stream) - 1; cut++) {
+        struct ws_tracker a, b;
+        struct ws_counts ca = { 0 }, cb = { 0 };
+        const struct span rest = span_of(stream + cut, sizeof(stream) - 1 - cut);
+        ws_tracker_init(&a);
+        ws_tracker_feed(&a, span_of(stream, cut), &ca);
+        cb = ca;
+        ws_tracker_save(&a, saved);
+        assert_true(ws_tracker_load(&b, span_of(saved, sizeof(saved))));
+        ws_tracker_feed(&a, rest, &ca);
+        ws_tracker_feed(&b, rest, &cb);
+        assert_memory_equal(&ca, &cb, sizeof(ca));
+        assert_int_equal(a.left, b.left);
+        assert_int_equal(a.have, b.have);
+        assert_int_equal(ws_tracker_in_message(&a), ws_tracker_in_message(&b));
+    }
+}
+
+static void test_what_nobody_saved_is_refused(void **state)
+{
+    struct ws_tracker t;
+    uint8_t saved[WS_TRACKER_SAVED] = { 0 };
+    (void)state;
+
+    assert_true(ws_tracker_load(&t, span_of(saved, sizeof(saved))));
+    assert_false(ws_tracker_load(&t, span_of(saved, sizeof(saved) - 1)));
+    saved[8 + WS_HEADER_MAX] = 15; /* more of a header than there is */
+    assert_false(ws_tracker_load(&t, span_of(saved, sizeof(saved))));
+    saved[8 + WS_HEADER_MAX] = 1;
+    saved[0] = 1; /* in a header and in a payload */
+    assert_false(ws_tracker_load(&t, span_of(saved, sizeof(saved))));
+    saved[8 + WS_HEADER_MAX] = 0;
+    saved[9 + WS_HEADER_MAX] = 64; /* a flag that there is not */
+    assert_false(ws_tracker_load(&t, span_of(saved, sizeof(saved))));
+    assert_true(ws_tracker_at_boundary(&t));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -220,6 +264,8 @@ int main(void)
         cmocka_unit_test(test_the_longest_frame),
         cmocka_unit_test(test_steps_show_one_frame_after_the_other),
         cmocka_unit_test(test_random_frames_in_random_pieces),
+        cmocka_unit_test(test_a_saved_one_goes_on),
+        cmocka_unit_test(test_what_nobody_saved_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,168 @@
+/*
+ * access_record.c -- see access_record.h.
+ *
+ * Numbers go by two tables of what is where. Pointers to literals do not go: the one that is
+ * kept (request_transform_status) has a single value.
+ */
+#include "alb/access_record.h"
+
+#include <stddef.h>
+
+#include "base/mem.h"
+#include "base/record.h"
+
+#include "alb/access_log.h"
+#include "alb/target.h"
+
+struct place {
+    uint16_t type, offset, size;
+};
+
+#define ENTRY(type, member)                                                                        \
+    {                                                                                              \
+        type, offsetof(struct access_entry, member), sizeof(((struct access_entry *)0)->member)    \
+    }
+#define CLIENT(type, member)                                                                       \
+    {                                                                                              \
+        type, offsetof(struct access_client, member), sizeof(((struct access_client *)0)->member)  \
+    }
+
+/* A number here is never used for anything else again. */
+enum { ENTRY_TRANSFORMED = 30, ENTRY_CLIENT = 31, ENTRY_TEXT = 32 /* and on, one for each text */ };
+
+static const struct place entry_places[] = {
+    ENTRY(1, created_wall_us),
+    ENTRY(2, created_us),
+    ENTRY(3, dispatched_us),
+    ENTRY(4, answered_us),
+    ENTRY(5, begun_us),
+    ENTRY(6, received),
+    ENTRY(7, sent),
+    ENTRY(8, elb_status),
+    ENTRY(9, target_status),
+    ENTRY(10, rule_priority),
+    ENTRY(11, action),
+    ENTRY(12, class_),
+    ENTRY(13, reason),
+    ENTRY(14, minor),
+    ENTRY(15, is_absolute),
+    ENTRY(16, is_websocket),
+};
+
+static const struct place client_places[] = {
+    CLIENT(1, ip),       CLIENT(2, local),         CLIENT(3, port),
+    CLIENT(4, conn_id),  CLIENT(5, listener_port), CLIENT(6, peer_len),
+    CLIENT(7, node_len), CLIENT(8, id_len),        CLIENT(9, peer),
+    CLIENT(10, node),    CLIENT(11, id),
+};
+
+enum {
+    ENTRY_PLACES = sizeof(entry_places) / sizeof(entry_places[0]),
+    CLIENT_PLACES = sizeof(client_places) / sizeof(client_places[0]),
+};
+
+/* --- out ------------------------------------------------------------------------------- */
+
+static bool put_places(struct buf *to, const struct place *places, int count, const void *from)
+{
+    bool ok = true;
+
+    for (int i = 0; i < count; i++)
+        ok &= record_put(to, places[i].type,
+                         span_of((const char *)from + places[i].offset, places[i].size));
+    return ok;
+}
+
+static bool put_client(struct buf *to, const struct access_client *client)
+{
+    struct buf bytes;
+
+    buf_init(&bytes, sizeof(*client) + CLIENT_PLACES * RECORD_HEAD);
+    put_places(&bytes, client_places, CLIENT_PLACES, client);
+    const bool ok = record_put(to, ENTRY_CLIENT, buf_data(&bytes));
+    buf_done(&bytes);
+    return ok;
+}
+
+bool access_entry_pack(const struct access_entry *e, struct buf *to)
+{
+    bool ok = put_places(to, entry_places, ENTRY_PLACES, e) && put_client(to, e->client);
+
+    ok &= record_put_number(to, ENTRY_TRANSFORMED, e->transform != NULL);
+    for (int i = 0; i < ACCESS_TEXTS; i++)
+        ok &= record_put(to, (uint16_t)(ENTRY_TEXT + i), access_text(e, (enum access_text)i));
+    return ok;
+}
+
+/* --- in -------------------------------------------------------------------------------- */
+
+static void take_place(const struct place *places, int count, uint16_t type, struct span bytes,
+                       void *into)
+{
+    for (int i = 0; i < count; i++) {
+        if (places[i].type == type && places[i].size == bytes.len)
+            memcpy((char *)into + places[i].offset, bytes.ptr, bytes.len);
+    }
+}
+
+static struct access_client *read_client(struct span bytes)
+{
+    struct access_client *c = mem_new(struct access_client);
+    struct span value;
+    uint16_t type;
+
+    while (record_next(&bytes, &type, &value))
+        take_place(client_places, CLIENT_PLACES, type, value, c);
+    if (c->peer_len > sizeof(c->peer) || c->node_len > sizeof(c->node) ||
+        c->id_len > sizeof(c->id) - LOG_PAD)
+        mem_free(c);
+    return c;
+}
+
+struct parts {
+    struct span texts[ACCESS_TEXTS];
+    struct span client;
+    bool is_transformed;
+    struct access_entry *numbers;
+};
+
+static void read_parts(struct parts *p, struct span bytes)
+{
+    struct span value;
+    uint16_t type;
+
+    while (record_next(&bytes, &type, &value)) {
+        if (type >= ENTRY_TEXT && type < ENTRY_TEXT + ACCESS_TEXTS)
+            p->texts[type - ENTRY_TEXT] = value;
+        else if (type == ENTRY_CLIENT)
+            p->client = value;
+        else if (type == ENTRY_TRANSFORMED)
+            p->is_transformed = record_number(value) != 0;
+        else
+            take_place(entry_places, ENTRY_PLACES, type, value, p->numbers);
+    }
+}
+
+static void set_pointers(struct access_entry *e, const struct parts *p,
+                         const struct access_client *client, struct target *target)
+{
+    e->client = client;
+    e->owns_client = true;
+    e->target = target_ref(target);
+    e->transform = p->is_transformed ? "TransformSuccess" : NULL;
+}
+
+struct access_entry *access_entry_unpack(struct span bytes, struct target *target)
+{
+    struct parts p = { .client = SPAN(""), .numbers = mem_new(struct access_entry) };
+    struct access_entry *e = NULL;
+
+    read_parts(&p, bytes);
+    struct access_client *client = p.client.len == 0 ? NULL : read_client(p.client);
+    if (client != NULL) {
+        set_pointers(p.numbers, &p, client, target);
+        e = access_entry_of(p.numbers, p.texts);
+    }
+    free(p.numbers);
+    return e;
+}

@@ -1,0 +1,72 @@
+/*
+ * handing.h -- what two processes say to each other while one takes over from the other.
+ *
+ *   old                                new
+ *    | HELLO version                    |   it is started with the socket's number in HANDING_ENV
+ *    | SOCKETS listeners, admin         |   with their descriptors
+ *    | STATE targets, keys              |
+ *    |                          READY   |   it polls every inherited socket; or FAILED why
+ *    | (accepts no more)                |
+ *    | MOVE connections                 |   with two descriptors for a tunnel, one for a client
+ *    |                          TAKEN   |   all could be read; nothing of them is touched yet
+ *    | GO                               |   from here on they are the new one's
+ *    | MOVE ...                         |
+ *
+ * The old one decides: a MOVE whose TAKEN does not come is the old one's to go on with, and
+ * the new one closes its copies when the GO does not come. All that either knows of the other is
+ * in these messages; anything else, or the end of the socket, is the end of the upgrade.
+ * Bytes are records (base/record.h).
+ */
+#ifndef ALB_HANDING_H
+#define ALB_HANDING_H
+
+#define HANDING_ENV "POSTERN_HANDING"
+
+enum { HANDING_VERSION = 1 };
+
+enum handing_message {
+    HANDING_HELLO = 1, /* HELLO_VERSION */
+    HANDING_SOCKETS,
+    HANDING_STATE,
+    HANDING_READY,  /* HELLO_VERSION */
+    HANDING_FAILED, /* a sentence */
+    HANDING_MOVE,
+    HANDING_TAKEN,
+    HANDING_GO,
+};
+
+enum { HELLO_VERSION = 1 };
+
+/* Of SOCKETS: each takes the next descriptors of the message, as many as it says. */
+enum { SOCKETS_LISTENER = 1, SOCKETS_ADMIN = 2, SOCKETS_CONTROL = 3 };
+enum {
+    LISTENER_NAME = 1,
+    LISTENER_BIND = 2,
+    LISTENER_PROTOCOL = 3,
+    LISTENER_BOUND = 4, /* struct addr */
+    LISTENER_SOCKETS = 5,
+};
+
+/* Of STATE. */
+enum { STATE_TARGET = 1, STATE_KEYS = 2, STATE_SAID = 3 /* as in the state file */ };
+enum {
+    TARGET_GROUP = 1,
+    TARGET_TEXT = 2,
+    TARGET_STATE = 3, /* enum target_state */
+    TARGET_RAMP_BEGAN_MS = 4,
+    TARGET_ADDRESS = 5,    /* struct addr; of one whose deregistration delay runs */
+    TARGET_DELAY_LEFT = 6, /* milliseconds */
+};
+
+/* Of MOVE: in the order of the descriptors. */
+enum { MOVE_TUNNEL = 1 /* tunnel_record.h; two */, MOVE_CLIENT = 2 /* one */ };
+enum {
+    CLIENT_LISTENER_NAME = 1,
+    CLIENT_LISTENER_BIND = 2,
+    CLIENT_LISTENER_BOUND = 6, /* struct addr */
+    CLIENT_ID = 3,
+    CLIENT_ACCEPTED_US = 4,
+    CLIENT_PEER = 5, /* struct addr */
+};
+
+#endif

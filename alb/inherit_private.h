@@ -1,0 +1,51 @@
+/* inherit_private.h -- between inherit.c (the start) and inherit_take.c (connections). */
+#ifndef ALB_INHERIT_PRIVATE_H
+#define ALB_INHERIT_PRIVATE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "net/addr.h"
+#include "net/handover.h"
+
+#include "alb/inherit.h"
+#include "alb/worker.h"
+
+struct inherited_listener {
+    char *name, *bind; /* owned */
+    int protocol;
+    struct addr bound;
+    int *fds; /* owned; -1: taken */
+    size_t count;
+};
+
+struct inherited_door {
+    int fd; /* -1: none, or taken */
+    struct addr bound;
+};
+
+struct inherit {
+    struct balancer *balancer;
+    struct handover *link; /* NULL once the old process is gone */
+    uint64_t version;      /* that the old one speaks; 0: it has not said yet */
+    struct inherited_listener *listeners;
+    size_t listener_count;
+    struct inherited_door doors[2]; /* admin, control */
+    char *state;                    /* owned; NULL until it came */
+    size_t state_len;
+    int waiting; /* loops that may not listen yet */
+    bool is_gone, is_bad, is_ready;
+
+    /* The batch that was TAKEN and waits for its GO. */
+    struct tunnel *tunnels[HANDOVER_FDS_MAX];
+    struct arrival *clients[HANDOVER_FDS_MAX];
+    size_t tunnel_count, client_count;
+};
+
+/* MOVE and GO. */
+void inherit_take(struct inherit *in, struct handover_message *m);
+
+/* The GO will not come: what was taken is the old process's. */
+void inherit_drop_batch(struct inherit *in);
+
+#endif
