@@ -36,6 +36,8 @@ struct counters {
     metric_value tunnels_idle;
     metric_value tunnels_opaque;
     metric_value drain_closed, drain_cut;
+    metric_value pings[2], pongs[2], pong_timeouts[2]; /* ours: to the client, to the target */
+    struct metric_histogram ping_time[2];
     metric_value client_bytes_in, client_bytes_out;
     metric_value log_rows, log_rows_dropped;
     metric_value connection_log_rows, connection_log_rows_dropped;

@@ -44,6 +44,20 @@ const struct setting alb_settings[] = {
       168 * HOUR, NULL, APPLIES_NEW_CONNECTIONS,
       "Age at which a client connection gets its last response, counted from accept. A WebSocket "
       "is not cut by it." },
+    { "websocket.ping_interval", SETTING_DURATION, FIELD(tunnel.ping_interval_ms), "0", 0, HOUR,
+      NULL, APPLIES_RELOAD,
+      "Ping a side of a WebSocket when nothing was sent to it, or nothing came from it, for this "
+      "long; its pong is kept from the other side. 0 is never. Choose less than half of the time "
+      "after which anything on the way cuts a quiet connection: 25s.",
+      .aws = "0" },
+    { "websocket.pong_timeout", SETTING_DURATION, FIELD(tunnel.pong_timeout_ms), "10s", 100, MINUTE,
+      NULL, APPLIES_RELOAD,
+      "A side that sends nothing at all for this long after such a ping is gone, and the "
+      "WebSocket ends." },
+    { "websocket.idle_counts_pings", SETTING_BOOL, FIELD(tunnel.idle_counts_pings), "on", 0, 0,
+      NULL, APPLIES_RELOAD,
+      "An answered ping counts for idle_timeout.timeout_seconds: a WebSocket whose sides are there "
+      "is not idle. Off: only what the sides say by themselves counts." },
     { "websocket.idle_close", SETTING_CHOICE, FIELD(tunnel.idle_close), "frame", 0, 0, farewells,
       APPLIES_RELOAD,
       "How a WebSocket that was idle for too long ends: frame is a Close 1001 to both sides before "
@@ -372,6 +386,12 @@ const struct setting group_settings[] = {
     { "stickiness.lb_cookie.cors_cookie_name", SETTING_TEXT, FIELD(lb_cookie_cors_name),
       "AWSALBCORS", 0, 0, NULL, APPLIES_RELOAD,
       "The name of its twin for requests from other sites (SameSite=None)." },
+    { "websocket.ping_interval", SETTING_DURATION, FIELD(tunnel.ping_interval_ms), "0", 0, HOUR,
+      NULL, APPLIES_RELOAD, THE_SAME, .aws = "0" },
+    { "websocket.pong_timeout", SETTING_DURATION, FIELD(tunnel.pong_timeout_ms), "10s", 100, MINUTE,
+      NULL, APPLIES_RELOAD, THE_SAME },
+    { "websocket.idle_counts_pings", SETTING_BOOL, FIELD(tunnel.idle_counts_pings), "on", 0, 0,
+      NULL, APPLIES_RELOAD, THE_SAME },
     { "websocket.idle_close", SETTING_CHOICE, FIELD(tunnel.idle_close), "frame", 0, 0, farewells,
       APPLIES_RELOAD, THE_SAME, .aws = "cut" },
     { "websocket.drain_close", SETTING_CHOICE, FIELD(tunnel.drain_close), "frame", 0, 0, farewells,

@@ -22,6 +22,9 @@ enum tunnel_farewell { FAREWELL_FRAME, FAREWELL_CUT };
 
 /* What holds for a WebSocket: in [alb] the defaults, in a [target_group] its own. */
 struct tunnel_options {
+    uint32_t ping_interval_ms; /* 0: no pings */
+    uint32_t pong_timeout_ms;
+    bool idle_counts_pings;
     uint32_t close_timeout_ms;
     int idle_close, drain_close; /* enum tunnel_farewell */
     uint32_t drain_rate;         /* a second; 0: auto */

@@ -66,7 +66,8 @@ static void on_timer(struct wheel_timer *timer)
             tunnel_close_now(t, WS_CLOSE_GOING_AWAY, "idle");
         tunnel_end(t, who);
     } else {
-        wheel_set(&worker_here->loop.wheel, &t->timer, left);
+        const uint32_t ping = tunnel_ping_turn(t);
+        wheel_set(&worker_here->loop.wheel, &t->timer, left < ping ? left : ping);
     }
     tunnel_settle(t);
 }
@@ -95,7 +96,7 @@ void tunnel_enlist(struct worker *w, struct tunnel *t)
 static void init_leg(struct leg *leg, const struct stream *stream)
 {
     leg->stream = *stream;
-    leg->last_ms = loop_now_ms(&worker_here->loop);
+    leg->last_ms = leg->pinged_ms = loop_now_ms(&worker_here->loop);
     ws_tracker_init(&leg->tracker);
 }
 
@@ -118,6 +119,11 @@ static struct tunnel_policy *first_policy(const struct worker *w, const struct t
     struct tunnel_policy *p = tunnel_policy_of(w->config, target->group);
 
     return tunnel_policy_ref(p != NULL ? p : w->config->policy);
+}
+
+static uint32_t first_look(const struct tunnel_policy *p)
+{
+    return p->ping_ms > 0 && p->ping_ms < p->idle_ms ? p->ping_ms : p->idle_ms;
 }
 
 void tunnel_take_policy(const struct worker *w, struct tunnel *t)
@@ -144,7 +150,7 @@ void tunnel_start(struct worker *w, const struct stream *client, struct buf *to_
     tunnel_take_policy(w, t);
     doctor_watch_begin(w, &parts->upgrade, &t->target_leg.io.data);
     tunnel_watch_legs(t);
-    wheel_set(&w->loop.wheel, &t->timer, tunnel_limit_ms(t));
+    wheel_set(&w->loop.wheel, &t->timer, first_look(tunnel_policy_get(t)));
     tunnel_enlist(w, t);
     tunnel_count_in(t);
     metric_add(&w->counters.upgrades, 1);
@@ -204,12 +210,16 @@ enum tunnel_end tunnel_end_of_drain(void)
 
 void tunnel_await(struct tunnel *t, bool is_due)
 {
-    if (t->close <= CLOSE_DUE)
-        t->close = is_due ? CLOSE_DUE : CLOSE_NONE;
+    if (t->close > CLOSE_DUE)
+        return;
+    if (is_due)
+        tunnel_ping_stop(t);
+    t->close = is_due ? CLOSE_DUE : CLOSE_NONE;
 }
 
 void tunnel_tell(struct tunnel *t, uint32_t after_ms)
 {
+    tunnel_ping_stop(t);
     t->close = CLOSE_WANTED;
     t->after_ms = (uint16_t)(after_ms < UINT16_MAX ? after_ms : UINT16_MAX);
     t->is_told = true;

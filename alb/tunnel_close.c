@@ -40,6 +40,7 @@ static bool may_close_target(const struct tunnel *t)
 
 void tunnel_close_now(struct tunnel *t, uint16_t code, const char *reason)
 {
+    tunnel_ping_stop(t);
     if (t->close < CLOSE_SENT && ws_tracker_at_boundary(&t->target_leg.tracker))
         send_close(t, &t->client, code, reason);
     if (t->close < CLOSE_DONE && may_close_target(t))

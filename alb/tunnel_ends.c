@@ -14,6 +14,8 @@ static const struct {
     [TUNNEL_TARGET_RESET] = { "target reset", PARTY_TARGET },
     [TUNNEL_IDLE_CLIENT] = { "idle: client silent longer", PARTY_US },
     [TUNNEL_IDLE_TARGET] = { "idle: target silent longer", PARTY_US },
+    [TUNNEL_PONG_CLIENT] = { "pong timeout: client", PARTY_US },
+    [TUNNEL_PONG_TARGET] = { "pong timeout: target", PARTY_US },
     [TUNNEL_DEREGISTERED] = { "deregistration delay over", PARTY_US },
     [TUNNEL_SHUTDOWN] = { "shutdown", PARTY_US },
     [TUNNEL_DRAINED] = { "drained", PARTY_US },

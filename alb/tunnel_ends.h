@@ -17,6 +17,8 @@ enum tunnel_end {
     TUNNEL_TARGET_RESET,
     TUNNEL_IDLE_CLIENT, /* the client was silent longer */
     TUNNEL_IDLE_TARGET,
+    TUNNEL_PONG_CLIENT, /* it did not answer a ping of ours, nor say anything else */
+    TUNNEL_PONG_TARGET,
     TUNNEL_DEREGISTERED,
     TUNNEL_SHUTDOWN,
     TUNNEL_DRAINED,   /* told to come again, by a drain that is no stop */

@@ -11,7 +11,10 @@ struct tunnel_policy *tunnel_policy_new(uint32_t idle_ms, const struct tunnel_op
 
     atomic_init(&p->refs, 1);
     p->idle_ms = idle_ms;
+    p->ping_ms = options->ping_interval_ms;
+    p->pong_ms = options->pong_timeout_ms;
     p->close_ms = options->close_timeout_ms;
+    p->idle_counts_pings = options->idle_counts_pings;
     p->cut_on_idle = options->idle_close == FAREWELL_CUT;
     p->cut_on_drain = options->drain_close == FAREWELL_CUT;
     return p;
@@ -32,7 +35,8 @@ void tunnel_policy_unref(struct tunnel_policy **p)
 
 bool tunnel_policy_equal(const struct tunnel_policy *a, const struct tunnel_policy *b)
 {
-    return a->idle_ms == b->idle_ms && a->close_ms == b->close_ms &&
+    return a->idle_ms == b->idle_ms && a->ping_ms == b->ping_ms && a->pong_ms == b->pong_ms &&
+           a->close_ms == b->close_ms && a->idle_counts_pings == b->idle_counts_pings &&
            a->cut_on_idle == b->cut_on_idle && a->cut_on_drain == b->cut_on_drain;
 }
 

@@ -20,9 +20,12 @@ struct tunnel_options;
 struct tunnel_policy {
     atomic_uint refs;
     uint32_t idle_ms;
+    uint32_t ping_ms; /* 0: no pings */
+    uint32_t pong_ms;
     uint32_t close_ms; /* for the boundary that a close of ours needs, and again for its answer */
     bool cut_on_idle;  /* no Close of ours then */
     bool cut_on_drain;
+    bool idle_counts_pings; /* an answered ping is no silence */
 };
 
 struct tunnel_policy *tunnel_policy_new(uint32_t idle_ms, const struct tunnel_options *options);

@@ -22,7 +22,7 @@ struct leg {
     struct ws_tracker tracker; /* of what comes *from* this side */
     uint16_t rtt_ms;           /* of the last answered ping of ours; 0: none yet */
     struct ws_counts counts;
-    uint32_t last_ms;   /* when it last delivered a byte, or took one that had to wait */
+    uint32_t last_ms;   /* when it last delivered a byte, or one that had to wait went on */
     uint64_t bytes;     /* from this side */
     uint32_t pinged_ms; /* when the last ping of ours went out */
     uint16_t rtt_most_ms;
@@ -97,6 +97,30 @@ void tunnel_settle(struct tunnel *t);
 /* Bytes came from this side: count them, follow their frames, send them on. */
 void tunnel_relay(struct tunnel *t, struct leg *from, struct span bytes);
 
+/* Keep-alive pings (tunnel_ping.c). Bits of leg.ping, all of pings *to* this leg: */
+enum {
+    PING_OUT = 1,     /* one of ours has no pong yet */
+    PING_HOLDING = 2, /* the first bytes of what may be that pong are held back */
+    PING_WANTED = 4,  /* one is to go out at the next end of a frame */
+    PING_FOREIGN = 8, /* one of the other side has no pong yet */
+};
+
+/* What is due now: send pings, end it when one is not answered. Returns in how many
+ * milliseconds to call again; UINT32_MAX: not for pings. */
+uint32_t tunnel_ping_turn(struct tunnel *t);
+
+/* In place of following and sending on, while one is out or wanted. */
+void tunnel_ping_relay(struct tunnel *t, struct leg *from, struct span bytes);
+
+/* Pings or pongs went by from this side that are not ours. */
+void tunnel_ping_note(struct tunnel *t, struct leg *from, bool has_ping, bool has_pong);
+
+/* What waited for this leg is out: a ping that is wanted may go. */
+void tunnel_ping_flushed(struct tunnel *t, struct leg *leg);
+
+/* No more of them: what is held back goes on. */
+void tunnel_ping_stop(struct tunnel *t);
+
 /* The legs' events. */
 void tunnel_on_client(struct ev_loop *loop, ev_io *io, int revents);
 void tunnel_on_target(struct ev_loop *loop, ev_io *io, int revents);
@@ -123,6 +147,12 @@ void tunnel_close_now(struct tunnel *t, uint16_t code, const char *reason);
 static inline bool tunnel_is_client(const struct tunnel *t, const struct leg *leg)
 {
     return leg == &t->client;
+}
+
+/* 0: the client's, 1: the target's. */
+static inline int tunnel_side(const struct tunnel *t, const struct leg *leg)
+{
+    return tunnel_is_client(t, leg) ? 0 : 1;
 }
 
 static inline struct leg *tunnel_other_leg(struct tunnel *t, const struct leg *leg)

@@ -100,7 +100,7 @@ static void flush(struct tunnel *t, struct leg *to)
             reset_by(t, to);
         if (io != STREAM_MOVED)
             return;
-        to->last_ms = loop_now_ms(&worker_here->loop);
+        tunnel_other_leg(t, to)->last_ms = loop_now_ms(&worker_here->loop);
         count_sent(t, to, moved);
         buf_drop(to->pending, moved);
         if (buf_len(to->pending) == 0) {
@@ -110,26 +110,44 @@ static void flush(struct tunnel *t, struct leg *to)
     }
     if (stream_flush(&to->stream) == STREAM_FAILED)
         reset_by(t, to);
+    if (to->ping & PING_WANTED)
+        tunnel_ping_flushed(t, to);
 }
 
 /* --- relaying ------------------------------------------------------------------ */
 
-void tunnel_relay(struct tunnel *t, struct leg *from, struct span bytes)
+static void pass_on(struct tunnel *t, struct leg *from, struct leg *to, struct span bytes)
 {
-    count_relayed(t, from, bytes.len);
     from->last_ms = loop_now_ms(&worker_here->loop);
     if (t->close == CLOSE_NONE)
         ws_tracker_feed(&from->tracker, bytes, &from->counts);
     else
         bytes = tunnel_close_filter(t, from, bytes);
+    tunnel_send(t, to, bytes);
+}
+
+void tunnel_relay(struct tunnel *t, struct leg *from, struct span bytes)
+{
+    struct leg *to = tunnel_other_leg(t, from);
+    const uint32_t pings = from->counts.frames[WS_KIND_PING];
+    const uint32_t pongs = from->counts.frames[WS_KIND_PONG];
+
+    count_relayed(t, from, bytes.len);
+    if ((from->ping & PING_OUT) | (to->ping & PING_WANTED))
+        tunnel_ping_relay(t, from, bytes);
+    else
+        pass_on(t, from, to, bytes);
+    if (from->counts.frames[WS_KIND_PING] != pings || from->counts.frames[WS_KIND_PONG] != pongs)
+        tunnel_ping_note(t, from, from->counts.frames[WS_KIND_PING] != pings,
+                         from->counts.frames[WS_KIND_PONG] != pongs);
     if (ws_tracker_close_seen(&from->tracker))
         tunnel_blame(t, tunnel_is_client(t, from) ? TUNNEL_CLIENT_CLOSE : TUNNEL_TARGET_CLOSE);
-    tunnel_send(t, tunnel_other_leg(t, from), bytes);
 }
 
 /* The other side may still have something to say, but no longer take its time. */
 static void on_eof(struct tunnel *t, struct leg *from)
 {
+    tunnel_ping_stop(t);
     from->eof = true;
     tunnel_blame(t, tunnel_is_client(t, from) ? TUNNEL_CLIENT_FIN : TUNNEL_TARGET_FIN);
     if (t->close <= CLOSE_DUE)

@@ -69,6 +69,7 @@ admin = 127.0.0.1:$admin
 control = $dir/alb.sock
 seal_key_file = $dir/seal.keys
 idle_timeout.timeout_seconds = 300
+websocket.ping_interval = 25s
 access_logs.enabled = true
 shutdown_timeout = 1s
 

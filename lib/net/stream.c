@@ -5,6 +5,10 @@
  * which reports in the same words.
  */
 #include <errno.h>
+#include <linux/sockios.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -171,4 +175,17 @@ const char *stream_error(const struct stream *s)
 bool stream_was_reset(const struct stream *s)
 {
     return s->error == ECONNRESET || s->error == EPIPE;
+}
+
+bool stream_is_draining(const struct stream *s, uint32_t ms)
+{
+    struct tcp_info info;
+    socklen_t len = sizeof(info);
+    int waiting = 0;
+
+    if (ioctl(s->fd, SIOCOUTQ, &waiting) != 0 || waiting == 0)
+        return false;
+    if (getsockopt(s->fd, IPPROTO_TCP, TCP_INFO, &info, &len) != 0)
+        return true;
+    return info.tcpi_last_ack_recv < ms;
 }

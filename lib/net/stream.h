@@ -17,6 +17,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/uio.h>
 
 #include "base/span.h"
@@ -89,5 +90,10 @@ const char *stream_error(const struct stream *s);
 /* True when it failed by a reset (RST) from the peer; a write after the reset
  * was seen says EPIPE, which counts. */
 bool stream_was_reset(const struct stream *s);
+
+/* Bytes wait to be taken by the peer's kernel, and it was heard of within the last `ms`: what
+ * was written last may not have arrived yet, and the peer is there. Not TCP: whether bytes
+ * wait. */
+bool stream_is_draining(const struct stream *s, uint32_t ms);
 
 #endif

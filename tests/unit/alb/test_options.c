@@ -102,6 +102,8 @@ static const struct {
     { alb_settings, "client_keep_alive.seconds", "59", "60", "604800", "604801" },
     { alb_settings, "tls.handshake_timeout", "999ms", "1s", "60s", "61s" },
     { alb_settings, "shutdown_timeout", "-1", "0", "1h", "3601s" },
+    { alb_settings, "websocket.ping_interval", "-1", "0", "1h", "3601s" },
+    { alb_settings, "websocket.pong_timeout", "99ms", "100ms", "1m", "61s" },
     { alb_settings, "websocket.close_timeout", "99ms", "100ms", "1m", "61s" },
     { alb_settings, "routing.http.desync_mitigation_mode", "off", "monitor", "strictest", "max" },
     { listener_settings, "protocol", "TCP", "HTTP", "HTTPS", "TLS" },

@@ -26,6 +26,9 @@ static void test_a_group_says_it_or_alb_does(void **state)
     (void)state;
     assert_int_equal(chat->idle_ms, 300000);
     assert_int_equal(chat->close_ms, 9000);
+    assert_int_equal(chat->ping_ms, 0);
+    assert_int_equal(chat->pong_ms, 10000);
+    assert_true(chat->idle_counts_pings);
     assert_false(chat->cut_on_idle);
     assert_true(other->cut_on_idle);
     assert_false(other->cut_on_drain);
@@ -70,6 +73,10 @@ static void test_what_a_reload_changes(void **state)
         { "", "shutdown_timeout = 1s\n", false },
         { "", "idle_timeout.timeout_seconds = 9\n", true },
         { "", "websocket.close_timeout = 9s\n", true },
+        { "", "websocket.ping_interval = 25s\n", true },
+        { "websocket.ping_interval = 25s\n", "websocket.ping_interval = 25000ms\n", false },
+        { "", "websocket.pong_timeout = 9s\n", true },
+        { "", "websocket.idle_counts_pings = off\n", true },
         { "", "websocket.idle_close = cut\n", true },
         { "", "websocket.drain_close = cut\n", true },
         { "", "websocket.drain_close = frame\n", false },
