@@ -121,6 +121,17 @@ static void advise_probes(const struct group_config *g, struct problems *problem
                          "say which of the two the targets answer probes in");
 }
 
+static void advise_websocket_probes(const struct group_config *g, struct problems *problems)
+{
+    static const char key[] = "health_check.matcher";
+
+    if (g->options.health_websocket && config_line_written(&g->lines, group_settings, key) != 0)
+        problems_warning(problems, config_line_written(&g->lines, group_settings, key),
+                         "%s: means nothing with health_check.websocket: only a 101 passes, and a "
+                         "pong",
+                         key);
+}
+
 static const char but[] = "the managed balancer takes";
 
 /* A sum over sections that each may be within the quota: the one that goes beyond it is
@@ -187,6 +198,7 @@ void config_advise(const struct config *config, struct problems *problems)
         const struct group_config *g = &config->groups[i];
         advise_protocol(g, problems);
         advise_probes(g, problems);
+        advise_websocket_probes(g, problems);
         advise_stickiness(config, g, problems);
         if (!g->is_used)
             problems_warning(problems, g->lines.header,

@@ -97,13 +97,21 @@ static bool matches(const struct group_config *config, int status)
     return false;
 }
 
+/* Of a check for a WebSocket no status is a good one. */
+static bool has_passed(const struct probe *p, const struct health_result *result)
+{
+    return result->outcome == HEALTH_PONGED ||
+           (result->outcome == HEALTH_ANSWERED && !p->check.is_websocket &&
+            matches(p->config, result->status));
+}
+
 static void tell(const struct probe *p, const struct health_result *result)
 {
     const struct health_record record = {
         .target = p->target,
         .probed = &p->probed,
         .is_https = p->is_https,
-        .passed = result->outcome == HEALTH_ANSWERED && matches(p->config, result->status),
+        .passed = has_passed(p, result),
         .result = result,
     };
 
@@ -115,16 +123,26 @@ static void on_answer(struct probe *p, const struct health_result *result)
 {
     char seen[40];
 
-    if (matches(p->config, result->status)) {
-        snprintf(seen, sizeof(seen), "%d in %" PRIu64 " ms", result->status,
+    if (has_passed(p, result)) {
+        snprintf(seen, sizeof(seen), "%s%d in %" PRIu64 " ms",
+                 result->outcome == HEALTH_PONGED ? "pong after " : "", result->status,
                  result->took_us / 1000);
         count_pass(p, seen);
         return;
     }
     p->reason = "Target.ResponseCodeMismatch";
-    snprintf(p->description, sizeof(p->description), "Health checks failed with these codes: [%d]",
-             result->status);
+    snprintf(p->description, sizeof(p->description),
+             "Health checks failed with these codes: [%d]%s", result->status,
+             p->check.is_websocket ? ", which opens no WebSocket" : "");
     count_failure(p);
+}
+
+/* The length of a sentence, or of a part of one. */
+static size_t without_stop(const char *why)
+{
+    const size_t len = strlen(why);
+
+    return len > 0 && why[len - 1] == '.' ? len - 1 : len;
 }
 
 static void on_result(void *user, const struct health_result *result)
@@ -134,6 +152,7 @@ static void on_result(void *user, const struct health_result *result)
     tell(p, result);
     switch (result->outcome) {
     case HEALTH_ANSWERED:
+    case HEALTH_PONGED:
         on_answer(p, result);
         return;
     case HEALTH_TIMED_OUT:
@@ -144,7 +163,8 @@ static void on_result(void *user, const struct health_result *result)
     case HEALTH_CUT:
     case HEALTH_FAILED:
         p->reason = "Target.FailedHealthChecks";
-        snprintf(p->description, sizeof(p->description), "Health checks failed: %s", result->why);
+        snprintf(p->description, sizeof(p->description), "Health checks failed: %.*s",
+                 (int)without_stop(result->why), result->why);
         count_failure(p);
         return;
     case HEALTH_NOT_MADE:
@@ -174,6 +194,7 @@ static void on_tick(struct ev_loop *loop, ev_timer *timer, int revents)
         .target = &p->probed,
         .path = config->options.health_path,
         .timeout_ms = config->options.health_timeout_ms,
+        .is_websocket = config->options.health_websocket,
         .tls = config->health_tls,
         .resume = p->target->tls,
     };

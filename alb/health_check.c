@@ -11,37 +11,53 @@
 
 #include "base/bug.h"
 #include "base/clock.h"
+#include "base/random.h"
 #include "http/parse.h"
 #include "net/tls_client.h"
 
 enum { REQUEST_MAX = 2048, READ_BYTES = 4096 };
 
+/* After the pong: so long for the target's Close, which decides nothing. */
+#define CLOSE_S 1.0
+
 /* End the check, then tell: the owner may start the next one at once. */
 static void finish(struct health_check *c, struct health_result result)
 {
-    result.took_us = clock_mono_us() - c->began_us;
+    result.took_us = (c->phase == HEALTH_CLOSING ? c->ponged_us : clock_mono_us()) - c->began_us;
     result.was_connected = c->was_connected;
     health_check_cancel(c);
     c->on_result(c->user, &result);
 }
 
+/* Whatever becomes of the connection after the pong, the target has shown what it can do. */
+static void end(struct health_check *c, enum health_outcome outcome, const char *why)
+{
+    if (c->phase == HEALTH_CLOSING)
+        finish(c, (struct health_result){ .outcome = HEALTH_PONGED, .status = 101 });
+    else
+        finish(c, (struct health_result){ .outcome = outcome, .why = why });
+}
+
 static void fail(struct health_check *c, const char *why)
 {
-    finish(c, (struct health_result){ .outcome = HEALTH_FAILED, .why = why });
+    end(c, HEALTH_FAILED, why);
 }
 
 /* There is no connection, or no more. */
 static void cut(struct health_check *c, const char *why)
 {
-    finish(c, (struct health_result){ .outcome = HEALTH_CUT, .why = why });
+    end(c, HEALTH_CUT, why);
 }
 
 static void on_deadline(struct ev_loop *loop, ev_timer *timer, int revents)
 {
+    struct health_check *c = timer->data;
     (void)loop;
     (void)revents;
-    finish(timer->data,
-           (struct health_result){ .outcome = HEALTH_TIMED_OUT, .why = "Request timed out" });
+
+    end(c, HEALTH_TIMED_OUT,
+        c->phase == HEALTH_ASKING ? "Request timed out"
+                                  : "The WebSocket opened, but its ping was not answered in time");
 }
 
 static void watch(struct health_check *c, int events)
@@ -102,6 +118,72 @@ static bool is_interim(int status)
     return status < 200 && status != 101;
 }
 
+/* --- a WebSocket ------------------------------------------------------------------------ */
+
+static void send_frame(struct health_check *c, const uint8_t *frame, size_t n)
+{
+    buf_put(&c->out, span_of((const char *)frame, n));
+    write_request(c);
+}
+
+/* Say goodbye, and see whether the target does. */
+static void take_pong(struct health_check *c)
+{
+    uint8_t frame[WS_HEADER_MAX + WS_CONTROL_MAX];
+
+    c->phase = HEALTH_CLOSING;
+    c->ponged_us = clock_mono_us();
+    ev_timer_stop(c->loop, &c->deadline);
+    ev_timer_set(&c->deadline, CLOSE_S, 0);
+    ev_timer_start(c->loop, &c->deadline);
+    send_frame(c, frame, ws_probe_close(&c->probe, frame));
+}
+
+static void read_frames(struct health_check *c)
+{
+    struct span in = buf_data(&c->in);
+    const size_t before = in.len;
+    const char *why = NULL;
+    const enum ws_probe_step step = ws_probe_read(&c->probe, &in, &why);
+
+    buf_drop(&c->in, before - in.len);
+    if (step == WS_PROBE_PONG) {
+        take_pong(c);
+        if (c->is_running && buf_len(&c->in) > 0)
+            read_frames(c); /* once: there is no second pong */
+    } else if (step == WS_PROBE_CLOSED || step == WS_PROBE_BAD) {
+        fail(c, why);
+    }
+}
+
+/* The whole answer to the upgrade: go on with the ping, if it is the 101. */
+static void open_websocket(struct health_check *c)
+{
+    const enum ws_refusal refusal = ws_probe_answer(&c->probe, c->answer);
+    uint8_t frame[WS_HEADER_MAX + WS_CONTROL_MAX];
+
+    if (refusal != WS_OK) {
+        fail(c, ws_refusal_cause(refusal));
+        return;
+    }
+    buf_drop(&c->in, c->answer->head_len);
+    c->phase = HEALTH_PINGING;
+    send_frame(c, frame, ws_probe_ping(&c->probe, frame));
+    if (c->is_running && buf_len(&c->in) > 0)
+        read_frames(c);
+}
+
+/* --- the answer ------------------------------------------------------------------------- */
+
+static void take_answer(struct health_check *c)
+{
+    if (c->is_websocket && c->answer->status == 101)
+        open_websocket(c);
+    else
+        finish(c,
+               (struct health_result){ .outcome = HEALTH_ANSWERED, .status = c->answer->status });
+}
+
 /* What has come so far: does it say something yet? */
 static void read_head(struct health_check *c)
 {
@@ -114,14 +196,21 @@ static void read_head(struct health_check *c)
             return;
         case HTTP_PARSED:
             if (!is_interim(c->answer->status)) {
-                finish(c, (struct health_result){ .outcome = HEALTH_ANSWERED,
-                                                  .status = c->answer->status });
+                take_answer(c);
                 return;
             }
             buf_drop(&c->in, c->answer->head_len);
             c->scanned = 0;
         }
     }
+}
+
+static const char *why_closed(const struct health_check *c)
+{
+    if (c->phase != HEALTH_ASKING)
+        return "the target closed the WebSocket before its pong";
+    return buf_len(&c->in) == 0 ? "the target closed without an answer"
+                                : "the target closed inside the response head";
 }
 
 static void read_some(struct health_check *c)
@@ -136,13 +225,15 @@ static void read_some(struct health_check *c)
     switch (stream_read(&c->stream, space, READ_BYTES, &moved)) {
     case STREAM_MOVED:
         buf_added(&c->in, moved);
-        read_head(c);
+        if (c->phase == HEALTH_ASKING)
+            read_head(c);
+        else
+            read_frames(c);
         return;
     case STREAM_BLOCKED:
         return;
     case STREAM_EOF:
-        cut(c, buf_len(&c->in) == 0 ? "the target closed without an answer"
-                                    : "the target closed inside the response head");
+        cut(c, why_closed(c));
         return;
     case STREAM_FAILED:
         cut(c, stream_error(&c->stream));
@@ -187,17 +278,21 @@ void health_check_init(struct health_check *c, struct ev_loop *loop, struct http
     c->deadline.data = c;
 }
 
-static void write_head(struct buf *out, const struct addr *target, const char *path)
+static void write_head(struct health_check *c, const struct addr *target, const char *path)
 {
+    struct buf *out = &c->out;
     const bool is_unix = target->sa.sa_family == AF_UNIX;
     char host[ADDR_TEXT_MAX];
 
     buf_print(out,
               "GET %s HTTP/1.1\r\n"
-              "Host: %s\r\n"
-              "Connection: close\r\n"
-              "User-Agent: ELB-HealthChecker/2.0\r\n\r\n",
+              "Host: %s\r\n",
               path, is_unix ? "localhost" : addr_format(target, host));
+    if (c->is_websocket)
+        ws_probe_put_fields(&c->probe, out);
+    else
+        buf_put(out, SPAN("Connection: close\r\n"));
+    buf_put(out, SPAN("User-Agent: ELB-HealthChecker/2.0\r\n\r\n"));
 }
 
 static void open_stream(struct health_check *c, const struct health_question *q, int fd)
@@ -206,6 +301,17 @@ static void open_stream(struct health_check *c, const struct health_question *q,
 
     c->is_shaking = tls != NULL;
     stream_init(&c->stream, fd, tls);
+}
+
+static void begin_websocket(struct health_check *c, bool is_websocket)
+{
+    uint8_t random[WS_PROBE_RANDOM];
+
+    c->is_websocket = is_websocket;
+    if (!is_websocket)
+        return;
+    random_bytes(random, sizeof(random));
+    ws_probe_init(&c->probe, random);
 }
 
 void health_check_start(struct health_check *c, const struct health_question *q)
@@ -218,6 +324,8 @@ void health_check_start(struct health_check *c, const struct health_question *q)
     c->was_connected = false;
     c->began_us = clock_mono_us();
     c->scanned = 0;
+    c->phase = HEALTH_ASKING;
+    begin_websocket(c, q->is_websocket);
 
     const int fd = socket(target->sa.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd == -1) {
@@ -229,7 +337,7 @@ void health_check_start(struct health_check *c, const struct health_question *q)
         cut(c, strerror(errno));
         return;
     }
-    write_head(&c->out, target, q->path);
+    write_head(c, target, q->path);
     watch(c, EV_WRITE);
     ev_timer_set(&c->deadline, q->timeout_ms / 1000.0, 0);
     ev_timer_start(c->loop, &c->deadline);

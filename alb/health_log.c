@@ -19,6 +19,8 @@ const char *health_log_reason(const struct health_record *r)
     switch (r->result->outcome) {
     case HEALTH_ANSWERED:
         return r->result->status >= 500 ? "TargetError" : "ResponseCodeMismatch";
+    case HEALTH_PONGED: /* which always passes */
+        return NULL;
     case HEALTH_TIMED_OUT:
         return r->result->was_connected ? "RequestTimedOut" : "ConnectionTimedOut";
     case HEALTH_CUT:
@@ -56,7 +58,7 @@ void health_log_row(struct log_buffer *b, const struct alb_options *o,
     write_time(r, time);
     write_address(r->probed, address, sizeof(address));
     snprintf(latency, sizeof(latency), "%" PRIu64 ".%06" PRIu64, us / 1000000, us % 1000000);
-    if (r->result->outcome == HEALTH_ANSWERED)
+    if (r->result->outcome == HEALTH_ANSWERED || r->result->outcome == HEALTH_PONGED)
         snprintf(status, sizeof(status), "%d", r->result->status);
     const struct log_field fields[] = {
         { "type", LOG_WORD, r->is_https ? "https" : "http" },

@@ -355,6 +355,11 @@ const struct setting group_settings[] = {
       APPLIES_RELOAD,
       "What the probes speak; it does not follow protocol. The certificate is verified as for "
       "requests." },
+    { "health_check.websocket", SETTING_BOOL, FIELD(health_websocket), "false", 0, 0, NULL,
+      APPLIES_RELOAD,
+      "Probe with a WebSocket: the upgrade must be accepted, with the Sec-WebSocket-Accept that "
+      "belongs to it, and a ping be answered, all within the timeout; then comes a Close. "
+      "health_check.matcher means nothing then." },
     { "health_check.path", SETTING_TEXT, FIELD(health_path), "/", 0, 0, NULL, APPLIES_RELOAD,
       "Path, and query if any, of the GET that probes; at most 1024 characters." },
     { "health_check.port", SETTING_TEXT, FIELD(health_port), "traffic-port", 0, 0, NULL,

@@ -146,6 +146,7 @@ struct group_options {
     uint32_t retry_max;
     bool health_enabled;
     int health_protocol; /* enum protocol */
+    bool health_websocket;
     char *health_path;
     char *health_port; /* "traffic-port" or a number */
     uint32_t health_interval_ms, health_timeout_ms;

@@ -38,6 +38,10 @@ static const struct text_case advice_cases[] = {
       "which of the two the targets answer probes in\n" },
     { "plain probes, as said",
       ALB EDGE LISTENER GROUP "protocol = HTTPS\nhealth_check.protocol = HTTP\n", "" },
+    { "a matcher of probes that open a WebSocket",
+      ALB EDGE LISTENER GROUP "health_check.websocket = yes\nhealth_check.matcher = 200\n",
+      "f:11: warning: health_check.matcher: means nothing with health_check.websocket: only a 101 "
+      "passes, and a pong\n" },
     { "authorities for nothing",
       ALB EDGE LISTENER GROUP "health_check.protocol = HTTPS\ntls.ca_file = both.pem\n",
       "f:11: warning: tls.ca_file: nothing is verified; say tls.verify = true as well\n" },

@@ -64,6 +64,11 @@ static const struct row {
       { HEALTH_NOT_MADE, 0, "no descriptor", false, 9 },
       "http 2023-11-14T22:13:19.999991Z 0.000009 unix:/run/a b\\x22.sock:0 chat FAIL - "
       "InternalError\n" },
+    { "10.0.0.1:80",
+      false,
+      true,
+      { HEALTH_PONGED, 101, NULL, true, 1234 },
+      "http 2023-11-14T22:13:19.998766Z 0.001234 10.0.0.1:80 chat PASS 101 -\n" },
 };
 
 static const char json[] =
