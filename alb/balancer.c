@@ -18,6 +18,7 @@
 #include "alb/greeter.h"
 #include "alb/health.h"
 #include "alb/inherit.h"
+#include "alb/leaving.h"
 #include "alb/members.h"
 #include "alb/names.h"
 #include "alb/tunnel_listing.h"
@@ -402,6 +403,7 @@ static void free_listeners(struct balancer *b)
 {
     list_each_safe (at, after, &b->listeners) {
         struct listener *l = list_entry(at, struct listener, link);
+        ev_timer_stop(b->control.ev, &l->leaving);
         free(l->name);
         free(l->bind);
         free(l->sockets);
@@ -446,6 +448,8 @@ static void done(struct balancer *b)
     service_signals_stop(&b->signals, b->control.ev);
     health_free(&b->health);
     members_free(&b->members);
+    ev_timer_stop(b->control.ev, &b->leaving_timer);
+    leaving_free(&b->leaving);
     config_free(&b->config);
     balancer_end_drains(b);
     registry_done(&b->registry);

@@ -34,11 +34,13 @@
 #include "alb/tunnel_ring.h"
 #include "alb/upgrade_ring.h"
 
+struct acceptor;
 struct admin;
 struct balancer;
 struct config;
 struct greeter;
 struct health;
+struct leaving;
 struct listener_config;
 struct members;
 struct names;
@@ -54,8 +56,10 @@ struct listener {
     int protocol;      /* enum protocol */
     struct addr bound; /* what the kernel gave: port 0 is resolved */
     struct list link;
-    bool is_open; /* control thread */
-    int *sockets; /* control thread, owned: the descriptors that the threads accept from */
+    struct balancer *balancer;
+    bool is_open;     /* control thread, as all below */
+    ev_timer leaving; /* runs from when it is removed until it is closed */
+    int *sockets;     /* owned: the descriptors that the threads accept from */
     size_t socket_count;
 };
 
@@ -73,8 +77,9 @@ struct publication {
     struct members *members;
     struct config *old_config; /* NULL when only the members are new */
     struct members *old_members;
-    atomic_int waiting; /* loops that have not swapped yet */
-    ev_async swapped;   /* all have; unlike an inbox it is never full */
+    struct leaving *leaving, *old_leaving; /* may be NULL */
+    atomic_int waiting;                    /* loops that have not swapped yet */
+    ev_async swapped;                      /* all have; unlike an inbox it is never full */
 };
 
 /* By a loop, after it swapped. */
@@ -107,6 +112,8 @@ struct balancer {
     struct registrations said;      /* by register and deregister; in the state file too */
     struct config *config;          /* the newest; loops may still be on the one before */
     struct members *members;        /* of its groups, just so */
+    struct leaving *leaving;        /* beside both; NULL: no listener was removed of late */
+    ev_timer leaving_timer;         /* until the first of them is to be forgotten */
     struct publication *publishing; /* NULL when nothing is on its way to the loops */
     uint64_t published, in_force;   /* the numbers of the newest, and of the newest in force */
     bool reload_wanted;             /* SIGHUP came while something was under way */
@@ -192,6 +199,9 @@ void balancer_metrics(struct balancer *b, struct buf *text);
 /* --- for the workers and greeters: any thread ------------------------------- */
 
 const struct seal_ring *balancer_seal_ring(const struct balancer *b);
+
+/* Its listener was removed: acceptor_leave(), and if that cannot be say so once. */
+void balancer_acceptor_leaves(struct acceptor *acceptor);
 
 /* Count a new connection in; false when the limit is reached. */
 bool balancer_connection_opened(struct balancer *b);

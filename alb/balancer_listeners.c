@@ -1,4 +1,13 @@
-/* balancer_listeners.c -- which addresses are open, and the orders that open and close them. */
+/*
+ * balancer_listeners.c -- which addresses are open, and the orders that open and close them.
+ *
+ *     open ---> leaving ---> closed      a second later: SYNs are not answered any more,
+ *       ^          |           |         but who has connected is taken
+ *       +----------+-----------+         the next configuration has it again
+ */
+#include <errno.h>
+#include <string.h>
+
 #include "base/log.h"
 #include "base/mem.h"
 #include "net/listener.h"
@@ -52,6 +61,65 @@ static void order_listen(struct loop *loop, loop_fn *run, struct listener *l, in
     balancer_must_post(loop, run, order);
 }
 
+/* --- going ------------------------------------------------------------------------- */
+
+/* From the last SYN that was answered to the socket's end: the handshake of whoever is there
+ * takes a round trip. */
+static const double LEAVING_S = 1.0;
+
+void balancer_acceptor_leaves(struct acceptor *a)
+{
+    static atomic_flag is_said = ATOMIC_FLAG_INIT;
+
+    if (!acceptor_leave(a) && !atomic_flag_test_and_set(&is_said))
+        log_warn("a listener that is removed takes new connections for %.0f s more: its socket"
+                 " cannot have a filter: %s",
+                 LEAVING_S, strerror(errno));
+}
+
+static bool is_leaving(const struct listener *l)
+{
+    return ev_is_active(&l->leaving);
+}
+
+static void tell(struct balancer *b, struct listener *l, loop_fn *greeters, loop_fn *workers)
+{
+    if (l->protocol == PROTOCOL_HTTPS)
+        balancer_tell_greeters(b, greeters, l);
+    else
+        balancer_tell_workers(b, workers, l);
+}
+
+static void on_leaving_over(struct ev_loop *loop, ev_timer *timer, int revents)
+{
+    struct listener *l = timer->data;
+    (void)loop;
+    (void)revents;
+
+    log_info("listener closed name=%s bind=%s", l->name, l->bind);
+    l->socket_count = 0;
+    tell(l->balancer, l, greeter_close_listener, worker_close_listener);
+}
+
+static void begin_leaving(struct balancer *b, struct listener *l)
+{
+    log_info("listener removed name=%s bind=%s", l->name, l->bind);
+    l->is_open = false;
+    tell(b, l, greeter_unlisten, worker_unlisten);
+    ev_timer_set(&l->leaving, LEAVING_S, 0);
+    ev_timer_start(b->control.ev, &l->leaving);
+}
+
+/* Its sockets are there still. */
+static void reopen(struct balancer *b, struct listener *l)
+{
+    ev_timer_stop(b->control.ev, &l->leaving);
+    l->is_open = true;
+    tell(b, l, greeter_relisten, worker_relisten);
+}
+
+/* --- coming ------------------------------------------------------------------------ */
+
 /* Sockets of this listener that another process had before. */
 struct inherited {
     int *fds;
@@ -87,6 +155,9 @@ static struct listener *new_listener(struct balancer *b, const struct listener_c
     l->bind = mem_text(c->options.bind);
     l->protocol = c->options.protocol;
     l->bound = *bound;
+    l->balancer = b;
+    ev_timer_init(&l->leaving, on_leaving_over, LEAVING_S, 0);
+    l->leaving.data = l;
     list_append(&b->listeners, &l->link);
     return l;
 }
@@ -97,7 +168,7 @@ static bool is_ours(struct balancer *b, const struct addr *addr)
 {
     list_each (at, &b->listeners) {
         const struct listener *l = list_entry(at, struct listener, link);
-        if (l->is_open && addr_equal(&l->bound, addr))
+        if ((l->is_open || is_leaving(l)) && addr_equal(&l->bound, addr))
             return true;
     }
     return false;
@@ -111,6 +182,8 @@ static bool open_listener(struct balancer *b, const struct listener_config *c,
     struct inherited from = { NULL, 0 };
     char why[256];
 
+    if (l != NULL && is_leaving(l))
+        reopen(b, l);
     if (l != NULL && l->is_open)
         return true;
     from.count = inherit_listener(b->inherit, c, &bound, &from.fds);
@@ -140,14 +213,7 @@ void balancer_close_listeners(struct balancer *b, const struct config *config)
 {
     list_each (at, &b->listeners) {
         struct listener *l = list_entry(at, struct listener, link);
-        if (!l->is_open || listener_config_of(config, l) != NULL)
-            continue;
-        log_info("listener closed name=%s bind=%s", l->name, l->bind);
-        l->is_open = false;
-        l->socket_count = 0;
-        if (l->protocol == PROTOCOL_HTTPS)
-            balancer_tell_greeters(b, greeter_unlisten, l);
-        else
-            balancer_tell_workers(b, worker_unlisten, l);
+        if (l->is_open && listener_config_of(config, l) == NULL)
+            begin_leaving(b, l);
     }
 }

@@ -6,12 +6,14 @@
  * configuration only when it is another). One is under way at a time: changes of
  * members that come meanwhile are gathered for the next, a reload waits for its turn.
  */
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
 
 #include "alb/balancer_private.h"
 #include "alb/config.h"
 #include "alb/greeter.h"
+#include "alb/leaving.h"
 #include "alb/worker.h"
 
 /* --- those who wait ------------------------------------------------------------------ */
@@ -65,6 +67,7 @@ static void on_swapped(struct ev_loop *loop, ev_async *swapped, int revents)
     ev_async_stop(loop, swapped);
     balancer_dismiss_others(b, p->old_config != NULL ? p->old_config : b->config);
     members_free(&p->old_members);
+    leaving_free(&p->old_leaving);
     config_free(&p->old_config);
     b->publishing = NULL;
     b->in_force = p->number;
@@ -102,6 +105,30 @@ struct members_sources balancer_sources(const struct balancer *b)
     return (struct members_sources){ .said = &b->said, .names = b->names, .before = b->members };
 }
 
+static void on_leaving_over(struct ev_loop *loop, ev_timer *timer, int revents)
+{
+    (void)loop;
+    (void)revents;
+    balancer_change_members(timer->data); /* any publication forgets them */
+}
+
+/* What listeners answered that this configuration has no longer. */
+static void follow_leaving(struct balancer *b, struct publication *p, struct config *before)
+{
+    const uint64_t now_ms = clock_mono_ms();
+
+    p->old_leaving = b->leaving;
+    p->leaving = b->leaving =
+        leaving_after(p->old_leaving, &b->listeners, before, b->config, now_ms);
+    ev_timer_stop(b->control.ev, &b->leaving_timer);
+    if (b->leaving == NULL)
+        return;
+    ev_timer_init(&b->leaving_timer, on_leaving_over,
+                  (double)(leaving_until_ms(b->leaving) - now_ms) / 1000, 0);
+    b->leaving_timer.data = b;
+    ev_timer_start(b->control.ev, &b->leaving_timer);
+}
+
 void balancer_publish(struct balancer *b, struct config *config)
 {
     struct publication *p = mem_new(struct publication);
@@ -115,6 +142,7 @@ void balancer_publish(struct balancer *b, struct config *config)
     p->old_members = b->members;
     p->members = b->members = members_new(&b->registry, config, &sources);
     b->members_changed = false;
+    follow_leaving(b, p, before);
     balancer_welcome_members(b);
     post(b, p);
     registry_forget_groups(&b->registry, config);

@@ -147,6 +147,8 @@ static bool may_keep_alive(const struct client *c, const struct http_message *m)
 {
     const uint64_t age_ms = (clock_wall_us() - c->accepted_us) / 1000;
 
+    if (worker_listener_is_gone(c->worker, c->listener))
+        return false;
     return m->keep_alive && may_stay(c) && !m->must_close && age_ms < c->keep_alive_ms;
 }
 
@@ -263,8 +265,13 @@ static void rewrite_and_forward(struct client *c, struct http_message *m, struct
         return;
     }
     route->group = action_choose_group(&route->rule->action, random_jitter());
-    if (route->group == NULL)
+    const bool is_chosen = route->group != NULL;
+    if (is_chosen && worker_listener_is_gone(w, c->listener)) /* then it is another snapshot's */
+        route->group = config_group(w->config, span_text(route->group->name));
+    if (!is_chosen)
         refuse(c, m, route, 503, "no target group has a weight");
+    else if (route->group == NULL)
+        refuse(c, m, route, 503, "target group removed");
     else if (route->group->options.protocol_version != VERSION_HTTP1)
         refuse(c, m, route, 464, "target group does not speak HTTP/1.1");
     else

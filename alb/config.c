@@ -396,11 +396,18 @@ static void listener_done(struct listener_config *l)
     free(l->name);
 }
 
+struct config *config_ref(struct config *config)
+{
+    config->more_refs++;
+    return config;
+}
+
 void config_free(struct config **config)
 {
     struct config *c = *config;
 
-    if (c == NULL)
+    *config = NULL;
+    if (c == NULL || c->more_refs-- > 0)
         return;
     for (size_t i = 0; i < c->listener_count; i++)
         listener_done(&c->listeners[i]);
@@ -412,7 +419,7 @@ void config_free(struct config **config)
     edge_set_free(&c->edge);
     settings_done(edge_settings, &c->edge_options);
     settings_done(alb_settings, &c->alb);
-    mem_free(*config);
+    free(c);
 }
 
 struct group_config *config_group(const struct config *config, struct span name)

@@ -120,6 +120,7 @@ struct listener_config {
 };
 
 struct config {
+    unsigned more_refs; /* besides the first; the control thread's */
     struct alb_options alb;
     struct section_lines alb_lines;
     struct tunnel_policy *policy; /* a reference: of WebSockets whose group is not here */
@@ -138,6 +139,9 @@ struct config {
  * well, so what passes here starts. Opens no socket. */
 struct config *config_read_file(const char *path, struct problems *problems);
 struct config *config_read_text(struct span text, struct problems *problems);
+
+/* Another reference, and one less: the last frees it. The control thread's. */
+struct config *config_ref(struct config *config);
 void config_free(struct config **config);
 
 /* Warnings about timers that fight each other or the edge's, and the like:

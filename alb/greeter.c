@@ -18,6 +18,7 @@ static const double RETRY_S = 0.01;
 struct greeter_listener {
     struct acceptor acceptor;
     struct listener *listener;
+    struct tls_server *tls; /* a reference, once it was removed: what it had; else NULL */
     struct greeter *greeter;
     struct list link;
 };
@@ -93,18 +94,18 @@ static void on_handshake(void *user, struct handshake_result *result)
 
 /* --- accepting ------------------------------------------------------------------- */
 
-static struct tls_server *tls_of(const struct greeter *g, const struct listener *l)
+static struct tls_server *tls_of(const struct greeter *g, const struct greeter_listener *l)
 {
-    const struct listener_config *c = listener_config_of(g->config, l);
+    const struct listener_config *c = listener_config_of(g->config, l->listener);
 
-    return c == NULL ? NULL : c->tls;
+    return c == NULL ? l->tls : c->tls;
 }
 
 static void on_accept(struct acceptor *acceptor, int fd, const struct addr *peer)
 {
     struct greeter_listener *l = acceptor->user;
     struct greeter *g = l->greeter;
-    struct tls_server *tls = tls_of(g, l->listener);
+    struct tls_server *tls = tls_of(g, l);
     struct ip ip;
 
     if (!addr_ip(peer, &ip) || !config_admits(g->config, &ip)) {
@@ -124,6 +125,7 @@ static void free_listener(struct greeter_listener *l)
 
     acceptor_stop(&l->acceptor);
     close(fd);
+    tls_server_unref(&l->tls);
     list_remove(&l->link);
     free(l);
 }
@@ -143,15 +145,60 @@ void greeter_listen(struct loop *loop, void *arg)
     free(order);
 }
 
-void greeter_unlisten(struct loop *loop, void *arg)
+/* Each socket of this listener. */
+static void each_socket(struct loop *loop, const struct listener *of,
+                        void (*apply)(struct greeter_listener *l))
 {
     struct greeter *g = loop->user;
 
     list_each_safe (at, after, &g->listeners) {
         struct greeter_listener *l = list_entry(at, struct greeter_listener, link);
-        if (arg == NULL || l->listener == arg)
-            free_listener(l);
+        if (l->listener == of)
+            apply(l);
     }
+}
+
+static void leave(struct greeter_listener *l)
+{
+    struct tls_server *tls = tls_of(l->greeter, l);
+
+    if (tls != NULL && l->tls == NULL)
+        l->tls = tls_server_ref(tls);
+    balancer_acceptor_leaves(&l->acceptor);
+}
+
+static void stay(struct greeter_listener *l)
+{
+    acceptor_stay(&l->acceptor);
+    tls_server_unref(&l->tls);
+}
+
+static void empty_and_free(struct greeter_listener *l)
+{
+    acceptor_empty(&l->acceptor);
+    free_listener(l);
+}
+
+/* It comes before the configuration that has the listener no longer. */
+void greeter_unlisten(struct loop *loop, void *arg)
+{
+    each_socket(loop, arg, leave);
+}
+
+void greeter_relisten(struct loop *loop, void *arg)
+{
+    each_socket(loop, arg, stay);
+}
+
+void greeter_close_listener(struct loop *loop, void *arg)
+{
+    each_socket(loop, arg, empty_and_free);
+}
+
+static void close_listeners(struct greeter *g)
+{
+    list_each_safe (at, after, &g->listeners)
+        free_listener(list_entry(at, struct greeter_listener, link));
 }
 
 void greeter_accept(struct loop *loop, void *arg)
@@ -178,7 +225,7 @@ void greeter_drain(struct loop *loop, void *arg)
     struct greeter *g = loop->user;
     (void)arg;
 
-    greeter_unlisten(loop, NULL);
+    close_listeners(g);
     handshaker_done(&g->handshaker); /* none of these has asked for anything yet */
 }
 
@@ -213,7 +260,7 @@ static void drop_waiting(struct greeter *g)
 void greeter_done(struct greeter *g)
 {
     loop_run_left(&g->loop);
-    greeter_unlisten(&g->loop, NULL);
+    close_listeners(g);
     handshaker_done(&g->handshaker);
     dial_desk_done(&g->dials);
     drop_waiting(g);

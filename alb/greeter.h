@@ -41,6 +41,8 @@ void greeter_done(struct greeter *g);
 loop_fn greeter_listen;
 loop_fn greeter_unlisten;
 loop_fn greeter_accept;
+loop_fn greeter_relisten;
+loop_fn greeter_close_listener;
 loop_fn greeter_adopt;
 loop_fn greeter_drain;
 

@@ -12,6 +12,7 @@
 #include "alb/client.h"
 #include "alb/closer.h"
 #include "alb/config.h"
+#include "alb/leaving.h"
 #include "alb/regex.h"
 #include "alb/target.h"
 #include "alb/tunnel.h"
@@ -76,7 +77,14 @@ void worker_done(struct worker *w)
 const struct listener_config *worker_listener_config(const struct worker *w,
                                                      const struct listener *listener)
 {
-    return listener_config_of(w->config, listener);
+    const struct listener_config *now = listener_config_of(w->config, listener);
+
+    return now != NULL ? now : leaving_find(w->removed, listener);
+}
+
+bool worker_listener_is_gone(const struct worker *w, const struct listener *listener)
+{
+    return w->removed != NULL && listener_config_of(w->config, listener) == NULL;
 }
 
 const struct listener_headers *worker_listener_headers(const struct worker *w,
@@ -164,15 +172,49 @@ void worker_listen(struct loop *loop, void *arg)
     free(order);
 }
 
-void worker_unlisten(struct loop *loop, void *arg)
+/* Each socket of this listener. */
+static void each_socket(struct loop *loop, const struct listener *of,
+                        void (*apply)(struct worker_listener *l))
 {
     struct worker *w = loop->user;
 
+    worker_here = w;
     list_each_safe (at, after, &w->listeners) {
         struct worker_listener *l = list_entry(at, struct worker_listener, link);
-        if (l->listener == arg)
-            free_listener(l);
+        if (l->listener == of)
+            apply(l);
     }
+}
+
+static void leave(struct worker_listener *l)
+{
+    balancer_acceptor_leaves(&l->acceptor);
+}
+
+static void stay(struct worker_listener *l)
+{
+    acceptor_stay(&l->acceptor);
+}
+
+static void empty_and_free(struct worker_listener *l)
+{
+    acceptor_empty(&l->acceptor);
+    free_listener(l);
+}
+
+void worker_unlisten(struct loop *loop, void *arg)
+{
+    each_socket(loop, arg, leave);
+}
+
+void worker_relisten(struct loop *loop, void *arg)
+{
+    each_socket(loop, arg, stay);
+}
+
+void worker_close_listener(struct loop *loop, void *arg)
+{
+    each_socket(loop, arg, empty_and_free);
 }
 
 void worker_accept(struct loop *loop, void *arg)
@@ -236,6 +278,7 @@ void worker_adopt(struct loop *loop, void *arg)
         tunnels_adopt(w, w->config, p->config);
     w->config = p->config;
     w->members = p->members;
+    w->removed = p->leaving;
     publication_acknowledge(p);
 }
 

@@ -27,6 +27,7 @@
 
 struct balancer;
 struct config;
+struct leaving;
 struct listener;
 struct listener_config;
 struct listener_headers;
@@ -47,6 +48,7 @@ struct worker {
     struct balancer *balancer;
     const struct config *config;   /* this loop's snapshot; swapped by a posted job */
     const struct members *members; /* and who is in its groups */
+    const struct leaving *removed; /* and listeners that it has no longer; may be NULL */
     struct list listeners;         /* worker_listener */
     struct list clients;
     struct tunnel **tunnels; /* by tunnel->index */
@@ -83,8 +85,11 @@ struct worker_listen {
 };
 loop_fn worker_listen;
 
-/* Close it: arg is the struct listener. */
+/* Arg is the struct listener. It was removed: begin no new connection, but take those that have
+ * begun; it comes back; it has had its time, take the last and close it. */
 loop_fn worker_unlisten;
+loop_fn worker_relisten;
+loop_fn worker_close_listener;
 
 /* A new snapshot, or only new members; arg is a struct publication (balancer.h). */
 loop_fn worker_adopt;
@@ -119,9 +124,13 @@ loop_fn worker_adopt_tunnel;
 /* End everything now. */
 loop_fn worker_cut;
 
-/* The listener's part of this loop's snapshot; NULL when it was removed. */
+/* The listener's part of this loop's snapshot, or of the last that had it (leaving.h); NULL when
+ * it was removed a while ago. */
 const struct listener_config *worker_listener_config(const struct worker *w,
                                                      const struct listener *listener);
+
+/* It was removed a moment ago (leaving.h): its connections end after an answer. */
+bool worker_listener_is_gone(const struct worker *w, const struct listener *listener);
 
 /* What it does to headers; of one that was removed, nothing. */
 const struct listener_headers *worker_listener_headers(const struct worker *w,

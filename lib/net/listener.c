@@ -8,6 +8,7 @@
  *   held                 nothing, until acceptor_resume()
  */
 #include <errno.h>
+#include <linux/filter.h>
 #include <netinet/tcp.h>
 #include <stdio.h>
 #include <sys/stat.h>
@@ -152,6 +153,47 @@ int listener_open(const struct addr *addr, bool reuseport, char *why, size_t why
     return fd;
 }
 
+/* --- leaving ------------------------------------------------------------------ */
+
+/* What the kernel hands to a filter of a TCP socket begins with the TCP header; its flags are in
+ * byte 13. A SYN without ACK begins a connection: it is dropped. The ACK that ends a handshake
+ * must not be: its sender takes itself for connected. */
+static bool attach_filter(int fd)
+{
+    enum { FLAGS_AT = 13, SYN = 0x02, ACK = 0x10 };
+    struct sock_filter code[] = {
+        BPF_STMT(BPF_LD | BPF_B | BPF_ABS, FLAGS_AT),
+        BPF_STMT(BPF_ALU | BPF_AND | BPF_K, SYN | ACK),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYN, 0, 1),
+        BPF_STMT(BPF_RET | BPF_K, 0),
+        BPF_STMT(BPF_RET | BPF_K, UINT32_MAX),
+    };
+    const struct sock_fprog program = { sizeof(code) / sizeof(code[0]), code };
+
+    return setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof(program)) == 0;
+}
+
+static void detach_filter(int fd)
+{
+    const int unused = 0;
+
+    setsockopt(fd, SOL_SOCKET, SO_DETACH_FILTER, &unused, sizeof(unused));
+}
+
+bool acceptor_leave(struct acceptor *a)
+{
+    a->is_leaving = true;
+    return attach_filter(a->fd);
+}
+
+void acceptor_stay(struct acceptor *a)
+{
+    a->is_leaving = false;
+    detach_filter(a->fd);
+}
+
+/* --- accepting ---------------------------------------------------------------- */
+
 static void start_pause(struct acceptor *a, int error)
 {
     if (!a->is_exhausted)
@@ -163,22 +205,29 @@ static void start_pause(struct acceptor *a, int error)
     ev_timer_start(a->loop, &a->pause);
 }
 
-/* After accept() failed: false when this turn is over. */
+static bool is_shortage(int error)
+{
+    return error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM;
+}
+
+/* After accept() failed: false when this turn is over. Else it was one connection's own
+ * trouble: accept(2) hands on its network errors. */
 static bool goes_on(struct acceptor *a, int error)
 {
-    switch (error) {
-    case EAGAIN:
+    if (error == EAGAIN)
         a->is_exhausted = false;
-        return false;
-    case EMFILE:
-    case ENFILE:
-    case ENOBUFS:
-    case ENOMEM:
+    else if (is_shortage(error))
         start_pause(a, error);
-        return false;
-    default: /* one connection's own trouble: accept(2) hands on its network errors */
+    else
         return true;
-    }
+    return false;
+}
+
+static void hand_on(struct acceptor *a, int fd, const struct addr *peer)
+{
+    if (a->is_leaving)
+        detach_filter(fd); /* it has inherited ours */
+    a->on_accept(a, fd, peer);
 }
 
 static void on_readable(struct ev_loop *loop, ev_io *io, int revents)
@@ -199,7 +248,22 @@ static void on_readable(struct ev_loop *loop, ev_io *io, int revents)
             continue;
         }
         peer.len = len;
-        a->on_accept(a, fd, &peer);
+        hand_on(a, fd, &peer);
+    }
+}
+
+void acceptor_empty(struct acceptor *a)
+{
+    struct addr peer = { .len = 0 };
+    int fd;
+
+    for (;;) {
+        peer.len = sizeof(peer.un);
+        fd = accept4(a->fd, &peer.sa, &peer.len, SOCK_NONBLOCK | SOCK_CLOEXEC);
+        if (fd != -1)
+            hand_on(a, fd, &peer);
+        else if (errno == EAGAIN || is_shortage(errno))
+            return;
     }
 }
 
@@ -218,6 +282,7 @@ void acceptor_start(struct acceptor *a, struct ev_loop *loop, int fd, acceptor_f
     a->on_accept = on_accept;
     a->user = user;
     a->is_exhausted = false;
+    a->is_leaving = false;
     a->is_started = true;
     ev_io_init(&a->io, on_readable, fd, EV_READ);
     a->io.data = a;

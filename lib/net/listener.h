@@ -38,6 +38,7 @@ struct acceptor {
     int fd;
     bool is_started;
     bool is_exhausted;
+    bool is_leaving;
 };
 
 /* Does not take the listening descriptor. At most 64 connections a turn, so
@@ -51,5 +52,17 @@ void acceptor_stop(struct acceptor *a);
 /* Stop taking connections for now (admission control), and go on. */
 void acceptor_hold(struct acceptor *a);
 void acceptor_resume(struct acceptor *a);
+
+/* The socket is to be closed in a while: from now on no new connection is begun (SYNs get no
+ * answer), but those that have begun come to be accepted, as before. False when the kernel does
+ * not let us (errno): then new ones come as well. Closing a socket resets what it has accepted
+ * for us, and what is about to be: hence leave, wait for a round trip, empty, close. */
+bool acceptor_leave(struct acceptor *a);
+
+/* It is not to be closed after all. */
+void acceptor_stay(struct acceptor *a);
+
+/* Accept all that is there, now. */
+void acceptor_empty(struct acceptor *a);
 
 #endif

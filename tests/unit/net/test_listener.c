@@ -7,7 +7,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/filter.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/resource.h>
@@ -267,6 +269,83 @@ static void test_hold_and_resume(void **state)
     close(fd);
 }
 
+/* Whether its SYN is answered within 100 ms. */
+static bool connects(int listener)
+{
+    struct addr addr;
+    assert_true(addr_local(listener, &addr));
+    int fd = socket(addr.sa.sa_family, SOCK_STREAM | SOCK_NONBLOCK, 0);
+    connect(fd, &addr.sa, addr.len);
+    struct pollfd wait = { .fd = fd, .events = POLLOUT };
+    const bool does = poll(&wait, 1, 100) == 1;
+    close(fd);
+    return does;
+}
+
+/* A filter that the socket keeps would drop what its client sends. */
+static void check_hears(int client, int peer)
+{
+    char byte = 0;
+
+    assert_int_equal(send(client, "x", 1, 0), 1);
+    struct pollfd wait = { .fd = peer, .events = POLLIN };
+    assert_int_equal(poll(&wait, 1, 5000), 1);
+    assert_int_equal(recv(peer, &byte, 1, 0), 1);
+}
+
+static void test_leave_and_stay(void **state)
+{
+    (void)state;
+    struct addr addr = parsed("127.0.0.1:0");
+    struct acceptor a;
+    int fd = open_free(&addr, false), clients[100];
+
+    acceptor_start(&a, loop, fd, on_accept, &loop);
+    for (int i = 0; i < 100; i++)
+        clients[i] = connected(fd);
+    assert_true(acceptor_leave(&a));
+    assert_false(connects(fd));
+    acceptor_empty(&a);
+    assert_int_equal(accepted_count, 100);
+    for (int i = 0; i < 100; i++)
+        check_hears(clients[i], accepted[i]);
+    acceptor_stay(&a);
+    assert_true(connects(fd));
+    run_turns(2);
+    assert_int_equal(accepted_count, 101);
+    acceptor_stop(&a);
+    for (int i = 0; i < 100; i++)
+        close(clients[i]);
+    close_accepted();
+    close(fd);
+}
+
+/* As when a filter is forbidden: it has one already that is locked. */
+static void test_leave_without_a_filter(void **state)
+{
+    (void)state;
+    struct addr addr = parsed("127.0.0.1:0");
+    struct sock_filter pass[] = { { BPF_RET | BPF_K, 0, 0, UINT32_MAX } };
+    const struct sock_fprog program = { 1, pass };
+    const int on = 1;
+    struct acceptor a;
+    int fd = open_free(&addr, false);
+
+    assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof(program)), 0);
+    assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_LOCK_FILTER, &on, sizeof(on)), 0);
+    acceptor_start(&a, loop, fd, on_accept, &loop);
+    assert_false(acceptor_leave(&a));
+    assert_int_equal(errno, EPERM);
+    int client = connected(fd);
+    acceptor_empty(&a);
+    assert_int_equal(accepted_count, 1);
+    check_hears(client, accepted[0]);
+    acceptor_stop(&a);
+    close(client);
+    close_accepted();
+    close(fd);
+}
+
 static int lines_in(int fd)
 {
     char text[4096];
@@ -358,6 +437,8 @@ int main(void)
         cmocka_unit_test(test_unix_socket),
         cmocka_unit_test_setup_teardown(test_at_most_64_a_turn, setup, teardown),
         cmocka_unit_test_setup_teardown(test_hold_and_resume, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_leave_and_stay, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_leave_without_a_filter, setup, teardown),
         cmocka_unit_test_setup_teardown(test_descriptors_run_out, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,202 @@
+"""A listener that is removed: nobody who connected is reset, everybody gets an answer."""
+
+import socket
+import threading
+import time
+
+import pytest
+
+from harness import (answer, forward_config, free_port, is_closed, read_response, request,
+                     trusting_context, wait_until)
+from ws_peers import BOTH
+
+TWO = """
+[listener two]
+bind = 127.0.0.1:%d
+%s
+default_action = forward app
+[rule special]
+listener = two
+priority = 1
+path-pattern = /special
+action = fixed-response 200 text/plain "special"
+[rule moving]
+listener = two
+priority = 2
+path-pattern = /moving
+action = redirect 302 https://#{host}:443/moved
+"""
+KINDS = {"http": "protocol = HTTP", "https": "protocol = HTTPS\ncertificate = {cert}"}
+
+
+class Second:
+    """A balancer of two workers with a second listener that comes and goes."""
+
+    def __init__(self, start_alb, start_target, kind):
+        self.kind, self.port = kind, free_port()
+        self.target = start_target(answer(b"target"))
+        self.alb = start_alb(self.config(with_it=True))
+        self.alb.ready["listeners"]["two"] = f"127.0.0.1:{self.port}"
+
+    def config(self, with_it, more="", kind=None):
+        more += TWO % (self.port, KINDS[kind or self.kind]) if with_it else ""
+        text = forward_config(self.target, more=more)
+        return text.replace("workers = 1", "workers = 2")
+
+    def reload(self, with_it, **how):
+        self.alb.configure(self.config(with_it, **how))
+        self.alb.reload()
+
+    def connect(self):
+        sock = self.alb.connect("two")
+        if self.kind == "https":
+            sock = trusting_context().wrap_socket(sock, server_hostname="localhost")
+        return sock
+
+    def is_refused(self):
+        try:
+            self.alb.connect("two", timeout=0.1).close()
+            return False
+        except ConnectionRefusedError:
+            return True
+        except TimeoutError:
+            return False
+
+
+@pytest.fixture(params=BOTH)
+def second(request, start_alb, start_target):
+    return Second(start_alb, start_target, request.param)
+
+
+class Storm:
+    """Clients that connect as fast as they can, each for one request."""
+
+    def __init__(self, second, count=4):
+        self.second = second
+        self.done, self.failed = threading.Event(), []
+        self.answered = self.refused = 0
+        self.threads = [threading.Thread(target=self._run, daemon=True) for _ in range(count)]
+        for thread in self.threads:
+            thread.start()
+
+    def _run(self):
+        while not self.done.is_set():
+            sock = socket.socket()
+            sock.settimeout(0.2)
+            try:
+                sock.connect(("127.0.0.1", self.second.port))
+            except OSError:  # refused, or its SYN was not answered
+                sock.close()
+                self.refused += 1
+                continue
+            self._ask(sock)
+
+    def _ask(self, sock):
+        sock.settimeout(10)
+        try:
+            if self.second.kind == "https":
+                sock = trusting_context().wrap_socket(sock, server_hostname="localhost")
+            with sock:
+                sock.sendall(request())
+                got = read_response(sock)
+            if (got.status, got.body) != (200, b"target"):
+                self.failed.append(got.head)
+            self.answered += 1
+        except (OSError, EOFError) as error:
+            self.failed.append(error)
+
+    def stop(self):
+        self.done.set()
+        for thread in self.threads:
+            thread.join(20)
+
+
+def test_every_client_that_connected_gets_its_answer(second):
+    for i in range(4):
+        storm = Storm(second)
+        wait_until(lambda: storm.answered > 50 or storm.failed, "a storm")
+        refused = storm.refused
+        second.reload(with_it=False)
+        wait_until(lambda: storm.refused > refused + 20 or storm.failed, "it to be closed")
+        storm.stop()
+        assert storm.failed == [], i
+        second.reload(with_it=True)
+    assert "cannot have a filter" not in second.alb.log()
+
+
+def test_a_client_in_its_accept_queue_is_answered(second):
+    """Who connected while nobody accepted: the process is stopped."""
+    second.alb.signal(19)
+    socks = [second.alb.connect("two") for _ in range(20)]
+    second.alb.configure(second.config(with_it=False))
+    reloaded = threading.Thread(target=second.alb.reload)
+    reloaded.start()
+    second.alb.signal(18)
+    reloaded.join(10)
+    wait_until(second.is_refused, "it to be closed")
+    for sock in socks:
+        if second.kind == "https":
+            sock = trusting_context().wrap_socket(sock, server_hostname="localhost")
+        with sock:
+            sock.sendall(request())
+            assert read_response(sock).body == b"target"
+
+
+def test_its_rules_hold_for_one_request_of_those_that_it_still_has(second):
+    asked = [(b"special", "/special", 200), (b"target", "/", 200), (None, "/moving", 302)]
+    socks = [second.connect() for _ in asked]
+    for sock in socks:
+        sock.sendall(request())
+        assert read_response(sock).body == b"target"
+    second.reload(with_it=False)
+    second.reload(with_it=False, more="[target_group other]\ntarget = 127.0.0.1:1\n")
+    wait_until(second.is_refused, "it to be closed")
+    for sock, (body, path, status) in zip(socks, asked):
+        with sock:
+            sock.sendall(request(path=path))
+            got = read_response(sock)
+            assert got.status == status and body in (None, got.body)
+            assert got.values("Connection") == ["close"]
+            assert is_closed(sock)
+
+
+def test_a_request_for_a_group_that_went_with_it_is_refused(start_alb, start_target):
+    other = start_target(answer(b"other"))
+    second = Second(start_alb, start_target, "http")
+    more = f"[target_group app2]\ntarget = {other.address}\nhealth_check.enabled = false\n"
+    text = second.config(with_it=True, more=more)
+    second.alb.configure(text.replace("redirect 302 https://#{host}:443/moved", "forward app2"))
+    second.alb.reload()
+    with second.connect() as sock:
+        sock.sendall(request(path="/moving"))
+        assert read_response(sock).body == b"other"
+        second.reload(with_it=False)
+        sock.sendall(request(path="/moving"))
+        assert read_response(sock).status == 503
+    assert 'target group removed' in second.alb.access_row("target group removed")
+
+
+def test_it_may_come_back_before_it_is_closed(second):
+    for _ in range(20):
+        second.reload(with_it=False)
+        second.reload(with_it=True)
+    with second.connect() as sock:
+        for _ in range(2):  # kept alive, as before
+            sock.sendall(request())
+            assert read_response(sock).body == b"target"
+        time.sleep(1.5)  # longer than a removed one stays
+        sock.sendall(request(path="/special"))
+        assert read_response(sock).body == b"special"
+        with second.connect() as another:
+            another.sendall(request())
+            assert read_response(another).body == b"target"
+
+
+def test_its_address_may_go_to_another_protocol_at_once(start_alb, start_target):
+    second = Second(start_alb, start_target, "http")
+    for kind in ("https", "http", "https"):
+        second.reload(with_it=True, kind=kind)
+    second.kind = "https"
+    with second.connect() as sock:  # at the latest when its SYN is sent again
+        sock.sendall(request())
+        assert read_response(sock).body == b"target"
