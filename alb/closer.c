@@ -1,12 +1,10 @@
 /* closer.c -- see closer.h. */
 #include "alb/closer.h"
 
-#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
-#include "base/log.h"
 #include "base/mem.h"
 #include "base/random.h"
 
@@ -264,13 +262,6 @@ static struct closer_share *share_of(struct worker *w, uint64_t id)
     return NULL;
 }
 
-static void say_end(const struct drain *d)
-{
-    log_info("drain end id=%" PRIu64 " cause=%s group=%s closed=%u cut=%u", d->id,
-             drain_cause_name(d->cause), drain_group(d), atomic_load(&d->closed),
-             atomic_load(&d->cut));
-}
-
 static void leave(struct closer_share *s)
 {
     struct drain *d = s->drain;
@@ -280,9 +271,7 @@ static void leave(struct closer_share *s)
     end_look(s);
     list_remove(&s->link);
     free(s);
-    if (atomic_fetch_sub(&d->staying, 1) == 1)
-        say_end(d);
-    drain_unref(&d);
+    drain_left(&d);
 }
 
 void closer_leave(struct loop *loop, void *arg)
@@ -295,18 +284,12 @@ void closer_leave(struct loop *loop, void *arg)
     drain_unref(&d);
 }
 
-static void count_cut(struct closer_share *s, uint32_t count)
-{
-    atomic_fetch_add(&s->drain->cut, count);
-    metric_add(&s->worker->counters.drain_cut, count);
-}
-
 void closer_stop(struct worker *w, uint32_t cut)
 {
     list_each_safe (at, after, &w->shares) {
         struct closer_share *s = list_entry(at, struct closer_share, link);
         if (s->drain->cause == DRAIN_SHUTDOWN)
-            count_cut(s, cut);
+            drain_count_cut(s->drain, w, cut);
         leave(s);
     }
 }
@@ -336,10 +319,9 @@ bool closer_grants(struct tunnel *t, uint32_t *after_ms)
     return claim(s->drain, clock_mono_us());
 }
 
-void closer_count_cut(struct worker *w, const struct target *target, uint32_t count)
+struct drain *closer_drain_of(struct worker *w, const struct target *target)
 {
-    struct closer_share *s = share_of(w, target_drain_id(target));
+    const struct closer_share *s = share_of(w, target_drain_id(target));
 
-    if (s != NULL)
-        count_cut(s, count);
+    return s == NULL ? NULL : s->drain;
 }

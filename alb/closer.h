@@ -73,7 +73,7 @@ void closer_forget(struct worker *w, const struct tunnel *t);
  * client is to come again. */
 bool closer_grants(struct tunnel *t, uint32_t *after_ms);
 
-/* So many of this target's were cut untold: of its drain's, if it has one. */
-void closer_count_cut(struct worker *w, const struct target *target, uint32_t count);
+/* The drain that the target is part of, if this loop has a share of it; else NULL. */
+struct drain *closer_drain_of(struct worker *w, const struct target *target);
 
 #endif

@@ -1,12 +1,15 @@
 /* drain.c -- see drain.h. */
 #include "alb/drain.h"
 
+#include <inttypes.h>
 #include <stdlib.h>
 
 #include "base/bug.h"
+#include "base/log.h"
 #include "base/mem.h"
 
 #include "alb/target.h"
+#include "alb/worker.h"
 
 const char *drain_cause_name(enum drain_cause cause)
 {
@@ -87,4 +90,30 @@ uint32_t drain_open(const struct drain *d)
             n += atomic_load_explicit(&d->targets[i]->tunnels, memory_order_relaxed);
     }
     return n;
+}
+
+struct drain *drain_stay(struct drain *d)
+{
+    atomic_fetch_add(&d->staying, 1);
+    return drain_ref(d);
+}
+
+static void say_end(const struct drain *d)
+{
+    log_info("drain end id=%" PRIu64 " cause=%s group=%s closed=%u cut=%u", d->id,
+             drain_cause_name(d->cause), drain_group(d), atomic_load(&d->closed),
+             atomic_load(&d->cut));
+}
+
+void drain_left(struct drain **d)
+{
+    if (atomic_fetch_sub(&(*d)->staying, 1) == 1)
+        say_end(*d);
+    drain_unref(d);
+}
+
+void drain_count_cut(struct drain *d, struct worker *w, uint32_t count)
+{
+    atomic_fetch_add(&d->cut, count);
+    metric_add(&w->counters.drain_cut, count);
 }

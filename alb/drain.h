@@ -21,6 +21,7 @@
 
 struct balancer;
 struct target;
+struct worker;
 
 enum drain_cause {
     DRAIN_COMMAND,   /* `alb drain` */
@@ -45,7 +46,7 @@ struct drain {
     size_t loop_count;
     atomic_uint closed;  /* told so far */
     atomic_uint cut;     /* ended without, at the end */
-    atomic_uint staying; /* loops that have not left it */
+    atomic_uint staying; /* loops that have not left it, and their cutters */
 
     /* Of the control thread. */
     struct balancer *balancer;
@@ -72,5 +73,12 @@ bool drain_has(const struct drain *d, const struct target *t);
 /* Its tunnels that were not told yet, and all that are open. */
 uint32_t drain_untold(const struct drain *d);
 uint32_t drain_open(const struct drain *d);
+
+/* A loop has more to do for it, and has no more: the last says in the log what came of it. */
+struct drain *drain_stay(struct drain *d);
+void drain_left(struct drain **d);
+
+/* So many were cut untold, on this loop. */
+void drain_count_cut(struct drain *d, struct worker *w, uint32_t count);
 
 #endif

@@ -235,21 +235,24 @@ void tunnel_shut(struct tunnel *t, uint32_t after_ms)
     tunnel_settle(t);
 }
 
-uint32_t tunnels_cut(struct worker *w, const struct target *target, bool is_shutdown)
+bool tunnel_cut(struct tunnel *t, bool is_shutdown)
+{
+    const bool is_untold = !t->is_told;
+
+    if (is_shutdown)
+        cut(t, TUNNEL_SHUTDOWN, "restart");
+    else
+        cut(t, TUNNEL_DEREGISTERED, "target removed");
+    tunnel_settle(t);
+    return is_untold;
+}
+
+uint32_t tunnels_cut(struct worker *w)
 {
     uint32_t count = 0;
 
-    for (uint32_t i = w->tunnel_count; i-- > 0;) {
-        struct tunnel *t = w->tunnels[i];
-        if (target != NULL && t->target != target)
-            continue;
-        if (is_shutdown)
-            cut(t, TUNNEL_SHUTDOWN, "restart");
-        else
-            cut(t, TUNNEL_DEREGISTERED, "target removed");
-        count += !t->is_told;
-        tunnel_settle(t);
-    }
+    for (uint32_t i = w->tunnel_count; i-- > 0;)
+        count += tunnel_cut(w->tunnels[i], true);
     return count;
 }
 

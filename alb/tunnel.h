@@ -49,9 +49,12 @@ uint32_t tunnel_last_ms(const struct tunnel *t);
 
 const struct target *tunnel_target(const struct tunnel *t);
 
-/* End those of this target (NULL: all) at once, and say how many, with a Close where the frames and
- * websocket.drain_close allow it. `is_shutdown` names the cause in the log. */
-uint32_t tunnels_cut(struct worker *w, const struct target *target, bool is_shutdown);
+/* End it at once, with a Close where the frames and websocket.drain_close allow it: it is
+ * freed. `is_shutdown` names the cause in the log. True when no drain had told it. */
+bool tunnel_cut(struct tunnel *t, bool is_shutdown);
+
+/* End all at a shutdown; how many were untold. */
+uint32_t tunnels_cut(struct worker *w);
 
 /* Take over what a new configuration says of open ones, if that is something else. Those of
  * a group that it does not have keep what they have. */

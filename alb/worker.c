@@ -12,6 +12,7 @@
 #include "alb/client.h"
 #include "alb/closer.h"
 #include "alb/config.h"
+#include "alb/cutter.h"
 #include "alb/leaving.h"
 #include "alb/regex.h"
 #include "alb/target.h"
@@ -35,6 +36,7 @@ void worker_init(struct worker *w, struct balancer *balancer, int index)
     log_buffer_init(&w->access_log, &w->loop, &balancer->access_log);
     log_buffer_init(&w->connection_log, &w->loop, &balancer->connection_log);
     list_init(&w->shares);
+    list_init(&w->cutters);
     w->regex = regex_scratch_new();
 }
 
@@ -60,7 +62,8 @@ void worker_done(struct worker *w)
     loop_run_left(&w->loop);
     close_listeners(w);
     clients_cut(w, NULL, "shutdown");
-    closer_stop(w, tunnels_cut(w, NULL, true));
+    closer_stop(w, tunnels_cut(w));
+    cutter_stop(w);
     pool_done(&w->pool);
     dial_line_done(&w->dials, &w->loop);
     spares_done(&w->exchanges);
@@ -297,8 +300,7 @@ void worker_cut_tunnels(struct loop *loop, void *arg)
     struct worker *w = loop->user;
     struct target *t = arg;
 
-    closer_count_cut(w, t, tunnels_cut(w, t, false));
-    target_unref(&t);
+    cutter_start(w, t, closer_drain_of(w, t));
 }
 
 void worker_drain(struct loop *loop, void *arg)
@@ -320,5 +322,6 @@ void worker_cut(struct loop *loop, void *arg)
     w->is_draining = true;
     close_listeners(w);
     clients_cut(w, NULL, "shutdown");
-    closer_stop(w, tunnels_cut(w, NULL, true));
+    closer_stop(w, tunnels_cut(w));
+    cutter_stop(w);
 }

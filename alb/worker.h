@@ -64,6 +64,7 @@ struct worker {
     struct log_buffer access_log, connection_log;
     struct spares entries; /* of struct access_entry */
     struct list shares;    /* closer_share: of the drains that run */
+    struct list cutters;   /* of targets whose delay is over: cutter.h */
     struct counters counters;
     struct http_message request, response; /* scratch of one parse */
     struct regex_scratch *regex;           /* owned; of one search */

@@ -1,0 +1,89 @@
+/* cutter.c -- see cutter.h. */
+#include "alb/cutter.h"
+
+#include <ev.h>
+#include <stdlib.h>
+
+#include "base/mem.h"
+
+#include "alb/drain.h"
+#include "alb/target.h"
+#include "alb/tunnel.h"
+#include "alb/tunnel_walk.h"
+#include "alb/worker.h"
+
+struct cutter {
+    struct list link; /* in worker->cutters */
+    struct worker *worker;
+    struct target *target; /* a reference */
+    struct drain *drain;   /* a reference, or NULL */
+    uint32_t began_ms;
+    struct tunnel_walk walk;
+    ev_timer timer;
+};
+
+static void free_cutter(struct cutter *c)
+{
+    ev_timer_stop(c->worker->loop.ev, &c->timer);
+    tunnel_walk_end(&c->walk);
+    list_remove(&c->link);
+    target_unref(&c->target);
+    if (c->drain != NULL)
+        drain_left(&c->drain);
+    free(c);
+}
+
+static void cut_one(const struct cutter *c, struct tunnel *t)
+{
+    const int32_t later_ms = (int32_t)(tunnel_started_ms(t) - c->began_ms);
+
+    if (tunnel_target(t) == c->target && later_ms <= 0 && tunnel_cut(t, false) && c->drain != NULL)
+        drain_count_cut(c->drain, c->worker, 1);
+}
+
+/* True when it is done. */
+static bool cut_slice(struct cutter *c)
+{
+    struct tunnel *t;
+
+    for (int i = 0; i < CUTTER_SLICE; i++) {
+        if ((t = tunnel_walk_next(c->worker, &c->walk)) == NULL)
+            return true;
+        cut_one(c, t);
+    }
+    return false;
+}
+
+static void on_turn(struct ev_loop *loop, ev_timer *timer, int revents)
+{
+    struct cutter *c = timer->data;
+    (void)loop;
+    (void)revents;
+
+    if (cut_slice(c))
+        free_cutter(c);
+}
+
+void cutter_start(struct worker *w, struct target *target, struct drain *drain)
+{
+    struct cutter *c = mem_new(struct cutter);
+
+    c->worker = w;
+    c->target = target;
+    c->drain = drain == NULL ? NULL : drain_stay(drain);
+    c->began_ms = loop_now_ms(&w->loop);
+    list_append(&w->cutters, &c->link);
+    tunnel_walk_begin(w, &c->walk);
+    /* A repeat this short is due in every turn. */
+    ev_timer_init(&c->timer, on_turn, 0, 1e-6);
+    c->timer.data = c;
+    ev_timer_start(w->loop.ev, &c->timer);
+    if (cut_slice(c))
+        free_cutter(c);
+}
+
+void cutter_stop(struct worker *w)
+{
+    list_each_safe (at, after, &w->cutters)
+        free_cutter(list_entry(at, struct cutter, link));
+}
