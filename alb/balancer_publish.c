@@ -96,8 +96,10 @@ static void post(struct balancer *b, struct publication *p)
     ev_async_start(b->control.ev, &p->swapped);
     b->publishing = p;
     balancer_tell_workers(b, worker_adopt, p);
-    if (to_greeters)
-        balancer_tell_greeters(b, greeter_adopt, p);
+    if (!to_greeters)
+        return;
+    balancer_tell_workers(b, worker_begin, NULL);
+    balancer_tell_greeters(b, greeter_adopt, p);
 }
 
 struct members_sources balancer_sources(const struct balancer *b)

@@ -21,6 +21,7 @@ struct greeter_listener {
     struct tls_server *tls; /* a reference, once it was removed: what it had; else NULL */
     struct greeter *greeter;
     struct list link;
+    bool is_early; /* held: its configuration is still to come */
 };
 
 struct waiting {
@@ -33,8 +34,11 @@ struct waiting {
 
 static void each_acceptor(struct greeter *g, void (*apply)(struct acceptor *))
 {
-    list_each (at, &g->listeners)
-        apply(&list_entry(at, struct greeter_listener, link)->acceptor);
+    list_each (at, &g->listeners) {
+        struct greeter_listener *l = list_entry(at, struct greeter_listener, link);
+        if (!l->is_early)
+            apply(&l->acceptor);
+    }
 }
 
 static void keep_waiting(struct greeter *g, struct arrival *arrival, struct worker *to)
@@ -140,7 +144,8 @@ void greeter_listen(struct loop *loop, void *arg)
     l->greeter = g;
     list_append(&g->listeners, &l->link);
     acceptor_start(&l->acceptor, loop->ev, order->fd, on_accept, l);
-    if (!list_is_empty(&g->waiting))
+    l->is_early = tls_of(g, l) == NULL;
+    if (l->is_early || !list_is_empty(&g->waiting))
         acceptor_hold(&l->acceptor);
     free(order);
 }
@@ -160,17 +165,16 @@ static void each_socket(struct loop *loop, const struct listener *of,
 
 static void leave(struct greeter_listener *l)
 {
-    struct tls_server *tls = tls_of(l->greeter, l);
+    struct tls_server *tls = tls_of(l->greeter, l), *before = l->tls;
 
-    if (tls != NULL && l->tls == NULL)
-        l->tls = tls_server_ref(tls);
+    l->tls = tls == NULL ? NULL : tls_server_ref(tls);
+    tls_server_unref(&before);
     balancer_acceptor_leaves(&l->acceptor);
 }
 
 static void stay(struct greeter_listener *l)
 {
-    acceptor_stay(&l->acceptor);
-    tls_server_unref(&l->tls);
+    acceptor_stay(&l->acceptor); /* with what it had, until its configuration comes */
 }
 
 static void empty_and_free(struct greeter_listener *l)
@@ -210,12 +214,26 @@ void greeter_accept(struct loop *loop, void *arg)
         upgrade_report_quiet(g->balancer);
 }
 
+/* Those that this configuration has. */
+static void begin_early(struct greeter *g)
+{
+    list_each (at, &g->listeners) {
+        struct greeter_listener *l = list_entry(at, struct greeter_listener, link);
+        if (!l->is_early || tls_of(g, l) == NULL)
+            continue;
+        l->is_early = false;
+        if (list_is_empty(&g->waiting))
+            acceptor_resume(&l->acceptor);
+    }
+}
+
 void greeter_adopt(struct loop *loop, void *arg)
 {
     struct greeter *g = loop->user;
     struct publication *p = arg;
 
     g->config = p->config;
+    begin_early(g);
     g->handshaker.timeout_ms = p->config->alb.tls_handshake_timeout_ms;
     publication_acknowledge(p);
 }

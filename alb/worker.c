@@ -172,6 +172,9 @@ void worker_listen(struct loop *loop, void *arg)
     l->worker = w;
     list_append(&w->listeners, &l->link);
     acceptor_start(&l->acceptor, loop->ev, order->fd, on_accept, l);
+    l->is_early = listener_config_of(w->config, l->listener) == NULL;
+    if (l->is_early)
+        acceptor_hold(&l->acceptor);
     free(order);
 }
 
@@ -227,7 +230,7 @@ void worker_accept(struct loop *loop, void *arg)
     w->is_leaving = arg == NULL;
     list_each (at, &w->listeners) {
         struct worker_listener *l = list_entry(at, struct worker_listener, link);
-        if (arg != NULL)
+        if (arg != NULL && !l->is_early)
             acceptor_resume(&l->acceptor);
         else
             acceptor_hold(&l->acceptor);
@@ -270,6 +273,20 @@ void worker_adopt_tunnel(struct loop *loop, void *arg)
 }
 
 /* --- orders from the control thread ------------------------------------------- */
+
+void worker_begin(struct loop *loop, void *arg)
+{
+    struct worker *w = loop->user;
+    (void)arg;
+
+    list_each (at, &w->listeners) {
+        struct worker_listener *l = list_entry(at, struct worker_listener, link);
+        if (!l->is_early || listener_config_of(w->config, l->listener) == NULL)
+            continue;
+        l->is_early = false;
+        acceptor_resume(&l->acceptor);
+    }
+}
 
 void worker_adopt(struct loop *loop, void *arg)
 {

@@ -41,6 +41,7 @@ struct worker_listener {
     struct listener *listener;
     struct worker *worker;
     struct list link;
+    bool is_early; /* held: its configuration is still to come */
 };
 
 struct worker {
@@ -94,6 +95,10 @@ loop_fn worker_close_listener;
 
 /* A new snapshot, or only new members; arg is a struct publication (balancer.h). */
 loop_fn worker_adopt;
+
+/* Accept from the listeners that are new in it. Posted when every loop has it, or will before
+ * what another hands to it. */
+loop_fn worker_begin;
 
 /* An accepted connection; arg is a struct arrival, which it frees. */
 struct arrival {
