@@ -56,12 +56,18 @@ struct listener {
     int protocol;      /* enum protocol */
     struct addr bound; /* what the kernel gave: port 0 is resolved */
     struct list link;
+    uint16_t number; /* of listener_take_number(); 0: none */
     struct balancer *balancer;
     bool is_open;     /* control thread, as all below */
     ev_timer leaving; /* runs from when it is removed until it is closed */
     int *sockets;     /* owned: the descriptors that the threads accept from */
     size_t socket_count;
 };
+
+/* Each has a number as long as there are some, from 1. The control thread gives it, before it tells
+ * any other of the listener. Those without one are all the same: "-". */
+void listener_take_number(struct listener *l);
+const struct listener *listener_of_number(uint16_t number);
 
 /* The snapshot's part for this listener, NULL when it was removed: the one with
  * its address and protocol, whatever it is called now. (Port 0 is a port of its

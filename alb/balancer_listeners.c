@@ -158,6 +158,7 @@ static struct listener *new_listener(struct balancer *b, const struct listener_c
     l->balancer = b;
     ev_timer_init(&l->leaving, on_leaving_over, LEAVING_S, 0);
     l->leaving.data = l;
+    listener_take_number(l);
     list_append(&b->listeners, &l->link);
     return l;
 }

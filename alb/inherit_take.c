@@ -38,6 +38,7 @@ static struct listener *add_closed(struct balancer *b, const struct origin *from
     l->bind = mem_text(from->bind);
     l->protocol = PROTOCOL_HTTP; /* no others are handed over */
     l->bound = from->bound;
+    listener_take_number(l);
     list_append(&b->listeners, &l->link);
     return l;
 }

@@ -74,15 +74,6 @@ static void on_timer(struct wheel_timer *timer)
 
 /* --- starting and stopping ------------------------------------------------------------- */
 
-struct tunnel *tunnel_new(const struct tunnel_facts *facts)
-{
-    struct tunnel *t = mem_zero(sizeof(*t) + sizeof(*facts));
-
-    *tunnel_facts(t) = *facts;
-    t->is_ipv6 = facts->client.family == 6;
-    return t;
-}
-
 void tunnel_enlist(struct worker *w, struct tunnel *t)
 {
     if (w->tunnel_count == w->tunnel_size) {
@@ -146,7 +137,6 @@ void tunnel_start(struct worker *w, const struct stream *client, struct buf *to_
     t->entry = parts->entry;
     init_leg(&t->client, client);
     init_leg(&t->target_leg, &parts->stream);
-    t->started_ms = loop_now_ms(&w->loop);
     tunnel_take_policy(w, t);
     doctor_watch_begin(w, &parts->upgrade, &t->target_leg.io.data);
     tunnel_watch_legs(t);

@@ -74,7 +74,7 @@ void tunnel_view(const struct tunnel *t, struct tunnel_view *out)
 {
     const struct loop *loop = &worker_here->loop;
 
-    out->facts = *tunnel_facts(t);
+    out->facts = tunnel_facts(t);
     out->target = t->target->key;
     out->seen_us = loop_wall_us(loop);
     out->age_ms = loop_mono_ms(loop) - out->facts.from_ms;

@@ -53,18 +53,17 @@ struct tunnel {
     bool is_over : 1;           /* freed at the end of settle() */
     bool is_ipv6 : 1;           /* on the client's side */
     bool is_told : 1;           /* a drain has closed it: no longer counted as untold */
+    uint8_t started_high;       /* tunnel_facts.c: the next 8 bits of the same moment */
+    uint16_t listener;          /* tunnel_facts.c: its number */
 };
 
 _Static_assert(sizeof(struct tunnel) <= 352, "an idle tunnel is this and nothing else");
 
-/* Zeroed, with these facts: they are behind it in the same block, since two blocks would
- * cost more. */
+/* Zeroed, with these facts, for which it has a little more memory behind it. */
 struct tunnel *tunnel_new(const struct tunnel_facts *facts);
 
-static inline struct tunnel_facts *tunnel_facts(const struct tunnel *t)
-{
-    return (struct tunnel_facts *)(uintptr_t)(t + 1);
-}
+/* What was said to tunnel_new(). */
+struct tunnel_facts tunnel_facts(const struct tunnel *t);
 
 /* All that is to be said of it now. Borrows its target's name. */
 void tunnel_view(const struct tunnel *t, struct tunnel_view *out);

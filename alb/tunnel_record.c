@@ -156,14 +156,15 @@ static bool pack_facts(struct buf *to, const struct tunnel_facts *f)
 bool tunnel_pack(const struct tunnel *t, struct buf *to, int fds[2])
 {
     const struct target *target = t->target;
+    const struct tunnel_facts facts = tunnel_facts(t);
 
     fds[0] = t->client.stream.fd;
     fds[1] = t->target_leg.stream.fd;
     return record_put(to, TUNNEL_GROUP, span_text(target->group)) &&
            record_put(to, TUNNEL_TARGET, span_text(target->text)) &&
            record_put(to, TUNNEL_ADDRESS, span_of(&target->addr, sizeof(target->addr))) &&
-           record_put_number(to, TUNNEL_STARTED_MS, t->started_ms) &&
-           pack_facts(to, tunnel_facts(t)) && pack_leg(to, TUNNEL_CLIENT, &t->client) &&
+           record_put_number(to, TUNNEL_STARTED_MS, t->started_ms) && pack_facts(to, &facts) &&
+           pack_leg(to, TUNNEL_CLIENT, &t->client) &&
            pack_leg(to, TUNNEL_TARGET_LEG, &t->target_leg) && pack_entry(to, t->entry);
 }
 

@@ -20,7 +20,8 @@
 struct listener;
 struct target_key;
 
-/* What is known when a tunnel begins and is nowhere else afterwards. */
+/* What is known when a tunnel begins and is nowhere else afterwards. (In a live tunnel it is
+ * packed: tunnel_facts.c.) */
 struct tunnel_facts {
     uint64_t id[2];   /* conn_trace_id of the client's connection, as in the access log */
     uint64_t from_ms; /* loop_mono_ms() when the 101 went out */
@@ -29,9 +30,6 @@ struct tunnel_facts {
     uint16_t port;
     uint16_t rule; /* its priority; 0: the listener's default */
 };
-
-/* A tunnel's block in memory has them behind its struct. */
-_Static_assert(sizeof(struct tunnel_facts) <= 56, "an idle tunnel has one of these");
 
 enum tunnel_state {
     TUNNEL_OPEN,

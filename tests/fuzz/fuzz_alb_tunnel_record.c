@@ -21,6 +21,7 @@ static struct target *a_target(void)
     struct addr addr = { 0 };
 
     if (t == NULL) {
+        listener_take_number(&listener);
         registry_init(&registry);
         t = registry_target(&registry, "app", "127.0.0.1:1", &addr);
     }
