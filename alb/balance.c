@@ -8,6 +8,8 @@
 #include "alb/members.h"
 #include "alb/target.h"
 
+#define NS_A_SECOND UINT64_C(1000000000)
+
 /* One search for a target. */
 struct search {
     const struct group *group;
@@ -16,6 +18,8 @@ struct search {
     size_t tried_count;
     bool any_health; /* the group fails open */
     bool saw_full;
+    uint32_t upgrades_a_second;
+    bool saw_slow; /* a target that has had its part of them */
 };
 
 /* --- who may be chosen --------------------------------------------------------------- */
@@ -73,6 +77,76 @@ static uint64_t draw(uint64_t turn)
     return z ^ (z >> 31);
 }
 
+/* --- slow start ------------------------------------------------------------------------ */
+
+uint32_t slow_start_share(uint64_t elapsed_ms, uint32_t duration_ms)
+{
+    if (elapsed_ms >= duration_ms)
+        return SHARE_WHOLE;
+    return (uint32_t)(elapsed_ms * SHARE_WHOLE / duration_ms);
+}
+
+/* The time between two upgrades, for a target that has this part of its share of their rate. */
+static uint64_t upgrade_interval_ns(const struct search *s, const struct target *t, uint32_t share)
+{
+    const struct group *g = s->group;
+    uint64_t weight = 1, all = 0;
+
+    for (size_t i = 0; i < g->count; i++) {
+        all += g->weights[i];
+        if (g->targets[i] == t)
+            weight = g->weights[i];
+    }
+    return NS_A_SECOND / s->upgrades_a_second * all * SHARE_WHOLE / (weight * share);
+}
+
+/* In slow start upgrades are counted by the second, not by turns: a storm of them has no end of
+ * turns. */
+static bool takes_upgrade(struct search *s, struct target *t, uint32_t share)
+{
+    const uint64_t interval = share == 0 ? 0 : upgrade_interval_ns(s, t, share);
+    const uint64_t depth = interval > NS_A_SECOND / 10 ? interval : NS_A_SECOND / 10;
+    const bool takes = share > 0 && admission_take(&t->ramp, interval, depth, s->mono_ms * 1000000);
+
+    s->saw_slow |= !takes;
+    return takes;
+}
+
+/* The part of its share that it has, SHARE_WHOLE when it does not start slowly. */
+static uint32_t share_now(const struct search *s, const struct target *t)
+{
+    const uint64_t began_ms = atomic_load_explicit(&t->ramp_began_ms, memory_order_relaxed);
+    const uint32_t duration_ms = s->group->config->options.slow_start_ms;
+
+    if (began_ms == 0 || duration_ms == 0)
+        return SHARE_WHOLE;
+    return slow_start_share(s->mono_ms > began_ms ? s->mono_ms - began_ms : 0, duration_ms);
+}
+
+/* In slow start it takes only so many of its turns as its share says: it saves up parts, and
+ * takes the turn in which they make a whole. */
+static bool takes_its_turn(struct search *s, struct target *t)
+{
+    const uint32_t share = share_now(s, t);
+
+    if (share == SHARE_WHOLE)
+        return true;
+    if (s->upgrades_a_second != 0)
+        return takes_upgrade(s, t, share);
+    const uint32_t saved = atomic_fetch_add_explicit(&t->ramp_saved, share, memory_order_relaxed);
+    return (saved + share) / SHARE_WHOLE != saved / SHARE_WHOLE;
+}
+
+/* --- the last resort ---------------------------------------------------------------------- */
+
+/* Turns do not matter any more, but a limit does. */
+static bool may_be_last(struct search *s, struct target *t)
+{
+    const uint32_t share = s->upgrades_a_second == 0 ? SHARE_WHOLE : share_now(s, t);
+
+    return share == SHARE_WHOLE || takes_upgrade(s, t, share);
+}
+
 /* The first from `start` on, round the group: when an algorithm has found none in the tries
  * that it may cost. */
 static struct target *first_from(struct search *s, uint64_t start)
@@ -82,37 +156,14 @@ static struct target *first_from(struct search *s, uint64_t start)
     for (size_t i = 0; i < g->count; i++) {
         const size_t at = (start + i) % g->count;
         struct target *t = g->targets[at];
-        if (g->weights[at] > 0 && may_get(s, t) && !is_full(s, t) && take_place(s, t))
+        if (g->weights[at] > 0 && may_get(s, t) && !is_full(s, t) && may_be_last(s, t) &&
+            take_place(s, t))
             return t;
     }
     return NULL;
 }
 
 /* --- round_robin ---------------------------------------------------------------------- */
-
-uint32_t slow_start_share(uint64_t elapsed_ms, uint32_t duration_ms)
-{
-    if (elapsed_ms >= duration_ms)
-        return SHARE_WHOLE;
-    return (uint32_t)(elapsed_ms * SHARE_WHOLE / duration_ms);
-}
-
-/* In slow start it takes only so many of its turns as its share says: it saves up parts, and
- * takes the turn in which they make a whole. */
-static bool takes_its_turn(const struct search *s, struct target *t)
-{
-    const uint64_t began_ms = atomic_load_explicit(&t->ramp_began_ms, memory_order_relaxed);
-    const uint32_t duration_ms = s->group->config->options.slow_start_ms;
-
-    if (began_ms == 0 || duration_ms == 0)
-        return true;
-    const uint32_t share =
-        slow_start_share(s->mono_ms > began_ms ? s->mono_ms - began_ms : 0, duration_ms);
-    if (share == SHARE_WHOLE)
-        return true;
-    const uint32_t saved = atomic_fetch_add_explicit(&t->ramp_saved, share, memory_order_relaxed);
-    return (saved + share) / SHARE_WHOLE != saved / SHARE_WHOLE;
-}
 
 /* A retry takes nobody's turn: else, of two targets, the one that does not answer would get
  * every first try. */
@@ -205,7 +256,7 @@ static struct target *by_algorithm(struct search *s)
     if (s->group->turns == 0)
         return NULL;
     struct target *t = algorithms[s->group->config->options.algorithm](s);
-    if (t != NULL || s->any_health || s->saw_full)
+    if (t != NULL || s->any_health || s->saw_full || s->saw_slow)
         return t;
     s->any_health = true; /* their health has changed, and the group was not looked at since */
     return algorithms[s->group->config->options.algorithm](s);
@@ -248,6 +299,8 @@ static struct search search_of(const struct group *g, uint64_t mono_ms)
 
 static const char *why_none(const struct search *s)
 {
+    if (s->saw_slow)
+        return "all targets that could take it start slowly";
     return s->saw_full ? "targets full" : "no target";
 }
 
@@ -255,6 +308,8 @@ static void count_choice(const struct search *s, const struct choice *choice)
 {
     struct group_counters *n = &s->group->state->counters;
 
+    if (choice->target == NULL && s->saw_slow)
+        return; /* upgrades_limited is the caller's */
     if (choice->target == NULL) {
         metric_add(s->saw_full ? &n->all_full : &n->no_target, 1);
         return;
@@ -270,12 +325,14 @@ struct choice balance_choose(const struct group *g, const struct balance_ask *as
     struct search s = search_of(g, ask->mono_ms);
     struct choice choice = { 0 };
 
+    s.upgrades_a_second = ask->upgrades_a_second;
     if (g->config->options.stickiness)
         choice.target = by_cookie(&s, ask);
     choice.by_cookie = choice.target != NULL;
     if (choice.target == NULL)
         choice.target = by_algorithm(&s);
     choice.why = choice.target == NULL ? why_none(&s) : NULL;
+    choice.is_slow_start = choice.target == NULL && s.saw_slow;
     count_choice(&s, &choice);
     return choice;
 }

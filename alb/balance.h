@@ -6,7 +6,8 @@
  * is not full (target.max_connections). Weights mean:
  *
  *   round_robin                 how many of the turns it gets; in slow start fewer, growing
- *                               evenly with time
+ *                               evenly with time; of upgrades, where they have a rate
+ *                               (websocket.upgrade_rate), that part of the rate
  *   least_outstanding_requests  what its count of open requests and WebSockets is divided by;
  *                               between equals a draw decides
  *   weighted_random             its chance; less while anomaly mitigation holds it back
@@ -34,14 +35,16 @@ enum { SHARE_WHOLE = 1024 };
 struct balance_ask {
     const struct seal_ring *ring;
     const struct http_message *request;
-    uint64_t wall_s;  /* for cookies */
-    uint64_t mono_ms; /* for slow start */
+    uint64_t wall_s;            /* for cookies */
+    uint64_t mono_ms;           /* for slow start */
+    uint32_t upgrades_a_second; /* the group's rate, if it is an upgrade and there is one; or 0 */
 };
 
 struct choice {
     struct target *target; /* NULL: none */
     const char *why;       /* then: a literal for the log */
     bool by_cookie;
+    bool is_slow_start; /* NULL: who could take it starts slowly and has its part */
 };
 
 /* The target has a place taken in its outstanding count: target_release() gives it back. The

@@ -106,6 +106,7 @@ const struct metric counter_metrics[] = {
     FAILED(UPGRADE_REQUEST_REFUSED, "request_refused", NULL),
     FAILED(UPGRADE_RULE_FAILED, "rule_failed", NULL),
     FAILED(UPGRADE_NO_TARGET, "no_target", NULL),
+    FAILED(UPGRADE_RATE_LIMITED, "rate_limited", NULL),
     FAILED(UPGRADE_TARGET_UNREACHABLE, "target_unreachable", NULL),
     FAILED(UPGRADE_TARGET_NO_ANSWER, "target_no_answer", NULL),
     FAILED(UPGRADE_TARGET_TIMEOUT, "target_timeout", NULL),
@@ -238,6 +239,10 @@ const struct metric group_metrics[] = {
             "Requests answered with 503: this group has no target to choose, or all of them have "
             "target.max_connections."),
     COUNTER(all_full, "requests_without_target_total", "reason=\"full\"", NULL),
+    COUNTER(
+        upgrades_limited, "upgrades_limited_total", NULL,
+        "WebSocket upgrades answered with 503 and Retry-After: beyond websocket.upgrade_rate, or "
+        "all targets that could take them start slowly."),
     COUNTER(retries, "retries_total", "outcome=\"sent\"",
             "Requests that a target did not answer at all and that were tried on another."),
     COUNTER(retries_without_target, "retries_total", "outcome=\"no_target\"", NULL),

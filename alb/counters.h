@@ -76,6 +76,7 @@ struct group_counters {
     metric_value unhealthy_routing; /* requests while the group failed open */
     metric_value non_sticky;
     metric_value no_target, all_full; /* requests answered with 503 */
+    metric_value upgrades_limited;
     metric_value retries, retries_without_target;
 };
 

@@ -46,6 +46,16 @@ static bool is_peer(const struct worker *w, const struct ip *ip)
     return !w->config->edge_any && edge_set_contains(w->config->edge, ip);
 }
 
+static void put_fields(const struct upgrade_case *c, int status, char *out, size_t size)
+{
+    size_t n = (size_t)snprintf(out, size, "Cache-Control: no-store\r\n");
+
+    if (status == 426)
+        n += (size_t)snprintf(out + n, size - n, "Sec-WebSocket-Version: 13\r\n");
+    if (c->retry_after_s != 0)
+        snprintf(out + n, size - n, "Retry-After: %u\r\n", (unsigned)c->retry_after_s);
+}
+
 void doctor_reply(const struct worker *w, const struct upgrade_case *c, int status,
                   struct http_reply *reply, struct doctor_text *text)
 {
@@ -58,10 +68,10 @@ void doctor_reply(const struct worker *w, const struct upgrade_case *c, int stat
     if (is_peer(w, &c->client))
         snprintf(text->text + n, size - (size_t)n, "%s\n%s\n", upgrade_cause(&s, cause),
                  upgrade_cure(&s, cure));
+    put_fields(c, status, text->fields, sizeof text->fields);
     *reply = (struct http_reply){
         .status = status,
-        .fields = status == 426 ? "Cache-Control: no-store\r\nSec-WebSocket-Version: 13\r\n"
-                                : "Cache-Control: no-store\r\n",
+        .fields = text->fields,
         .content_type = SPAN("text/plain; charset=utf-8"),
         .body = span_text(text->text),
         .close = true,

@@ -20,6 +20,7 @@ void doctor_record(struct worker *w, struct upgrade_case **c, enum upgrade_failu
 /* What a reply points to. */
 struct doctor_text {
     char text[2 * UPGRADE_TEXT_MAX + 128];
+    char fields[128];
 };
 
 /* The answer of our own to it: the reason, and to a peer in the edge set its cause and cure as

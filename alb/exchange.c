@@ -147,14 +147,19 @@ struct exchange *exchange_start(struct worker *w, const struct exchange_client *
     exchange_upgrade_begin(x, m, route);
     exchange_touch(x);
 
+    if (!exchange_upgrade_admit(x, route->group))
+        return x;
     const struct balance_ask ask = {
         .ring = balancer_seal_ring(w->balancer),
         .request = m,
         .wall_s = loop_wall_us(&w->loop) / 1000000,
         .mono_ms = loop_mono_ms(&w->loop),
+        .upgrades_a_second = x->is_upgrade ? route->group->options.tunnel.upgrade_rate : 0,
     };
     const struct choice choice = balance_choose(members_of(w->members, route->group), &ask);
     if (choice.target == NULL) {
+        if (choice.is_slow_start)
+            exchange_upgrade_put_off(x, route->group);
         exchange_fail(x, 503, choice.why);
         return x;
     }

@@ -18,6 +18,7 @@ enum {
     EXCHANGE_INTERIM_MAX = 8,
 };
 
+struct group_config;
 struct tls_client;
 
 struct exchange {
@@ -102,6 +103,12 @@ void exchange_dispatched(struct exchange *x);
 /* Keep what the doctor will want to know, if it fails. */
 void exchange_upgrade_begin(struct exchange *x, const struct http_message *m,
                             const struct route *route);
+
+/* websocket.upgrade_rate: false when it is one too many, and has failed. */
+bool exchange_upgrade_admit(struct exchange *x, const struct group_config *group);
+
+/* It is about to fail because there are too many: say when to come again. */
+void exchange_upgrade_put_off(struct exchange *x, const struct group_config *group);
 
 /* A response begins that is no 101. */
 void exchange_upgrade_answered(struct exchange *x, int status);

@@ -2,10 +2,13 @@
  * exchange_upgrade.c -- an exchange that asks for a WebSocket: what is kept of the request until
  * it has one, and why it got none.
  */
+#include "base/random.h"
 #include "http/message.h"
 
+#include "alb/config.h"
 #include "alb/doctor.h"
 #include "alb/exchange_private.h"
+#include "alb/members.h"
 #include "alb/route.h"
 #include "alb/target.h"
 #include "alb/worker.h"
@@ -16,6 +19,38 @@ void exchange_upgrade_begin(struct exchange *x, const struct http_message *m,
     if (upgrade_is_asked(m))
         x->upgrade = upgrade_case_new(x->client.facts, x->client.listener, m, route,
                                       loop_wall_us(&x->worker->loop));
+}
+
+static uint64_t interval_ns(const struct group_config *group)
+{
+    const uint32_t rate = group->options.tunnel.upgrade_rate;
+
+    return rate == 0 ? 0 : UINT64_C(1000000000) / rate;
+}
+
+void exchange_upgrade_put_off(struct exchange *x, const struct group_config *group)
+{
+    struct group_state *state = members_of(x->worker->members, group)->state;
+    const uint64_t now_ns = loop_mono_us(&x->worker->loop) * 1000;
+
+    metric_add(&state->counters.upgrades_limited, 1);
+    x->upgrade_failure = UPGRADE_RATE_LIMITED;
+    if (x->upgrade != NULL)
+        x->upgrade->retry_after_s =
+            admission_wait_s(&state->upgrades, interval_ns(group), now_ns, random_jitter());
+}
+
+bool exchange_upgrade_admit(struct exchange *x, const struct group_config *group)
+{
+    struct group_state *state = members_of(x->worker->members, group)->state;
+    const uint64_t now_ns = loop_mono_us(&x->worker->loop) * 1000;
+
+    if (!x->is_upgrade ||
+        admission_take(&state->upgrades, interval_ns(group), UINT64_C(1000000000), now_ns))
+        return true;
+    exchange_upgrade_put_off(x, group);
+    exchange_fail(x, 503, "websocket.upgrade_rate is reached");
+    return false;
 }
 
 /* By where it stood when it ended, and the status that means. */

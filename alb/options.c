@@ -73,6 +73,11 @@ const struct setting alb_settings[] = {
       MINUTE, NULL, APPLIES_RELOAD,
       "How long a Close of ours waits for the end of the frame that is on its way, and then for "
       "the client's answer, before the connection is cut." },
+    { "websocket.upgrade_rate", SETTING_COUNT, FIELD(tunnel.upgrade_rate), "0", 0, 1000000, NULL,
+      APPLIES_RELOAD,
+      "How many upgrades a second each target group takes, over all loops (and once, that many at "
+      "the same time); those beyond get 503 with Retry-After. A target in slow start takes of them "
+      "its part for its weight, growing evenly with time. 0 is no limit." },
     { "websocket.drain_rate", SETTING_COUNT, FIELD(tunnel.drain_rate), "auto", 1, 100000, NULL,
       APPLIES_RELOAD,
       "How many WebSockets a drain closes in any second at most; what is left at the end of the "
@@ -403,6 +408,8 @@ const struct setting group_settings[] = {
       APPLIES_RELOAD, THE_SAME, .aws = "cut" },
     { "websocket.close_timeout", SETTING_DURATION, FIELD(tunnel.close_timeout_ms), "5s", 100,
       MINUTE, NULL, APPLIES_RELOAD, THE_SAME },
+    { "websocket.upgrade_rate", SETTING_COUNT, FIELD(tunnel.upgrade_rate), "0", 0, 1000000, NULL,
+      APPLIES_RELOAD, THE_SAME },
     { "websocket.drain_rate", SETTING_COUNT, FIELD(tunnel.drain_rate), "auto", 1, 100000, NULL,
       APPLIES_RELOAD, THE_SAME },
     { "websocket.drain_order", SETTING_CHOICE, FIELD(tunnel.drain_order), "oldest", 0, 0,

@@ -27,6 +27,7 @@ struct tunnel_options {
     bool idle_counts_pings;
     uint32_t close_timeout_ms;
     int idle_close, drain_close; /* enum tunnel_farewell */
+    uint32_t upgrade_rate;       /* a second; 0: no limit */
     uint32_t drain_rate;         /* a second; 0: auto */
     int drain_order;             /* enum drain_order */
     bool drain_unhealthy;

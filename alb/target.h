@@ -20,6 +20,7 @@
 #include "net/addr.h"
 
 #include "alb/anomaly.h"
+#include "alb/admission.h"
 #include "alb/counters.h"
 
 struct config;
@@ -62,6 +63,7 @@ struct target {
     atomic_uint outstanding;        /* requests and tunnels now; over a limit for a moment only */
     _Atomic uint64_t ramp_began_ms; /* slow start, by clock_mono_ms(); 0: none since */
     atomic_uint ramp_saved;         /* parts of a turn that it has saved up (balance.c) */
+    struct admission ramp;          /* of upgrades, in slow start */
     atomic_uint share; /* of its weight, in 1/SHARE_WHOLE: less while a mitigation runs */
     struct target_counters counters;
 
@@ -128,8 +130,9 @@ static inline void target_release(struct target *t)
 struct group_state {
     char *name; /* owned */
     atomic_uint refs;
-    atomic_uint turn;       /* how many turns or draws there were */
-    atomic_bool fails_open; /* written by the control thread: group_health.h */
+    atomic_uint turn;          /* how many turns or draws there were */
+    atomic_bool fails_open;    /* written by the control thread: group_health.h */
+    struct admission upgrades; /* websocket.upgrade_rate */
     struct group_counters counters;
     struct target_counters departed; /* of its targets that are forgotten. Control thread */
     struct list in_registry;

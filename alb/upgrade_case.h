@@ -33,6 +33,7 @@ struct upgrade_case {
     struct ip client;
     uint16_t port;
     uint16_t status, target_status; /* what the client got, what the target said; 0: nothing */
+    uint32_t retry_after_s;         /* 0: nothing is said of that */
     uint8_t failure;                /* enum upgrade_failure; of one that runs, what it will be if
                                      * it gets any answer, or UPGRADE_FINE */
     bool behind_edge;               /* it has Via or X-Amz-Cf-Id */

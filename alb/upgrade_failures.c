@@ -63,6 +63,12 @@ static const struct row {
                                           "target.max_connections; `alb status` shows "
                                           "who is there.",
                                           NULL },
+    [UPGRADE_RATE_LIMITED - WS_REFUSALS] = { "rate_limited", "503",
+                                             "More upgrades come than are let in.",
+                                             "Let clients wait as Retry-After says, with a delay "
+                                             "that grows and is drawn by lot; or raise "
+                                             "websocket.upgrade_rate.",
+                                             NULL },
     [UPGRADE_TARGET_UNREACHABLE -
         WS_REFUSALS] = { "target_unreachable", "502, 504",
                          "No connection to the target could be made, so that there is no answer.",

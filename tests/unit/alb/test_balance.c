@@ -59,9 +59,11 @@ static size_t index_of(const struct target *t)
     return 0;
 }
 
+static uint32_t upgrades_a_second; /* 0 unless a test says so */
+
 static struct choice choose(void)
 {
-    const struct balance_ask ask = { .mono_ms = now_ms };
+    const struct balance_ask ask = { .mono_ms = now_ms, .upgrades_a_second = upgrades_a_second };
 
     return balance_choose(group, &ask);
 }
@@ -228,6 +230,70 @@ static void test_only_slow_ones_are_left(void **state)
     tear_down();
 }
 
+/* A storm for a second, around which the share hardly changes: how many upgrades a target gets. */
+static unsigned storm(size_t target)
+{
+    unsigned got = 0;
+
+    for (unsigned i = 0; i < 10000; i++, now_ms += i % 10 == 0) {
+        const struct choice c = choose();
+        assert_true(c.target != NULL || c.is_slow_start);
+        if (c.target == NULL)
+            continue;
+        got += index_of(c.target) == target;
+        target_release(c.target);
+    }
+    return got;
+}
+
+/* By the second, not by the turn: however many come. Its share of 300 a second is 100. */
+static void test_upgrades_to_a_target_in_slow_start(void **state)
+{
+    static const struct {
+        uint64_t after_ms;
+        unsigned want;
+    } points[] = { { 0, 0 }, { 100000, 10 }, { 500000, 50 }, { 900000, 90 } };
+    (void)state;
+
+    set_up(THREE "slow_start.duration_seconds = 900\n");
+    upgrades_a_second = 300;
+    struct target *t = group->targets[1];
+    group_set_state(group, t, TARGET_UNHEALTHY, now_ms);
+    group_set_state(group, t, TARGET_HEALTHY, now_ms);
+    const uint64_t began_ms = now_ms;
+    for (size_t i = 0; i < COUNT(points); i++) {
+        now_ms = began_ms + points[i].after_ms * 9 / 10;
+        assert_about(storm(1), points[i].want, 2 + points[i].want / 8);
+    }
+    now_ms = began_ms + 900000;
+    assert_about(storm(1), 3333, 1);
+    upgrades_a_second = 0;
+    tear_down();
+}
+
+/* Plain requests have to go somewhere; of upgrades there are as many as that. */
+static void test_upgrades_when_only_slow_ones_are_left(void **state)
+{
+    (void)state;
+    set_up(THREE "slow_start.duration_seconds = 900\n");
+    for (size_t i = 0; i < 3; i++)
+        atomic_store(&group->targets[i]->ramp_began_ms, now_ms);
+    upgrades_a_second = 300;
+    struct choice c = choose();
+    assert_null(c.target);
+    assert_true(c.is_slow_start);
+    assert_string_equal(c.why, "all targets that could take it start slowly");
+    assert_int_equal(metric_get(&group->state->counters.no_target), 0);
+    now_ms += 450000;
+    const unsigned got = storm(0) + storm(1) + storm(2);
+    assert_about(got, 150, 25);
+    upgrades_a_second = 0;
+    c = choose();
+    assert_non_null(c.target);
+    target_release(c.target);
+    tear_down();
+}
+
 /* --- limits, draining, retries --------------------------------------------------------- */
 
 static void test_full_targets_are_passed_over(void **state)
@@ -325,6 +391,8 @@ int main(void)
         cmocka_unit_test(test_slow_start_grows_evenly),
         cmocka_unit_test(test_who_starts_slowly),
         cmocka_unit_test(test_only_slow_ones_are_left),
+        cmocka_unit_test(test_upgrades_to_a_target_in_slow_start),
+        cmocka_unit_test(test_upgrades_when_only_slow_ones_are_left),
         cmocka_unit_test(test_full_targets_are_passed_over),
         cmocka_unit_test(test_a_draining_target_gets_nothing),
         cmocka_unit_test(test_another_one),

@@ -1,0 +1,135 @@
+/* test_admission.c -- so many a second and no more, and when the others come again. */
+#include <pthread.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "alb/admission.h"
+
+#define SECOND UINT64_C(1000000000)
+
+static unsigned take(struct admission *a, uint64_t rate, uint64_t now_ns, unsigned tries)
+{
+    unsigned got = 0;
+
+    for (unsigned i = 0; i < tries; i++)
+        got += admission_take(a, SECOND / rate, SECOND, now_ns);
+    return got;
+}
+
+static void test_without_a_limit(void **state)
+{
+    struct admission a = { 0 };
+
+    (void)state;
+    for (int i = 0; i < 1000; i++)
+        assert_true(admission_take(&a, 0, 0, 5));
+    assert_int_equal(atomic_load(&a.full_ns), 0);
+}
+
+static void test_a_full_bucket_then_the_rate(void **state)
+{
+    static const unsigned rates[] = { 1, 2, 3, 10, 250, 30000, 1000000 };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(rates) / sizeof(rates[0]); i++) {
+        struct admission a = { 0 };
+        const unsigned rate = rates[i];
+        uint64_t now = 1000 * SECOND;
+        assert_in_range(take(&a, rate, now, 2 * rate), rate, rate + rate / 1000);
+        unsigned got = 0;
+        for (int step = 0; step < 40; step++) { /* four seconds of a storm */
+            now += SECOND / 10;
+            got += take(&a, rate, now, rate + 1);
+        }
+        assert_in_range(got, 4 * rate - rate / 1000, 4 * rate + rate / 500);
+        now += 100 * SECOND; /* what is not used is not saved up beyond one second's */
+        assert_in_range(take(&a, rate, now, 2 * rate), rate, rate + rate / 1000);
+    }
+}
+
+static void test_a_new_rate_holds_at_once(void **state)
+{
+    struct admission a = { 0 };
+    const uint64_t now = 1000 * SECOND;
+
+    (void)state;
+    assert_int_equal(take(&a, 1, now, 10), 1);
+    assert_int_equal(take(&a, 1000, now + SECOND, 5000), 1000);
+    assert_int_equal(take(&a, 10, now + SECOND + SECOND / 2, 10), 5);
+}
+
+/* Each gets a moment of its own, at the rate; nobody waits longer than the most. */
+static void test_places_in_the_queue(void **state)
+{
+    struct admission a = { 0 };
+    unsigned per_second[ADMISSION_WAIT_MAX_S + 2] = { 0 };
+    const uint64_t now = 1000 * SECOND;
+
+    (void)state;
+    for (int i = 0; i < 3000; i++) {
+        const uint32_t s = admission_wait_s(&a, SECOND / 100, now, 0);
+        assert_in_range(s, 1, ADMISSION_WAIT_MAX_S);
+        per_second[s]++;
+    }
+    assert_int_equal(per_second[1], 1);
+    for (int s = 2; s <= 30; s++)
+        assert_int_equal(per_second[s], 100);
+    for (int i = 0; i < 10000; i++)
+        admission_wait_s(&a, SECOND / 100, now, 0);
+    assert_int_equal(admission_wait_s(&a, SECOND / 100, now, 0), ADMISSION_WAIT_MAX_S);
+    assert_int_equal(admission_wait_s(&a, SECOND / 100, now + 59 * SECOND, 0), 1);
+    assert_int_equal(admission_wait_s(&a, SECOND / 100, now + 100 * SECOND, 0), 1);
+}
+
+static void test_jitter(void **state)
+{
+    (void)state;
+    for (uint64_t random = 0; random < 100; random++) {
+        struct admission a = { .queue_ns = 1000 * SECOND + 20 * SECOND };
+        assert_in_range(admission_wait_s(&a, SECOND, 1000 * SECOND, random), 21, 21 + 6);
+        struct admission idle = { 0 };
+        assert_in_range(admission_wait_s(&idle, SECOND, 1000 * SECOND, random), 1, 2);
+    }
+}
+
+/* --- threads ---------------------------------------------------------------------------- */
+
+static struct admission shared;
+
+static void *storm(void *got)
+{
+    for (int i = 0; i < 100000; i++)
+        *(unsigned *)got += admission_take(&shared, SECOND / 5000, SECOND, 1000 * SECOND);
+    return NULL;
+}
+
+static void test_threads_share_it(void **state)
+{
+    pthread_t threads[4];
+    unsigned got[4] = { 0 };
+
+    (void)state;
+    for (int i = 0; i < 4; i++)
+        pthread_create(&threads[i], NULL, storm, &got[i]);
+    for (int i = 0; i < 4; i++)
+        pthread_join(threads[i], NULL);
+    assert_int_equal(got[0] + got[1] + got[2] + got[3], 5000);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_without_a_limit),
+        cmocka_unit_test(test_a_full_bucket_then_the_rate),
+        cmocka_unit_test(test_a_new_rate_holds_at_once),
+        cmocka_unit_test(test_places_in_the_queue),
+        cmocka_unit_test(test_jitter),
+        cmocka_unit_test(test_threads_share_it),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
