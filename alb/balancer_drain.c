@@ -18,6 +18,7 @@
 #include "alb/config.h"
 #include "alb/group_health.h"
 #include "alb/members.h"
+#include "alb/upgrade.h"
 
 /* What an order is about. */
 struct subject {
@@ -143,6 +144,8 @@ static bool choose(struct subject *s)
 
     if (s->balancer->state != RUN_SERVING)
         return refuse(s, 503, "the balancer is shutting down");
+    if (upgrade_is_running(s->balancer))
+        return refuse(s, 409, "an upgrade is under way: try again");
     for (size_t i = 0; i < members->group_count; i++)
         most += members->groups[i].count;
     s->changed = mem_array(struct target *, most);

@@ -16,6 +16,7 @@
 #include "alb/closer.h"
 #include "alb/config.h"
 #include "alb/drain.h"
+#include "alb/inherit.h"
 #include "alb/worker.h"
 
 enum { LOOK_S = 1, PROGRESS_LOOKS = 10, WINDOW_TENTHS = 9 };
@@ -121,6 +122,8 @@ static uint32_t requests_and_tunnels(const struct drain *d)
 /* Those that go have to be known until their delay is over, as with the managed balancer. */
 static bool may_end_early(const struct drain *d)
 {
+    if (d->stays)
+        return false;
     return (d->cause == DRAIN_COMMAND && requests_and_tunnels(d) == 0) ||
            (d->cause == DRAIN_UNHEALTHY && drain_open(d) == 0);
 }
@@ -246,6 +249,7 @@ struct drain_outlook balancer_drain_begin(struct balancer *b, struct target *con
     d->cause = plan->cause;
     d->order = (enum drain_order)plan->options->drain_order;
     d->delay_ms = plan->delay_ms;
+    d->stays = plan->stays;
     d->began_ms = clock_mono_ms();
     list_append(&b->drains, &d->link);
     take_targets(d, targets);
@@ -257,6 +261,31 @@ struct drain_outlook balancer_drain_begin(struct balancer *b, struct target *con
     balancer_tell_workers(b, closer_join, d);
     start_timers(d);
     return outlook;
+}
+
+/* --- from one process to the next ----------------------------------------------------------- */
+
+bool balancer_drains_for_ms(const struct target *t, uint32_t *left_ms)
+{
+    const struct drain *d = t->drain;
+
+    if (d == NULL || d->cause != DRAIN_COMMAND)
+        return false;
+    const uint64_t passed = clock_mono_ms() - d->began_ms;
+    *left_ms = passed >= d->delay_ms ? 0 : d->delay_ms - (uint32_t)passed;
+    return true;
+}
+
+void balancer_drain_on(struct balancer *b, struct target *t, uint32_t delay_ms)
+{
+    const struct group_config *group = config_group(b->config, span_text(t->group));
+    const struct drain_plan plan = { .cause = DRAIN_COMMAND,
+                                     .delay_ms = delay_ms,
+                                     .options = &group->options.tunnel,
+                                     .stays = true };
+
+    if (target_is_drained(t) && t->drain == NULL)
+        balancer_drain_begin(b, &t, 1, &plan);
 }
 
 /* --- all, at a stop ------------------------------------------------------------------------------
@@ -295,7 +324,8 @@ void balancer_review_health(void *user, const struct group *g)
     struct balancer *b = user;
     const struct drain_plan plan = { .cause = DRAIN_UNHEALTHY,
                                      .delay_ms = g->config->options.deregistration_delay_ms,
-                                     .options = &g->config->options.tunnel };
+                                     .options = &g->config->options.tunnel,
+                                     .stays = inherit_goes_on(b->inherit) };
 
     for (size_t i = 0; i < g->count; i++) {
         struct target *t = g->targets[i];

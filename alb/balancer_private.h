@@ -53,6 +53,13 @@ struct drain_outlook balancer_drain_begin(struct balancer *b, struct target *con
  * with pace_unref(&plan->shared). */
 void balancer_share_pace(struct drain_plan *plan, const struct tunnel_options *options);
 
+/* The process before this one has drained it by command: go on for so long, if it is drained here
+ * too. Its tunnels are to come. */
+void balancer_drain_on(struct balancer *b, struct target *t, uint32_t delay_ms);
+
+/* Is it drained by command, and is the delay not over yet? */
+bool balancer_drains_for_ms(const struct target *t, uint32_t *left_ms);
+
 /* The target is part of no drain any more: what was not told yet stays as it is. */
 void balancer_drain_leave(struct target *t);
 

@@ -55,6 +55,7 @@ struct drain {
     uint64_t began_ms;
     uint32_t delay_ms;
     uint32_t rate;  /* a second; 0: auto */
+    bool stays;     /* does not end early */
     size_t still;   /* targets that are part of it */
     uint32_t found; /* tunnels when it began */
     uint32_t seen;  /* `closed` when progress was logged last */

@@ -56,6 +56,7 @@ enum {
     TARGET_RAMP_BEGAN_MS = 4,
     TARGET_ADDRESS = 5,    /* struct addr; of one whose deregistration delay runs */
     TARGET_DELAY_LEFT = 6, /* milliseconds */
+    TARGET_DRAIN_LEFT = 7, /* milliseconds; of one that a command drains, while that goes on */
 };
 
 /* Of MOVE: in the order of the descriptors. */

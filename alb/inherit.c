@@ -333,6 +333,8 @@ struct told {
     uint64_t ramp_began_ms;
     struct addr addr; /* of one that departs; else len is 0 */
     uint32_t delay_ms;
+    bool is_drained; /* by command, for so long yet */
+    uint32_t drain_ms;
 };
 
 static void read_told(struct told *told, struct span bytes)
@@ -354,6 +356,10 @@ static void read_told(struct told *told, struct span bytes)
             read_bound(value, &told->addr);
         else if (type == TARGET_DELAY_LEFT)
             told->delay_ms = (uint32_t)record_number(value);
+        else if (type == TARGET_DRAIN_LEFT) {
+            told->is_drained = true;
+            told->drain_ms = (uint32_t)record_number(value);
+        }
     }
 }
 
@@ -364,12 +370,15 @@ static void set_state(struct balancer *b, const struct told *told)
     struct group *group = config == NULL ? NULL : members_of(b->members, config);
     struct target *t = group == NULL ? NULL : members_find(b->members, config, told->text);
 
-    if (t == NULL || target_state_of(t) != TARGET_INITIAL ||
+    if (t != NULL && told->is_drained)
+        balancer_drain_on(b, t, told->drain_ms);
+    if (t == NULL || target_health_of(t) != TARGET_INITIAL ||
         (told->state != TARGET_HEALTHY && told->state != TARGET_UNHEALTHY))
         return;
     t->starts_warm = true;
     group_set_state(group, t, told->state, clock_mono_ms());
     atomic_store(&t->ramp_began_ms, told->ramp_began_ms);
+    balancer_review_health(b, group);
 }
 
 static void take_told(struct balancer *b, const struct told *told)

@@ -26,7 +26,7 @@ struct pace *pace_new_rate(uint64_t now_us, uint32_t per_second)
 struct pace *pace_new_within(uint64_t now_us, uint64_t window_us, uint32_t count, uint64_t chance)
 {
     struct pace *p = mem_new(struct pace);
-    const uint64_t share = window_us / (count == 0 ? 1 : count);
+    const uint64_t share = count == 0 ? 0 : window_us / count;
 
     atomic_init(&p->refs, 1);
     atomic_init(&p->due_us, now_us + chance % (share + 1));

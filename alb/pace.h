@@ -37,7 +37,8 @@ struct pace {
 /* The first is due at once. `per_second` is 1 to PACE_RATE_MAX. */
 struct pace *pace_new_rate(uint64_t now_us, uint32_t per_second);
 
-/* `count` is how many there are now: the first is due within its share of the window. */
+/* `count` is how many there are now: the first is due within its share of the window. With
+ * none, whoever comes first is due at once. */
 struct pace *pace_new_within(uint64_t now_us, uint64_t window_us, uint32_t count, uint64_t chance);
 
 struct pace *pace_ref(struct pace *p);

@@ -86,12 +86,14 @@ static void put_target(struct buf *to, struct target *t)
     buf_init(&one, ONE_MAX);
     record_put(&one, TARGET_GROUP, span_text(t->group));
     record_put(&one, TARGET_TEXT, span_text(t->text));
-    record_put_number(&one, TARGET_STATE, (uint64_t)target_state_of(t));
+    record_put_number(&one, TARGET_STATE, (uint64_t)target_health_of(t));
     record_put_number(&one, TARGET_RAMP_BEGAN_MS, ramp);
     if (balancer_departs_in_ms(t, &left_ms)) {
         record_put(&one, TARGET_ADDRESS, span_of(&t->addr, sizeof(t->addr)));
         record_put_number(&one, TARGET_DELAY_LEFT, left_ms);
     }
+    if (balancer_drains_for_ms(t, &left_ms))
+        record_put_number(&one, TARGET_DRAIN_LEFT, left_ms);
     record_put(to, STATE_TARGET, buf_data(&one));
     buf_done(&one);
 }

@@ -384,3 +384,36 @@ def test_status_says_how_many_are_left(start, targets):
         assert re.search(r"draining .*Target.Drained: .*; 5 WebSockets left\n", ok(alb, "status"))
         assert alb.metric("alb_target_tunnels_open") == 5
         assert alb.metric("alb_target_tunnels_draining") >= 4
+
+
+# --- another process ------------------------------------------------------------------------
+
+
+def test_a_drain_goes_on_in_the_process_that_takes_over(start, targets):
+    """With no state file: what was said goes along, and how much of the delay is left."""
+    alb = start(targets, group=DELAY % 4, alb="websocket.drain_rate = 4\n", workers=2)
+    pairs = open_some(alb, targets[0], 30)
+    with all_closed([peer for pair in pairs for peer in pair]):
+        began = time.monotonic()
+        ok(alb, "drain", "app", targets[0].address)
+        wait_until(lambda: alb.metric(CLOSED) >= 2, "some to be told")
+        code, text = alb.upgrade()
+        assert code == 0, text
+        assert state_of(alb, targets[0])["state"] == "draining"
+        assert all(client.receive_close()[0] == 1012 for client, _ in pairs)
+        assert 3 < time.monotonic() - began < 5, "not from the beginning"
+        assert 3 <= alb.metric(CLOSED) <= 16
+        ok(alb, "undrain", "app", targets[0].address)
+        open_some(alb, targets[0], 1)
+
+
+def test_a_drained_target_has_its_health_in_the_process_that_takes_over(start, start_target):
+    targets = [start_target(Checked()) for _ in range(2)]
+    alb = start(targets, group=CHECKED)
+    wait_until(lambda: all(state_of(alb, t)["state"] == "healthy" for t in targets), "health")
+    ok(alb, "drain", "app", targets[0].address)
+    code, text = alb.upgrade()
+    assert code == 0, text
+    assert state_of(alb, targets[0])["state"] == "draining"
+    ok(alb, "undrain", "app", targets[0].address)
+    assert state_of(alb, targets[0])["state"] == "healthy"

@@ -1,4 +1,5 @@
 /* test_pace.c -- no second ever has more than its rate; a window is kept whatever happens. */
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -6,6 +7,8 @@
 #include <stdlib.h>
 
 #include <cmocka.h>
+
+#include "base/clock.h"
 
 #include "alb/pace.h"
 
@@ -171,6 +174,59 @@ static void test_what_a_rate_can_do_is_not_overrated(void **state)
     }
 }
 
+/* --- loops, for real --------------------------------------------------------------------- */
+
+enum { LOOPS = 4, OF_A_LOOP = 400 };
+
+struct loop_run {
+    struct pace *pace;
+    uint64_t end_us, at[OF_A_LOOP];
+    size_t count;
+};
+
+static void *run_loop(void *arg)
+{
+    struct loop_run *r = arg;
+    uint64_t now;
+
+    while ((now = clock_mono_us()) < r->end_us && r->count < OF_A_LOOP) {
+        if (pace_claim(r->pace, now, 1, now))
+            r->at[r->count++] = now;
+    }
+    return NULL;
+}
+
+static int earlier(const void *a, const void *b)
+{
+    const uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+
+    return x < y ? -1 : x > y;
+}
+
+static void test_loops_that_claim_at_the_same_time_keep_the_rate(void **state)
+{
+    static struct loop_run runs[LOOPS];
+    const uint64_t now = clock_mono_us();
+    struct pace *p = pace_new_rate(now, 100);
+    pthread_t threads[LOOPS];
+    (void)state;
+
+    for (int i = 0; i < LOOPS; i++) {
+        runs[i] = (struct loop_run){ .pace = p, .end_us = now + 1500000 };
+        assert_int_equal(pthread_create(&threads[i], NULL, run_loop, &runs[i]), 0);
+    }
+    claimed = 0;
+    for (int i = 0; i < LOOPS; i++) {
+        pthread_join(threads[i], NULL);
+        for (size_t j = 0; j < runs[i].count; j++)
+            claims[claimed++] = runs[i].at[j];
+    }
+    qsort(claims, claimed, sizeof(claims[0]), earlier);
+    assert_true(claimed > 100);
+    expect_rate(100);
+    pace_unref(&p);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -182,6 +238,7 @@ int main(void)
         cmocka_unit_test(test_after_its_window_nobody_waits),
         cmocka_unit_test(test_an_empty_window_has_everybody_at_once),
         cmocka_unit_test(test_what_a_rate_can_do_is_not_overrated),
+        cmocka_unit_test(test_loops_that_claim_at_the_same_time_keep_the_rate),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
