@@ -118,8 +118,9 @@ static void answer_for_target(struct client *c)
     struct http_reply how;
     const size_t before = buf_len(&c->out);
 
-    log_info("exchange failed status=%d reason=\"%s\" target=%s", status, exchange_why(c->exchange),
-             t == NULL ? "-" : t->text);
+    if (failed == NULL) /* the doctor has a line of its own */
+        log_info("exchange failed status=%d reason=\"%s\" target=%s", status,
+                 exchange_why(c->exchange), t == NULL ? "-" : t->text);
     if (failed != NULL) {
         doctor_reply(c->worker, failed, status, &how, &text);
         how.head_only = exchange_is_head(c->exchange);

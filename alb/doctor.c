@@ -1,6 +1,7 @@
 /* doctor.c -- see doctor.h. */
 #include "alb/doctor.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 
 #include "base/log.h"
@@ -11,7 +12,7 @@
 #include "alb/target.h"
 #include "alb/worker.h"
 
-static void log_case(const struct upgrade_case *c)
+static void write_line(const struct upgrade_case *c)
 {
     char client[IP_TEXT_MAX + 16], rule[16] = "-";
 
@@ -26,6 +27,22 @@ static void log_case(const struct upgrade_case *c)
              c->target_status, c->host, c->path, c->detail == NULL ? "" : c->detail);
 }
 
+static void log_case(struct worker *w, const struct upgrade_case *c)
+{
+    struct doctor_lines *lines = &w->doctor_lines;
+    const uint64_t second = UINT64_C(1000000000);
+
+    if (!admission_take(&lines->pace, second / DOCTOR_LINES_A_SECOND, second,
+                        loop_mono_us(&w->loop) * 1000)) {
+        lines->left_out++;
+        return;
+    }
+    if (lines->left_out > 0)
+        log_info("upgrades failed count=%" PRIu64 " without a line each", lines->left_out);
+    lines->left_out = 0;
+    write_line(c);
+}
+
 void doctor_record(struct worker *w, struct upgrade_case **c, enum upgrade_failure failure,
                    int status)
 {
@@ -36,7 +53,7 @@ void doctor_record(struct worker *w, struct upgrade_case **c, enum upgrade_failu
     if (failure != UPGRADE_ENDED_AT_ONCE)
         metric_add(&w->counters.upgrades_failed, 1);
     metric_add(&w->counters.upgrades_failed_by[failure], 1);
-    log_case(*c);
+    log_case(w, *c);
     upgrade_ring_add(&w->balancer->failed_upgrades, c);
 }
 

@@ -9,9 +9,18 @@
 
 #include "http/reply.h"
 
+#include "alb/admission.h"
 #include "alb/upgrade_case.h"
 
 struct worker;
+
+/* A loop's lines: in a storm not each is written, and then it is said how many were not. */
+enum { DOCTOR_LINES_A_SECOND = 50 };
+
+struct doctor_lines {
+    struct admission pace;
+    uint64_t left_out; /* since the last line */
+};
 
 /* Takes the case, and clears the variable; NULL is fine. `status` is what the client got. */
 void doctor_record(struct worker *w, struct upgrade_case **c, enum upgrade_failure failure,

@@ -20,6 +20,7 @@
 #include "stickiness/stickiness.h"
 
 #include "alb/counters.h"
+#include "alb/doctor.h"
 #include "alb/log_buffer.h"
 #include "alb/dial.h"
 #include "alb/target_conn.h"
@@ -66,6 +67,7 @@ struct worker {
     struct spares entries; /* of struct access_entry */
     struct list shares;    /* closer_share: of the drains that run */
     struct list cutters;   /* of targets whose delay is over: cutter.h */
+    struct doctor_lines doctor_lines;
     struct counters counters;
     struct http_message request, response; /* scratch of one parse */
     struct regex_scratch *regex;           /* owned; of one search */

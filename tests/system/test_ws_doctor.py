@@ -3,6 +3,7 @@ counter, and among the last 1,000 at the admin port, with a cause and a cure."""
 
 import json
 import re
+import time
 
 import pytest
 
@@ -308,6 +309,28 @@ def test_the_last_1000_are_kept(start_alb, start_target):
             read_head(sock)
     _, page = alb.admin_json("/upgrades/failed")
     assert page["all"] == 1100 and len(page["failed"]) == 1000
+    assert alb.metric("alb_upgrades_failed_total") == 1100
+
+
+def test_a_storm_does_not_fill_the_log(start_alb, start_target):
+    """50 lines a second and loop; then it is said how many have none."""
+    alb = start(start_alb, start_target(script))
+
+    def lines():
+        return alb.log().count("upgrade failed reason=")
+
+    def left_out():
+        return sum(map(int, re.findall(r"upgrades failed count=(\d+) without a line each", alb.log())))
+    began, sent = time.monotonic(), 0
+    with connect(alb) as sock:
+        while sent < 500 or left_out() == 0:
+            sock.sendall(upgrade_request("/fixed"))
+            read_head(sock)
+            sent += 1
+        took = time.monotonic() - began
+    assert 50 <= lines() <= 50 + 50 * took + 1
+    unsaid = sent - lines() - left_out()
+    assert 0 <= unsaid < sent - 50, "the next line says it of those"
 
 
 def test_the_command_prints_a_table_with_advice(start_alb, start_target):
