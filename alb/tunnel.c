@@ -131,7 +131,7 @@ void tunnel_count_in(const struct tunnel *t)
 void tunnel_start(struct worker *w, const struct stream *client, struct buf *to_client,
                   struct span early, struct exchange_tunnel *parts)
 {
-    struct tunnel *t = tunnel_new(&parts->facts);
+    struct tunnel *t = tunnel_new(w, &parts->facts);
 
     t->target = parts->target;
     t->entry = parts->entry;

@@ -156,5 +156,5 @@ void tunnel_free(struct tunnel *t)
     target_release(t->target);
     target_unref(&t->target);
     balancer_connection_closed(w->balancer, w);
-    free(t);
+    tunnel_give(w, t);
 }

@@ -2,14 +2,16 @@
  * tunnel_facts.c -- what is known of a tunnel's beginning, in as few bytes as it takes.
  *
  * Every idle tunnel pays for it, so it is packed: a part fills gaps of struct tunnel, the rest
- * stands behind it in the same block (two blocks would cost 16 bytes more), with an IPv4
- * address in four bytes. Only lists and records ask for it.
+ * stands behind it in the same block, with an IPv4 address in four bytes; and blocks are a loop's
+ * own (base/slab.h): among what a handshake takes and frees they would leave holes. Only lists and
+ * records ask for it.
  */
 #include "alb/tunnel_private.h"
 
 #include "base/mem.h"
 
 #include "alb/balancer.h"
+#include "alb/worker.h"
 
 struct tail {
     uint64_t id[2];
@@ -18,7 +20,7 @@ struct tail {
 };
 
 _Static_assert(sizeof(struct tunnel) + offsetof(struct tail, client) + 4 <= 376,
-               "an idle tunnel of IPv4 is this, in a block of 384 bytes, and nothing else");
+               "an idle tunnel of IPv4 is this, and nothing else");
 
 static size_t address_size(bool is_ipv6)
 {
@@ -30,11 +32,42 @@ static struct tail *tail_of(const struct tunnel *t)
     return (struct tail *)(uintptr_t)(t + 1);
 }
 
-struct tunnel *tunnel_new(const struct tunnel_facts *facts)
+static size_t block_size(bool is_ipv6)
+{
+    return sizeof(struct tunnel) + offsetof(struct tail, client) + address_size(is_ipv6);
+}
+
+void tunnels_init(struct worker *w)
+{
+    for (int is_ipv6 = 0; is_ipv6 < 2; is_ipv6++)
+        slab_init(&w->tunnel_blocks[is_ipv6], block_size(is_ipv6));
+}
+
+static struct tunnel *take_block(struct worker *w, bool is_ipv6)
+{
+    return w != NULL ? slab_take(&w->tunnel_blocks[is_ipv6]) : mem_zero(block_size(is_ipv6));
+}
+
+void tunnel_give(struct worker *w, struct tunnel *t)
+{
+    slab_give(&w->tunnel_blocks[t->is_ipv6], t);
+}
+
+/* Nothing points to it yet. */
+struct tunnel *tunnel_move_in(struct worker *w, struct tunnel *from)
+{
+    struct tunnel *t = take_block(w, from->is_ipv6);
+
+    memcpy(t, from, block_size(from->is_ipv6));
+    free(from);
+    return t;
+}
+
+struct tunnel *tunnel_new(struct worker *w, const struct tunnel_facts *facts)
 {
     const bool is_ipv6 = facts->client.family == 6;
     const size_t address = address_size(is_ipv6);
-    struct tunnel *t = mem_zero(sizeof(*t) + offsetof(struct tail, client) + address);
+    struct tunnel *t = take_block(w, is_ipv6);
     struct tail *tail = tail_of(t);
 
     memcpy(tail->id, facts->id, sizeof(tail->id));

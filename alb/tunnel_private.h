@@ -59,8 +59,13 @@ struct tunnel {
 
 _Static_assert(sizeof(struct tunnel) <= 352, "an idle tunnel is this and nothing else");
 
-/* Zeroed, with these facts, for which it has a little more memory behind it. */
-struct tunnel *tunnel_new(const struct tunnel_facts *facts);
+/* Zeroed, with these facts, for which it has a little more memory behind it: one of the loop's
+ * blocks. `w` NULL: of malloc(), until tunnel_move_in() makes it a loop's. */
+struct tunnel *tunnel_new(struct worker *w, const struct tunnel_facts *facts);
+struct tunnel *tunnel_move_in(struct worker *w, struct tunnel *t);
+
+/* Give the block back. */
+void tunnel_give(struct worker *w, struct tunnel *t);
 
 /* What was said to tunnel_new(). */
 struct tunnel_facts tunnel_facts(const struct tunnel *t);

@@ -46,15 +46,20 @@ enum {
     LEG_PENDING = 5,
     LEG_RTT_MS = 6, /* the last, and the longest */
     LEG_RTT_MOST_MS = 7,
+    LEG_PINGED_MS = 8,
+    LEG_PING = 9, /* PING_FOREIGN or 0 */
 };
 
 enum { ENTRY_BYTES = 64 * 1024 };
+
+static void give_back(struct tunnel *t);
 
 /* --- out of a loop, and back ------------------------------------------------------------ */
 
 static bool leg_can_go(const struct leg *leg)
 {
-    return leg->stream.tls == NULL && !leg->eof && !leg->finished && leg->ping == 0;
+    return leg->stream.tls == NULL && !leg->eof && !leg->finished &&
+           !(leg->ping & (PING_OUT | PING_HOLDING)); /* its pong would be nobody's there */
 }
 
 static bool can_go(const struct tunnel *t)
@@ -95,7 +100,8 @@ void tunnel_let_go(struct tunnel *t)
     metric_sub(&w->counters.tunnels_open, 1);
     atomic_fetch_sub_explicit(&t->target->tunnels, 1, memory_order_relaxed);
     atomic_fetch_sub_explicit(&t->target->untold, 1, memory_order_relaxed);
-    tunnel_discard(t);
+    give_back(t);
+    tunnel_give(w, t);
     balancer_connection_closed(w->balancer, w);
 }
 
@@ -119,6 +125,8 @@ static bool pack_leg(struct buf *to, uint16_t type, const struct leg *leg)
     ok &= record_put_number(&bytes, LEG_LAST_MS, leg->last_ms);
     ok &= record_put_number(&bytes, LEG_RTT_MS, leg->rtt_ms);
     ok &= record_put_number(&bytes, LEG_RTT_MOST_MS, leg->rtt_most_ms);
+    ok &= record_put_number(&bytes, LEG_PINGED_MS, leg->pinged_ms);
+    ok &= record_put_number(&bytes, LEG_PING, leg->ping & PING_FOREIGN);
     ok &= record_put(&bytes, LEG_PENDING, pending_of(leg));
     ok &= record_put(to, type, buf_data(&bytes));
     buf_done(&bytes);
@@ -198,6 +206,10 @@ static bool read_leg(struct leg *leg, struct span bytes)
             leg->rtt_ms = (uint16_t)record_number(value);
         else if (type == LEG_RTT_MOST_MS)
             leg->rtt_most_ms = (uint16_t)record_number(value);
+        else if (type == LEG_PINGED_MS)
+            leg->pinged_ms = (uint32_t)record_number(value);
+        else if (type == LEG_PING)
+            leg->ping = (uint8_t)(record_number(value) & PING_FOREIGN);
         else if (type == LEG_PENDING && leg->pending == NULL)
             read_pending(leg, value);
     }
@@ -309,7 +321,7 @@ struct tunnel *tunnel_unpack(struct span bytes, int client_fd, int target_fd, st
 
     read_parts(&p, bytes);
     p.facts.listener = listener;
-    struct tunnel *t = tunnel_new(&p.facts);
+    struct tunnel *t = tunnel_new(NULL, &p.facts);
     if (!read_leg(&t->client, p.client) || !read_leg(&t->target_leg, p.target_leg)) {
         free_pending(&t->client);
         free_pending(&t->target_leg);
@@ -324,7 +336,7 @@ struct tunnel *tunnel_unpack(struct span bytes, int client_fd, int target_fd, st
     return t;
 }
 
-void tunnel_discard(struct tunnel *t)
+static void give_back(struct tunnel *t)
 {
     struct tunnel_policy *policy = t->client.io.data;
 
@@ -337,11 +349,18 @@ void tunnel_discard(struct tunnel *t)
     metric_sub(&t->target->counters.connections_open, 1);
     target_release(t->target);
     target_unref(&t->target);
+}
+
+void tunnel_discard(struct tunnel *t)
+{
+    give_back(t);
     free(t);
 }
 
-void tunnel_arrive(struct worker *w, struct tunnel *t)
+void tunnel_arrive(struct worker *w, struct tunnel *from)
 {
+    struct tunnel *t = tunnel_move_in(w, from);
+
     tunnel_watch_legs(t);
     tunnel_take_policy(w, t);
     tunnel_enlist(w, t);

@@ -29,6 +29,7 @@ void worker_init(struct worker *w, struct balancer *balancer, int index)
     loop_init(&w->loop, index, INBOX, w);
     list_init(&w->listeners);
     list_init(&w->clients);
+    tunnels_init(w);
     list_init(&w->walks);
     pool_init(&w->pool);
     dial_line_init(&w->dials);

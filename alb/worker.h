@@ -12,6 +12,7 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 
+#include "base/slab.h"
 #include "base/spares.h"
 #include "http/message.h"
 #include "net/handshake.h"
@@ -55,9 +56,10 @@ struct worker {
     struct list clients;
     struct tunnel **tunnels; /* by tunnel->index */
     uint32_t tunnel_count, tunnel_size;
-    struct list walks; /* tunnel_walk.h */
-    atomic_uint load;  /* connections here, tunnels included; read by any thread */
-    bool is_draining;  /* no keep-alive any more */
+    struct slab tunnel_blocks[2]; /* of IPv4 clients, of IPv6 ones */
+    struct list walks;            /* tunnel_walk.h */
+    atomic_uint load;             /* connections here, tunnels included; read by any thread */
+    bool is_draining;             /* no keep-alive any more */
     bool is_leaving; /* nor for clients with TLS, which cannot go to the process that takes over */
     struct pool pool;
     struct dial_line dials;  /* to HTTPS targets, on their way to the greeters */

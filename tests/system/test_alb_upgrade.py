@@ -12,7 +12,7 @@ import pytest
 
 from harness import (answer, echo_script, forward_config, frame, read_response, request, values,
                      wait_until)
-from ws_peers import BINARY, TEXT, Client, Upgraded, in_background, open_tunnel, ws_config
+from ws_peers import BINARY, PING, PONG, TEXT, Client, Upgraded, in_background, open_tunnel, ws_config
 
 
 @pytest.fixture
@@ -439,3 +439,19 @@ def test_what_commands_said_is_not_forgotten(start_alb, start_target):
     assert {alb.get()[2] for _ in range(6)} == {b"c"}
     assert alb.command("undrain", "app", b.address)[0] == 0
     assert {alb.get()[2] for _ in range(6)} == {b"b", b"c"}
+
+
+def test_pings_go_on_in_the_new_process(start_alb, target):
+    """Each leg is pinged by whoever has the tunnel; a pong is never lost between two of them."""
+    alb = start_alb(ws_config(target, alb="websocket.ping_interval = 300ms"))
+    client, origin = open_tunnel(alb, target)
+    for _ in range(4):
+        for peer in (client, origin):
+            opcode, _, tag = peer.receive()
+            assert opcode == PING and len(tag) == 8
+            peer.send(PONG, tag)
+        upgrade(alb)
+    client.send(TEXT, b"x")
+    while (got := origin.receive())[0] == PING:
+        origin.send(PONG, got[2])
+    assert got == (TEXT, True, b"x"), "and no pong of the client in front of it"

@@ -9,7 +9,7 @@ static struct listener web = { .name = (char *)(uintptr_t) "web" };
 
 static void check(const struct tunnel_facts *told, size_t most)
 {
-    struct tunnel *t = tunnel_new(told);
+    struct tunnel *t = tunnel_new(NULL, told);
     const struct tunnel_facts said = tunnel_facts(t);
 
     assert_true(malloc_usable_size(t) <= most);
