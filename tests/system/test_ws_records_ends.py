@@ -1,5 +1,6 @@
 """Each way in which a tunnel ends has a record that names it, and who began it."""
 
+import pathlib
 import signal
 
 import pytest
@@ -92,6 +93,36 @@ def test_idle_names_the_side_that_was_silent_longer(start_alb, target, silent):
     origin.close()
 
 
+PINGS = "websocket.ping_interval = 1s\nwebsocket.pong_timeout = 1s"
+
+
+def test_a_pong_that_does_not_come(start_alb, target):
+    """The client answers, and its round trip is told; the target does not."""
+    alb = start_alb(ws_config(target, alb=PINGS))
+    client, origin = open_tunnel(alb, target)
+    opcode, _, tag = client.receive()
+    assert opcode == 9
+    client.send(10, tag)
+    row = record(alb)
+    assert (row["end"], row["by"]) == ("pong timeout: target", "us")
+    assert row["from_client"]["ping_ms"]["most"] >= row["from_client"]["ping_ms"]["last"] >= 1
+    assert row["from_target"]["ping_ms"] is None
+    client.close()
+    origin.close()
+
+
+def test_a_pong_that_does_not_come_from_the_client(start_alb, target):
+    alb = start_alb(ws_config(target, alb=PINGS))
+    client, origin = open_tunnel(alb, target)
+    opcode, _, tag = origin.receive()
+    assert opcode == 9
+    origin.send(10, tag)
+    row = record(alb)
+    assert (row["end"], row["by"]) == ("pong timeout: client", "us")
+    client.close()
+    origin.close()
+
+
 DELAY = "deregistration_delay.timeout_seconds = 1\n"
 
 
@@ -146,3 +177,12 @@ def test_a_shutdown(start_alb, target):
     for peers in pairs:
         for peer in peers:
             peer.close()
+
+
+def test_every_end_has_a_test_here(start_alb, target):
+    alb = start_alb(ws_config(target))
+    _, answer = alb.admin_json("/closed?end=x")
+    ends = answer["errors"][0].split("one of: ")[1].split(", ")
+    text = pathlib.Path(__file__).read_text()
+    idle = {f"idle: {side} silent longer" for side in ("client", "target")}
+    assert len(ends) >= 14 and [e for e in ends if e not in idle and f'"{e}"' not in text] == []
