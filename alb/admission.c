@@ -25,7 +25,7 @@ static uint64_t take_place(struct admission *a, uint64_t interval_ns, uint64_t n
     uint64_t before = atomic_load_explicit(&a->queue_ns, memory_order_relaxed), place;
 
     do {
-        place = before >= first ? before + interval_ns : first;
+        place = before + interval_ns > first ? before + interval_ns : first;
         if (place >= last)
             return last;
     } while (!atomic_compare_exchange_weak_explicit(&a->queue_ns, &before, place,

@@ -86,6 +86,21 @@ static void test_places_in_the_queue(void **state)
     assert_int_equal(admission_wait_s(&a, SECOND / 100, now + 100 * SECOND, 0), 1);
 }
 
+/* Time goes on while they come, much faster than there is room for. */
+static void test_places_while_time_goes_on(void **state)
+{
+    struct admission a = { 0 };
+    unsigned at[ADMISSION_WAIT_MAX_S + 2] = { 0 };
+
+    (void)state;
+    for (uint64_t ms = 0; ms < 1000; ms++) {
+        const uint64_t now = 1000 * SECOND + ms * 1000000;
+        at[(ms * 1000000 + admission_wait_s(&a, SECOND / 50, now, 0) * SECOND) / SECOND]++;
+    }
+    for (int s = 3; s <= 19; s++)
+        assert_in_range(at[s], 45, 55);
+}
+
 static void test_jitter(void **state)
 {
     (void)state;
@@ -128,6 +143,7 @@ int main(void)
         cmocka_unit_test(test_a_full_bucket_then_the_rate),
         cmocka_unit_test(test_a_new_rate_holds_at_once),
         cmocka_unit_test(test_places_in_the_queue),
+        cmocka_unit_test(test_places_while_time_goes_on),
         cmocka_unit_test(test_jitter),
         cmocka_unit_test(test_threads_share_it),
     };
