@@ -6,9 +6,9 @@
  *                                                                   -> silence: pong timeout
  *
  * A leg is pinged when its quiet lasts, whoever is quiet: what stands between us and a client
- * may count one direction only. The pong is told from others' by a tag that nobody can guess,
- * made again from when the ping went out: nothing is stored. All that costs anything happens
- * only while a ping is out or wanted; lib/ws/ping.h does the taking out.
+ * may count one direction only. The pong is told from others' by a tag that no other one has by
+ * chance, made again from the tunnel's id and when the ping went out: nothing is stored. All that
+ * costs anything happens only while a ping is out or wanted; lib/ws/ping.h does the taking out.
  */
 #include "alb/tunnel_private.h"
 
@@ -35,15 +35,14 @@ static uint64_t mix(uint64_t x)
     return x ^ x >> 31;
 }
 
-/* Of the last ping to this leg. */
-static void make_tag(const struct leg *leg, uint8_t tag[WS_PING_TAG])
+/* Of the last ping to this leg. Of what moves with the tunnel when another process takes over:
+ * the pong may come there. */
+static void make_tag(const struct tunnel *t, const struct leg *leg, uint8_t tag[WS_PING_TAG])
 {
-    static _Thread_local uint64_t key[2];
+    const uint64_t *id = tunnel_facts(t)->id;
+    const uint64_t x = mix(mix(id[0] + (uint64_t)tunnel_side(t, leg)) ^ id[1]) + leg->pinged_ms;
 
-    if (key[0] == 0)
-        random_bytes(key, sizeof(key));
-    const uint64_t x = mix(mix((uintptr_t)leg ^ key[0]) + (leg->pinged_ms ^ key[1]));
-    memcpy(tag, &x, WS_PING_TAG);
+    memcpy(tag, &(uint64_t){ mix(x) }, WS_PING_TAG);
 }
 
 /* --- time ---------------------------------------------------------------------------- */
@@ -102,7 +101,7 @@ static void send_ping(struct tunnel *t, struct leg *leg)
 
     leg->pinged_ms = loop_now_ms(&worker_here->loop);
     leg->ping = (uint8_t)((leg->ping & ~PING_WANTED) | PING_OUT);
-    make_tag(leg, tag);
+    make_tag(t, leg, tag);
     random_bytes(mask, sizeof(mask));
     const size_t n = ws_control_write(frame, WS_OP_PING, span_of(tag, WS_PING_TAG),
                                       tunnel_is_client(t, leg) ? NULL : mask);
@@ -184,7 +183,7 @@ void tunnel_ping_relay(struct tunnel *t, struct leg *from, struct span bytes)
         .user = &p,
     };
 
-    make_tag(from, tag);
+    make_tag(t, from, tag);
     const bool is_answered = ws_ping_feed(&f, bytes);
     from->ping = (uint8_t)((from->ping & ~PING_HOLDING) | (f.is_holding ? PING_HOLDING : 0));
     if (is_answered)
@@ -209,7 +208,7 @@ static void forget(struct tunnel *t, struct leg *leg)
     uint8_t tag[WS_PING_TAG], held[WS_PONG_MAX];
 
     if (leg->ping & PING_HOLDING) {
-        make_tag(leg, tag);
+        make_tag(t, leg, tag);
         const size_t n = ws_ping_held(&leg->tracker, tag, held);
         tunnel_send(t, tunnel_other_leg(t, leg), span_of(held, n));
     }

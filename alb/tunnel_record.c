@@ -46,8 +46,8 @@ enum {
     LEG_PENDING = 5,
     LEG_RTT_MS = 6, /* the last, and the longest */
     LEG_RTT_MOST_MS = 7,
-    LEG_PINGED_MS = 8,
-    LEG_PING = 9, /* PING_FOREIGN or 0 */
+    LEG_PINGED_MS = 8, /* likewise */
+    LEG_PING = 9,
 };
 
 enum { ENTRY_BYTES = 64 * 1024 };
@@ -56,10 +56,10 @@ static void give_back(struct tunnel *t);
 
 /* --- out of a loop, and back ------------------------------------------------------------ */
 
+/* The first bytes of a pong are nowhere but in the tracker: a moment later they are whole. */
 static bool leg_can_go(const struct leg *leg)
 {
-    return leg->stream.tls == NULL && !leg->eof && !leg->finished &&
-           !(leg->ping & (PING_OUT | PING_HOLDING)); /* its pong would be nobody's there */
+    return leg->stream.tls == NULL && !leg->eof && !leg->finished && !(leg->ping & PING_HOLDING);
 }
 
 static bool can_go(const struct tunnel *t)
@@ -126,7 +126,7 @@ static bool pack_leg(struct buf *to, uint16_t type, const struct leg *leg)
     ok &= record_put_number(&bytes, LEG_RTT_MS, leg->rtt_ms);
     ok &= record_put_number(&bytes, LEG_RTT_MOST_MS, leg->rtt_most_ms);
     ok &= record_put_number(&bytes, LEG_PINGED_MS, leg->pinged_ms);
-    ok &= record_put_number(&bytes, LEG_PING, leg->ping & PING_FOREIGN);
+    ok &= record_put_number(&bytes, LEG_PING, leg->ping);
     ok &= record_put(&bytes, LEG_PENDING, pending_of(leg));
     ok &= record_put(to, type, buf_data(&bytes));
     buf_done(&bytes);
@@ -209,7 +209,7 @@ static bool read_leg(struct leg *leg, struct span bytes)
         else if (type == LEG_PINGED_MS)
             leg->pinged_ms = (uint32_t)record_number(value);
         else if (type == LEG_PING)
-            leg->ping = (uint8_t)(record_number(value) & PING_FOREIGN);
+            leg->ping = record_number(value) & (PING_OUT | PING_WANTED | PING_FOREIGN);
         else if (type == LEG_PENDING && leg->pending == NULL)
             read_pending(leg, value);
     }

@@ -499,6 +499,35 @@ def test_a_client_whose_kernel_still_takes_what_is_before_the_ping_is_not_called
     get_ping(client)
 
 
+# --- another process ----------------------------------------------------------------------------
+
+
+@SIDES
+def test_a_ping_that_is_out_while_another_process_takes_over(start_alb, target, side):
+    alb = start_alb(ws_config(target, alb=OFTEN + LONG))
+    pinged, other, tag = first_ping(side, open_tunnel(alb, target))
+    assert alb.upgrade()[0] == 0
+    pinged.send(PONG, tag)
+    pinged.send(TEXT, b"behind it")
+    assert other.receive() == (TEXT, True, b"behind it")
+    assert get_ping(pinged) != tag
+    assert alb.metric('alb_websocket_pongs_withheld_total{leg="%s"}' % side) == 1
+
+
+@SIDES
+def test_and_one_of_the_other_side(start_alb, target, side):
+    alb = start_alb(ws_config(target, alb=EVERY % "500ms" + LONG))
+    pinged, other = pair_of(side, open_tunnel(alb, target))
+    other.send(PING, b"mine")
+    assert pinged.receive() == (PING, True, b"mine")
+    assert alb.upgrade()[0] == 0
+    get_ping(other)
+    assert is_quiet(pinged, 1.2)
+    pinged.send(PONG, b"mine")
+    assert other.receive() == (PONG, True, b"mine")
+    get_ping(pinged)
+
+
 # --- idle --------------------------------------------------------------------------------------
 
 IDLE = "idle_timeout.timeout_seconds = 1\n"
