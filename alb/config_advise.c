@@ -25,6 +25,13 @@ enum { GROUPS_QUOTA = 100, LISTENERS_QUOTA = 50, TARGETS_QUOTA = 1000, CERTIFICA
 #define IDLE_KEY "idle_timeout.timeout_seconds"
 #define KEEP_ALIVE_KEY "client_keep_alive.seconds"
 
+/* A WebSocket is not idle while its sides answer pings of ours. */
+static bool pings_keep_awake(const struct alb_options *o)
+{
+    return o->tunnel.idle_counts_pings && o->tunnel.ping_interval_ms > 0 &&
+           o->tunnel.ping_interval_ms <= o->idle_timeout_ms / 2;
+}
+
 /* One sentence at most: each case holds the one before it. */
 static void advise_idle(const struct config *c, struct problems *problems)
 {
@@ -38,7 +45,7 @@ static void advise_idle(const struct config *c, struct problems *problems)
                          IDLE_KEY ": %s is not above the 5s that the edge keeps an idle "
                                   "connection: a request that crosses our close becomes a 502",
                          idle);
-    else if (idle_ms <= QUIET_WEBSOCKET_MS)
+    else if (idle_ms <= QUIET_WEBSOCKET_MS && !pings_keep_awake(&c->alb))
         problems_warning(problems, line,
                          IDLE_KEY ": a WebSocket that is quiet for %s is cut; if yours can be, "
                                   "set it above their longest silence, such as 300",
@@ -48,6 +55,24 @@ static void advise_idle(const struct config *c, struct problems *problems)
                          IDLE_KEY ": %s is more than the 10m after which the edge closes a "
                                   "WebSocket that the target sends nothing on",
                          idle);
+}
+
+/* Where it was said: in [alb], or in a group. */
+static void advise_pings(const struct config *c, const struct section_lines *lines,
+                         const struct setting *table, const struct tunnel_options *o,
+                         struct problems *problems)
+{
+    static const char key[] = "websocket.ping_interval";
+    const int line = config_line_written(lines, table, key);
+    char every[16], idle[16];
+
+    if (line == 0 || o->ping_interval_ms <= c->alb.idle_timeout_ms / 2)
+        return;
+    problems_warning(problems, line,
+                     "%s: %s is over half of the " IDLE_KEY " of %s: a WebSocket whose next pong "
+                     "comes late is cut as idle",
+                     key, text_format_duration(o->ping_interval_ms, every),
+                     text_format_duration(c->alb.idle_timeout_ms, idle));
 }
 
 static void advise_keep_alive(const struct config *c, struct problems *problems)
@@ -190,12 +215,14 @@ static void advise_quotas(const struct config *c, struct problems *problems)
 void config_advise(const struct config *config, struct problems *problems)
 {
     advise_idle(config, problems);
+    advise_pings(config, &config->alb_lines, alb_settings, &config->alb.tunnel, problems);
     advise_keep_alive(config, problems);
     advise_admin(config, problems);
     advise_forwarded(config, problems);
     advise_quotas(config, problems);
     for (size_t i = 0; i < config->group_count; i++) {
         const struct group_config *g = &config->groups[i];
+        advise_pings(config, &g->lines, group_settings, &g->options.tunnel, problems);
         advise_protocol(g, problems);
         advise_probes(g, problems);
         advise_websocket_probes(g, problems);

@@ -246,6 +246,10 @@ const struct metric group_metrics[] = {
     COUNTER(retries, "retries_total", "outcome=\"sent\"",
             "Requests that a target did not answer at all and that were tried on another."),
     COUNTER(retries_without_target, "retries_total", "outcome=\"no_target\"", NULL),
+    { "group_websocket_quiet_seconds", METRIC_HISTOGRAM,
+      offsetof(struct group_counters, quiet_time), NULL,
+      "Quiet spells of the group's WebSockets: from one byte of either side to the next, where "
+      "that is over a second. An answered ping of ours ends one, if it is to count." },
     { .name = NULL },
 };
 

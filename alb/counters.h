@@ -78,6 +78,7 @@ struct group_counters {
     metric_value no_target, all_full; /* requests answered with 503 */
     metric_value upgrades_limited;
     metric_value retries, retries_without_target;
+    struct metric_histogram quiet_time; /* of WebSockets: heartbeat.h */
 };
 
 extern const struct metric group_metrics[];

@@ -21,6 +21,7 @@
 #include "http/message.h"
 
 #include "alb/anomaly_watch.h"
+#include "alb/heartbeat_watch.h"
 #include "alb/config.h"
 #include "alb/group_health.h"
 #include "alb/health_check.h"
@@ -299,8 +300,10 @@ static void on_look(struct ev_loop *loop, ev_timer *timer, int revents)
     (void)loop;
     (void)revents;
 
-    if (h->members != NULL)
-        anomaly_watch_look(h->members);
+    if (h->members == NULL)
+        return;
+    anomaly_watch_look(h->members);
+    heartbeat_watch_look(h->members);
 }
 
 struct health *health_new(struct ev_loop *loop)

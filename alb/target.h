@@ -22,6 +22,7 @@
 #include "alb/anomaly.h"
 #include "alb/admission.h"
 #include "alb/counters.h"
+#include "alb/heartbeat.h"
 
 struct config;
 struct tls_resume;
@@ -134,6 +135,7 @@ struct group_state {
     atomic_bool fails_open;    /* written by the control thread: group_health.h */
     struct admission upgrades; /* websocket.upgrade_rate */
     struct group_counters counters;
+    struct heartbeat heartbeat;
     struct target_counters departed; /* of its targets that are forgotten. Control thread */
     struct list in_registry;
 };

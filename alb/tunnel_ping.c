@@ -39,8 +39,9 @@ static uint64_t mix(uint64_t x)
  * the pong may come there. */
 static void make_tag(const struct tunnel *t, const struct leg *leg, uint8_t tag[WS_PING_TAG])
 {
-    const uint64_t *id = tunnel_facts(t)->id;
-    const uint64_t x = mix(mix(id[0] + (uint64_t)tunnel_side(t, leg)) ^ id[1]) + leg->pinged_ms;
+    const struct tunnel_facts facts = tunnel_facts(t);
+    const uint64_t side = mix(facts.id[0] + (uint64_t)tunnel_side(t, leg));
+    const uint64_t x = mix(side ^ facts.id[1]) + leg->pinged_ms;
 
     memcpy(tag, &(uint64_t){ mix(x) }, WS_PING_TAG);
 }
@@ -100,7 +101,7 @@ static void send_ping(struct tunnel *t, struct leg *leg)
     uint8_t tag[WS_PING_TAG], frame[WS_HEADER_MAX + WS_CONTROL_MAX], mask[4];
 
     leg->pinged_ms = loop_now_ms(&worker_here->loop);
-    leg->ping = (uint8_t)((leg->ping & ~PING_WANTED) | PING_OUT);
+    leg->ping = (uint8_t)((leg->ping & PING_FOREIGN) | PING_OUT);
     make_tag(t, leg, tag);
     random_bytes(mask, sizeof(mask));
     const size_t n = ws_control_write(frame, WS_OP_PING, span_of(tag, WS_PING_TAG),
@@ -157,7 +158,7 @@ static void note_answer(struct tunnel *t, struct leg *leg)
     const uint16_t rtt = (uint16_t)(ms == 0 ? 1 : ms < UINT16_MAX ? ms : UINT16_MAX);
     const int side = tunnel_side(t, leg);
 
-    leg->ping &= (uint8_t) ~(PING_OUT | PING_HOLDING);
+    leg->ping &= PING_WANTED | PING_FOREIGN;
     leg->rtt_ms = rtt;
     leg->rtt_most_ms = rtt > leg->rtt_most_ms ? rtt : leg->rtt_most_ms;
     metric_add(&worker_here->counters.pongs[side], 1);
@@ -188,8 +189,13 @@ void tunnel_ping_relay(struct tunnel *t, struct leg *from, struct span bytes)
     from->ping = (uint8_t)((from->ping & ~PING_HOLDING) | (f.is_holding ? PING_HOLDING : 0));
     if (is_answered)
         note_answer(t, from);
-    if (p.has_passed || (is_answered && tunnel_policy_get(t)->idle_counts_pings))
-        from->last_ms = loop_now_ms(&worker_here->loop);
+    if (p.has_passed)
+        from->ping |= from->ping & PING_OUT ? PING_HEARD : 0;
+    if (!p.has_passed && !(is_answered && tunnel_policy_get(t)->idle_counts_pings))
+        return;
+    const uint32_t now = loop_now_ms(&worker_here->loop);
+    tunnel_note_quiet(t, from, now);
+    from->last_ms = now;
 }
 
 void tunnel_ping_note(struct tunnel *t, struct leg *from, bool has_ping, bool has_pong)
@@ -231,15 +237,15 @@ static void end_silent(struct tunnel *t, const struct leg *leg)
 
 /* --- turns --------------------------------------------------------------------------- */
 
-/* Any byte proves it. */
+/* Any byte proves it; also one that had to wait, and for which the leg was not read. */
 static bool has_answered(const struct leg *leg)
 {
-    return leg->ping & PING_HOLDING || (int32_t)(leg->last_ms - leg->pinged_ms) > 0;
+    return leg->ping & (PING_HOLDING | PING_HEARD) || (int32_t)(leg->last_ms - leg->pinged_ms) > 0;
 }
 
-/* A ping is out: how long it may stay so; 0 when it is given up. While the leg is not read,
- * because the other side takes nothing, or while our ping waits behind bytes that the leg's
- * kernel still takes, nobody can say. */
+/* A ping is out: how long it may stay so; 0 when it is given up. Nobody can say while the leg
+ * is not read, because the other side takes nothing; nor while our ping waits behind bytes that
+ * the leg's kernel still takes: then the time counts from its last ACK. */
 static uint32_t wait_for_pong(struct tunnel *t, struct leg *leg)
 {
     const struct tunnel_policy *p = tunnel_policy_get(t);
@@ -253,7 +259,9 @@ static uint32_t wait_for_pong(struct tunnel *t, struct leg *leg)
         forget(t, leg);
         return 0;
     }
-    if (stream_is_draining(&leg->stream, p->pong_ms))
+    if (stream_waits(&leg->stream))
+        leg->ping |= PING_LATE;
+    if (leg->ping & PING_LATE && stream_since_ack(&leg->stream) < p->pong_ms)
         return AGAIN_MS;
     end_silent(t, leg);
     return NEVER;

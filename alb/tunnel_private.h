@@ -101,12 +101,18 @@ void tunnel_settle(struct tunnel *t);
 /* Bytes came from this side: count them, follow their frames, send them on. */
 void tunnel_relay(struct tunnel *t, struct leg *from, struct span bytes);
 
+/* The time without a byte of either side that ends now, when it was a long one. Before the
+ * stamp of `from` is set. */
+void tunnel_note_quiet(struct tunnel *t, const struct leg *from, uint32_t now);
+
 /* Keep-alive pings (tunnel_ping.c). Bits of leg.ping, all of pings *to* this leg: */
 enum {
     PING_OUT = 1,     /* one of ours has no pong yet */
     PING_HOLDING = 2, /* the first bytes of what may be that pong are held back */
     PING_WANTED = 4,  /* one is to go out at the next end of a frame */
     PING_FOREIGN = 8, /* one of the other side has no pong yet */
+    PING_HEARD = 16,  /* something came from the leg since ours went out */
+    PING_LATE = 32,   /* when its pong was due, ours had perhaps not arrived */
 };
 
 /* What is due now: send pings, end it when one is not answered. Returns in how many

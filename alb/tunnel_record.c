@@ -209,7 +209,8 @@ static bool read_leg(struct leg *leg, struct span bytes)
         else if (type == LEG_PINGED_MS)
             leg->pinged_ms = (uint32_t)record_number(value);
         else if (type == LEG_PING)
-            leg->ping = record_number(value) & (PING_OUT | PING_WANTED | PING_FOREIGN);
+            leg->ping = record_number(value) &
+                        (PING_OUT | PING_WANTED | PING_FOREIGN | PING_HEARD | PING_LATE);
         else if (type == LEG_PENDING && leg->pending == NULL)
             read_pending(leg, value);
     }

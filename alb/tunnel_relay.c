@@ -17,6 +17,7 @@
 
 #include "alb/access_log.h"
 #include "alb/exchange.h"
+#include "alb/heartbeat_watch.h"
 #include "alb/target.h"
 #include "alb/worker.h"
 
@@ -116,9 +117,21 @@ static void flush(struct tunnel *t, struct leg *to)
 
 /* --- relaying ------------------------------------------------------------------ */
 
+void tunnel_note_quiet(struct tunnel *t, const struct leg *from, uint32_t now)
+{
+    const uint32_t ms = now - from->last_ms;
+    const uint32_t other_ms = now - tunnel_other_leg(t, from)->last_ms;
+
+    if (ms >= HEARTBEAT_LEAST_MS && other_ms >= HEARTBEAT_LEAST_MS)
+        heartbeat_watch_note(worker_here, t->target, ms < other_ms ? ms : other_ms);
+}
+
 static void pass_on(struct tunnel *t, struct leg *from, struct leg *to, struct span bytes)
 {
-    from->last_ms = loop_now_ms(&worker_here->loop);
+    const uint32_t now = loop_now_ms(&worker_here->loop);
+
+    tunnel_note_quiet(t, from, now);
+    from->last_ms = now;
     if (t->close == CLOSE_NONE)
         ws_tracker_feed(&from->tracker, bytes, &from->counts);
     else

@@ -177,15 +177,19 @@ bool stream_was_reset(const struct stream *s)
     return s->error == ECONNRESET || s->error == EPIPE;
 }
 
-bool stream_is_draining(const struct stream *s, uint32_t ms)
+bool stream_waits(const struct stream *s)
+{
+    int waiting = 0;
+
+    return ioctl(s->fd, SIOCOUTQ, &waiting) == 0 && waiting > 0;
+}
+
+uint32_t stream_since_ack(const struct stream *s)
 {
     struct tcp_info info;
     socklen_t len = sizeof(info);
-    int waiting = 0;
 
-    if (ioctl(s->fd, SIOCOUTQ, &waiting) != 0 || waiting == 0)
-        return false;
     if (getsockopt(s->fd, IPPROTO_TCP, TCP_INFO, &info, &len) != 0)
-        return true;
-    return info.tcpi_last_ack_recv < ms;
+        return stream_waits(s) ? 0 : UINT32_MAX;
+    return info.tcpi_last_ack_recv;
 }

@@ -91,9 +91,12 @@ const char *stream_error(const struct stream *s);
  * was seen says EPIPE, which counts. */
 bool stream_was_reset(const struct stream *s);
 
-/* Bytes wait to be taken by the peer's kernel, and it was heard of within the last `ms`: what
- * was written last may not have arrived yet, and the peer is there. Not TCP: whether bytes
- * wait. */
-bool stream_is_draining(const struct stream *s, uint32_t ms);
+/* Bytes that were written wait for the peer's kernel to take them: what was written last may
+ * not have arrived. */
+bool stream_waits(const struct stream *s);
+
+/* Milliseconds since the peer's kernel was heard of: its last ACK. Not TCP: UINT32_MAX, or 0
+ * while bytes wait. */
+uint32_t stream_since_ack(const struct stream *s);
 
 #endif

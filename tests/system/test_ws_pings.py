@@ -77,7 +77,7 @@ def test_none_unless_the_file_says_so(start_alb, target):
 @pytest.mark.parametrize("listener", BOTH)
 def test_both_sides_of_a_quiet_tunnel_are_pinged_and_neither_sees_a_pong(start_alb, target,
                                                                          listener):
-    alb = start_alb(ws_config(target, alb=OFTEN + SOON))
+    alb = start_alb(ws_config(target, alb=OFTEN + LONG))
     client, origin = open_tunnel(alb, target, listener)
     tags = []
     for _ in range(4):
@@ -204,7 +204,7 @@ def test_a_heartbeat_of_the_other_side_while_ours_is_out(start_alb, target, side
 @SIDES
 def test_an_end_that_answers_only_the_latest_ping(start_alb, target, side):
     """RFC 6455 5.5.3. Ours is given up then, and the next one is another."""
-    alb = start_alb(ws_config(target, alb=EVERY % "300ms" + SOON))
+    alb = start_alb(ws_config(target, alb=EVERY % "300ms" + "websocket.pong_timeout = 3s\n"))
     pinged, other = pair_of(side, open_tunnel(alb, target))
     get_ping(pinged)
     other.send(PONG, get_ping(other))
@@ -216,6 +216,7 @@ def test_an_end_that_answers_only_the_latest_ping(start_alb, target, side):
         other.send(PONG, got[2])
         got = other.receive()
     assert got == (PONG, True, b"heart")
+    in_background(answer_for, 30, other)
     get_ping(pinged)
 
 
@@ -423,14 +424,14 @@ def answer_for(seconds, peer):
 @SIDES
 def test_any_byte_proves_life(start_alb, target, side):
     """An end that answers no ping but speaks, also within one frame."""
-    alb = start_alb(ws_config(target, alb=OFTEN + SOON))
+    alb = start_alb(ws_config(target, alb=OFTEN + "websocket.pong_timeout = 2s\n"))
     deaf, other = pair_of(side, open_tunnel(alb, target))
-    answering = in_background(lambda: answer_and_collect(other, 15))
-    deaf.sendall(frame(BINARY, b"x" * 15, mask=deaf.mask)[:-15])
-    for _ in range(15):
-        time.sleep(0.2)
+    answering = in_background(answer_and_collect, other, 20)
+    deaf.sendall(frame(BINARY, b"x" * 20, mask=deaf.mask)[:-20])
+    for _ in range(20):
+        time.sleep(0.25)
         deaf.sendall(b"x")
-    assert len(answering()) == 15
+    assert len(answering()) == 20
     assert alb.metric("alb_websocket_tunnels_open") == 1
 
 

@@ -19,6 +19,15 @@ static const struct text_case advice_cases[] = {
     { "idle 601", QUIET("601") EDGE LISTENER GROUP,
       "f:2: warning: idle_timeout.timeout_seconds: 601s is more than the 10m after which the edge "
       "closes a WebSocket that the target sends nothing on\n" },
+    { "idle 60 with pings", QUIET("60") "websocket.ping_interval = 30s\n" EDGE LISTENER GROUP, "" },
+    { "pings over half of it", QUIET("61") "websocket.ping_interval = 31s\n" EDGE LISTENER GROUP,
+      "f:3: warning: websocket.ping_interval: 31s is over half of the idle_timeout.timeout_seconds "
+      "of 61s: a WebSocket whose next pong comes late is cut as idle\n" },
+    { "pings of a group over half of it",
+      QUIET("61") EDGE LISTENER GROUP "websocket.ping_interval = 1m\n",
+      "f:10: warning: websocket.ping_interval: 1m is over half of the idle_timeout.timeout_seconds "
+      "of 61s: a WebSocket whose next pong comes late is cut as idle\n" },
+    { "no pings", QUIET("61") "websocket.ping_interval = 0\n" EDGE LISTENER GROUP, "" },
     { "short keep-alive", ALB "client_keep_alive.seconds = 60\n" EDGE LISTENER GROUP,
       "f:3: warning: client_keep_alive.seconds: 1m is less than the 2m that the edge may keep a "
       "connection: it has to open new ones more often\n" },
