@@ -44,7 +44,7 @@ static void on_gone(void *user, struct target *t)
 
     log_info("target draining group=%s target=%s delay_ms=%u", t->group, t->text, delay_of(l, t));
     health_forget(l->balancer->health, t);
-    l->targets = mem_resize(l->targets, (l->count + 1) * sizeof(l->targets[0]));
+    l->targets = mem_resize(l->targets, (l->count + 1) * sizeof(struct target *));
     l->targets[l->count++] = t;
 }
 
