@@ -164,12 +164,17 @@ tests/%/node_modules: tests/%/package.json
 # --- measuring --------------------------------------------------------------------
 
 .PHONY: bench
-bench: all $B/bin/bench-backend ## what a request costs, beside nginx (make deps-bench); ARGS="get --rounds 9"
+bench: all $B/bin/bench-backend $B/bin/bench-ws-backend $B/bin/bench-wsload ## what requests and WebSockets cost, beside nginx and HAProxy (make deps-bench); ARGS="get --rounds 9"
 	@$(call need,nginx,bench)
 	@$(call need,wrk,bench)
+	@$(call need,haproxy,bench)
 	@tests/bench/bench.py --bin $B/bin $(ARGS)
 $B/bin/bench-backend: $B/tests/bench/backend.o
 	$(LINK)
+$B/bin/bench-wsload: $B/tests/bench/wsload.o
+	$(LINK)
+$B/bin/bench-ws-backend: $B/tests/bench/ws_backend.o $(NEEDS.ws)
+	$(LINK) $(LIBS.ws)
 
 # --- fuzzing --------------------------------------------------------------
 

@@ -28,7 +28,7 @@ packages_for() {
     fuzz) echo clang ;;
     lint) echo clang-tidy clang-format cppcheck shellcheck ;;
     valgrind) echo valgrind libc6-dbg ;;
-    bench) echo nginx-light wrk iproute2 procps python3 ;;
+    bench) echo nginx-light haproxy wrk iproute2 procps python3 ;;
     *) fail "no such purpose: $1 (build, test, fuzz, lint, valgrind, bench)" ;;
     esac
 }

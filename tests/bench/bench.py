@@ -1,9 +1,10 @@
 #!/usr/bin/python3
-"""bench.py -- what a request costs, beside nginx and beside ourselves.
+"""bench.py -- what requests and WebSockets cost, beside nginx, HAProxy and ourselves.
 
     make bench                             all scenarios
     make bench ARGS="get log --rounds 9"   some, more rounds
     make bench ARGS=rules                  those with rules: by host and path, header, query, ...
+    make bench ARGS=ws                     those with WebSockets
 
 Two programs answer the same load in turns (A B B A ...), each round is short, and what counts
 is the CPU time of the whole process tree for each request, as a ratio within a round: wall time
@@ -11,6 +12,8 @@ lies on a shared machine, and CPU time drifts, but both drift for A and B alike.
 the median ratio, or that less its spread (half the range between the quartiles), is within the bound.
 Rows with rules compare as many as a listener can be expected to have with ten, and say also what
 a request costs without any.
+
+ws-idle has no peer: the growth of PSS by tunnels that have each carried an 8 KB echo, in bytes for each.
 
 Load and backend run on CPU 0, what is measured on CPU 1, one worker each, in a network namespace
 of their own (root; without it, on this machine's loopback).
@@ -34,7 +37,8 @@ import time
 HERE = pathlib.Path(__file__).resolve().parent
 CONNECTIONS = 64
 FEW_RULES, MANY_RULES = 10, 10000
-BACKEND_PORT, FIRST_PORT = 17000, 17100
+BACKEND_PORT, WS_BACKEND_PORT, FIRST_PORT = 17000, 17001, 17100
+HELD = 9000  # idle tunnels
 
 ALB = """
 [alb]
@@ -76,13 +80,36 @@ http {{
     server {{
         listen 127.0.0.1:{port} backlog=4096;
         location / {{
-            proxy_pass http://all; proxy_http_version 1.1; proxy_set_header Connection "";
+            proxy_pass http://all; proxy_http_version 1.1;
             proxy_set_header Host $host;
             proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
             proxy_set_header X-Forwarded-Proto $scheme;
+            {upgrade}
         }}
     }}
 }}
+"""
+
+NGINX_UPGRADE = """proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection upgrade;
+            proxy_read_timeout 3600s; proxy_send_timeout 3600s;"""
+
+HAPROXY = """
+global
+    nbthread 1
+    maxconn 9900
+defaults
+    mode http
+    timeout connect 5s
+    timeout client 300s
+    timeout server 300s
+    timeout tunnel 1h
+    option forwardfor
+    backlog 4096
+frontend plain
+    bind 127.0.0.1:{port}
+    default_backend be
+backend be
+    server s1 127.0.0.1:{backend} maxconn 9900
 """
 
 
@@ -112,6 +139,16 @@ def cpu_s(pid):
     return total / 1e9
 
 
+def pss(pid):
+    """Bytes of memory of the tree, what is shared divided among those who share."""
+    total = 0
+    for each in tree(pid):
+        with contextlib.suppress(OSError):
+            text = pathlib.Path(f"/proc/{each}/smaps_rollup").read_text()
+            total += int(re.search(r"Pss:\s+(\d+)", text)[1]) * 1024
+    return total
+
+
 def wait_port(port, process):
     end = time.monotonic() + 15
     while time.monotonic() < end:
@@ -130,6 +167,7 @@ class Bench:
         self.processes = contextlib.ExitStack()
         self.ports = FIRST_PORT
         self.start(0, BACKEND_PORT, binaries / "bench-backend", str(BACKEND_PORT))
+        self.start(0, WS_BACKEND_PORT, binaries / "bench-ws-backend", str(WS_BACKEND_PORT))
 
     def start(self, cpu, port, *command):
         log = open(self.folder / f"{port}.out", "w")
@@ -150,18 +188,53 @@ class Bench:
     def _configure(self, name, text, **values):
         self.ports += 1
         path = self.folder / f"{name}-{self.ports}"
-        path.write_text(text.format(port=self.ports, backend=BACKEND_PORT, folder=self.folder,
-                                    **values))
+        values.setdefault("backend", BACKEND_PORT)
+        path.write_text(text.format(port=self.ports, folder=self.folder, **values))
         return self.ports, path
 
-    def alb(self, log="false", rules=""):
-        port, path = self._configure("alb.ini", ALB, log=log, rules=rules)
+    def alb(self, log="false", rules="", **more):
+        port, path = self._configure("alb.ini", ALB, log=log, rules=rules, **more)
         return port, self.start(1, port, self.binaries / "alb", "run", path)
 
-    def nginx(self, log="off"):
-        port, path = self._configure("nginx.conf", NGINX, log=log.format(folder=self.folder))
+    def nginx(self, log="off", upgrade='proxy_set_header Connection "";', **more):
+        port, path = self._configure("nginx.conf", NGINX, log=log.format(folder=self.folder),
+                                     upgrade=upgrade, **more)
         return port, self.start(1, port, shutil.which("nginx") or "/usr/sbin/nginx", "-p",
                                 self.folder, "-c", path, "-e", self.folder / "nginx.err")
+
+    def haproxy(self, **more):
+        port, path = self._configure("haproxy.cfg", HAPROXY, **more)
+        return port, self.start(1, port, shutil.which("haproxy") or "/usr/sbin/haproxy", "-db",
+                                "-f", path)
+
+    def wsload(self, *args):
+        """Started, and past its START."""
+        load = subprocess.Popen(["taskset", "-c", "0", self.binaries / "bench-wsload",
+                                 *map(str, args)], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                text=True)
+        if load.stdout.readline() != "START\n":
+            sys.exit("bench: the WebSocket clients failed")
+        return load
+
+    def ws_round(self, target, mode, connections, *args):
+        """Microseconds of CPU time for each message, or connection, once all are open."""
+        port, process = target
+        load = self.wsload(mode, port, connections, self.seconds, *args)
+        before = cpu_s(process.pid)
+        done = int(load.stdout.readline())
+        used = cpu_s(process.pid) - before
+        load.communicate()
+        return used * 1e6 / done
+
+    def held_bytes(self, target):
+        """What each of many idle tunnels adds to the process tree's memory."""
+        port, process = target
+        before = pss(process.pid)
+        load = self.wsload("hold", port, HELD)
+        time.sleep(1.5)  # what only the beginning needed is given back
+        grown = pss(process.pid) - before
+        load.communicate()
+        return grown / HELD
 
     def round(self, target, path="/", field=None):
         """Microseconds of CPU time for each request, over one short run."""
@@ -234,6 +307,20 @@ def scenario_rules(name):
     return make
 
 
+def scenario_ws(peer, *load):
+    def make(b):
+        beside = (b.nginx(upgrade=NGINX_UPGRADE, backend=WS_BACKEND_PORT) if peer == "nginx"
+                  else b.haproxy(backend=WS_BACKEND_PORT))
+        alb = b.alb(backend=WS_BACKEND_PORT)
+        return [lambda target=t: b.ws_round(target, *load) for t in (beside, alb)]
+    return make
+
+
+def scenario_ws_idle(b):
+    """Each time in a process that has had no tunnel before."""
+    return lambda: 512.0, lambda: b.held_bytes(b.alb(backend=WS_BACKEND_PORT))
+
+
 PAST = f"the same past {MANY_RULES:,} rules, beside {FEW_RULES}: by "
 SCENARIOS = {
     "get": (scenario_get, 0.90, "small keep-alive GET: alb beside nginx"),
@@ -244,6 +331,15 @@ SCENARIOS = {
     "rules-query": (scenario_rules("rules-query"), 1.10, PAST + "query alone"),
     "rules-path": (scenario_rules("rules-path"), 1.10, PAST + "header, under one path"),
     "rules-ip": (scenario_rules("rules-ip"), 1.10, PAST + "source address alone"),
+    "ws-echo": (scenario_ws("nginx", "echo", 64, 125, 1), 1.00,
+                "WebSocket echo of 125 bytes, 64 tunnels, saturated: alb beside nginx"),
+    "ws-rate": (scenario_ws("nginx", "echo", 500, 125, 1, 10000), 0.92,
+                "the same, 10,000 a second over 500 tunnels: alb beside nginx"),
+    "ws-64k": (scenario_ws("haproxy", "echo", 8, 65536, 2), 0.65,
+               "WebSocket echo of 64 KB, 8 tunnels, two under way: alb beside HAProxy"),
+    "ws-connect": (scenario_ws("nginx", "connect", 32), 1.00,
+                   "connect, 101, Close, end: alb beside nginx"),
+    "ws-idle": (scenario_ws_idle, 1.00, "bytes of an idle tunnel, both sides, beside 512"),
 }
 
 
@@ -292,7 +388,7 @@ def main():
     parser.add_argument("--rounds", type=int, default=7, help="pairs of runs, at least 5")
     parser.add_argument("--seconds", type=int, default=1, help="of each run")
     options = parser.parse_args()
-    unknown = set(options.scenarios) - set(SCENARIOS)
+    unknown = set(options.scenarios) - set(SCENARIOS) - {n.split("-")[0] for n in SCENARIOS}
     chosen = [name for name in SCENARIOS if not options.scenarios or name in options.scenarios
               or name.split("-")[0] in options.scenarios]
     if unknown or options.rounds < 5:
