@@ -2,6 +2,7 @@
 #include "alb/upgrade.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <signal.h>
 #include <spawn.h>
 #include <stdio.h>
@@ -172,9 +173,12 @@ void upgrade_free(struct upgrade **upgrade)
 /* What it has already is lost if it is killed. */
 static void give_up_on(const struct upgrade *u, char *text, size_t size)
 {
-    if (u->tunnels + u->clients > 0)
-        snprintf(text, size, " (it has %llu connections and was left alone: look at process %ld)",
-                 (unsigned long long)(u->tunnels + u->clients), (long)u->pid);
+    const uint64_t has = u->tunnels + u->clients;
+
+    if (has > 0)
+        snprintf(text, size,
+                 " (it has %" PRIu64 " connections and was left alone: look at process %ld)", has,
+                 (long)u->pid);
     else
         reap(u->pid, text, size);
 }

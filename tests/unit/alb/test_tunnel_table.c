@@ -22,7 +22,8 @@ static const struct {
     void (*print)(const json_t *answer, FILE *to);
     const char *shown;
 } cases[] = {
-    { "{'all':0,'matched':0,'shown':0,'tunnels':[]}", tunnel_table_print_live, "live tunnels: 0\n" },
+    { "{'all':0,'matched':0,'shown':0,'tunnels':[]}", tunnel_table_print_live,
+      "live tunnels: 0\n" },
     { "{'all':9000,'matched':1001,'shown':1,'tunnels':[{" ROW ",'age_ms':90061001," SIDES "}]}",
       tunnel_table_print_live,
       "live tunnels: 9000, 1001 of them match, the first 1 are shown: limit=N shows more\n"
