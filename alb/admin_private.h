@@ -69,4 +69,7 @@ admin_handler admin_post_upgrade;
 /* admin_drain.c: {"target_group": G, "target": T}, {"target_group": G} or {"all": true}. */
 admin_handler admin_post_drain, admin_post_undrain;
 
+/* admin_reload.c: POST /reload?dry_run=1. */
+void admin_dry_run(struct balancer *b, struct admin_answer *a);
+
 #endif

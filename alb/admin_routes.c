@@ -62,14 +62,29 @@ static void put_texts(struct buf *to, const struct problems *problems, bool warn
     buf_put(to, SPAN("]"));
 }
 
+static void refuse_query(struct admin_answer *a)
+{
+    a->status = 400;
+    a->type = json_text_type;
+    buf_put(&a->body, SPAN("{\"ok\":false,\"errors\":[\"reload takes dry_run=1 or nothing\"]}\n"));
+}
+
 static void post_reload(struct balancer *b, const struct admin_request *r, struct admin_answer *a)
 {
+    const struct span query = r->head->query;
     struct problems problems;
-    (void)r;
 
+    if (query.len > 0 && !span_equal(query, SPAN("dry_run=1"))) {
+        refuse_query(a);
+        return;
+    }
     a->is_later = b->publishing != NULL;
     if (a->is_later)
         return;
+    if (query.len > 0) {
+        admin_dry_run(b, a);
+        return;
+    }
     problems_init(&problems, b->path == NULL ? "alb quick" : b->path);
     const bool ok = balancer_reload(b, &problems);
     a->status = ok ? 200 : 400;

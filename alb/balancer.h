@@ -154,6 +154,10 @@ int balancer_run(const char *path, struct span text, const char *ready_file);
  * has changed then, and `problems` says why. Not while something is under way. */
 bool balancer_reload(struct balancer *b, struct problems *problems);
 
+/* What such a reload would bring: the file is read and checked, nothing changes. NULL when it would
+ * be refused. */
+struct config *balancer_look_at_file(struct balancer *b, struct problems *problems);
+
 /* A target is to come (or to get another weight), or to go. */
 struct register_order {
     bool is_register;

@@ -200,6 +200,22 @@ static bool open_listener(struct balancer *b, const struct listener_config *c,
     return ok;
 }
 
+bool balancer_may_listen(struct balancer *b, const struct config *config, struct problems *problems)
+{
+    const size_t errors = problems->errors;
+    char why[256];
+
+    for (size_t i = 0; i < config->listener_count; i++) {
+        const struct listener_config *c = &config->listeners[i];
+        struct addr bound = c->bind;
+        const struct listener *l = find_listener(b, c);
+        if ((l == NULL || !l->is_open) && !is_ours(b, &bound) &&
+            !listener_probe(&bound, why, sizeof(why)))
+            problems_error(problems, c->lines.header, "listener %s: %s", c->name, why);
+    }
+    return problems->errors == errors;
+}
+
 bool balancer_open_listeners(struct balancer *b, const struct config *config,
                              struct problems *problems)
 {

@@ -13,6 +13,10 @@ struct listener_config;
 bool balancer_open_listeners(struct balancer *b, const struct config *config,
                              struct problems *problems);
 
+/* Could they be opened? Opens nothing for longer than the call. */
+bool balancer_may_listen(struct balancer *b, const struct config *config,
+                         struct problems *problems);
+
 /* Close the listeners that the configuration no longer names. */
 void balancer_close_listeners(struct balancer *b, const struct config *config);
 

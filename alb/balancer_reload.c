@@ -67,21 +67,10 @@ static void keep_sessions(const struct config *now, struct config *next)
 static void warn_restart_only(const struct config *now, const struct config *next,
                               struct problems *problems)
 {
-    const struct {
-        const char *key;
-        bool differs;
-    } rows[] = {
-        { "workers", now->alb.workers != next->alb.workers },
-        { "admin", strcmp(now->alb.admin, next->alb.admin) != 0 },
-        { "control", strcmp(now->alb.control, next->alb.control) != 0 },
-        { "state_file", strcmp(now->alb.state_file, next->alb.state_file) != 0 },
-        { "seal_key_file", strcmp(now->alb.seal_key_file, next->alb.seal_key_file) != 0 },
-    };
-
-    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-        if (rows[i].differs)
-            problems_warning(problems, 0, "%s: a changed value applies at the next start",
-                             rows[i].key);
+    for (const struct setting *row = alb_settings; row->key != NULL; row++) {
+        if (row->applies == APPLIES_RESTART && !settings_is_same(row, &now->alb, &next->alb))
+            problems_warning(problems, next->alb_lines.rows[row - alb_settings],
+                             "%s: a changed value applies at the next upgrade or start", row->key);
     }
 }
 
@@ -105,32 +94,47 @@ static bool refused(struct balancer *b, struct config **next)
     return false;
 }
 
+/* The file as it is now, made to share with the configuration of now what is the same in both;
+ * NULL when there are errors. */
+static struct config *read_again(struct balancer *b, struct problems *problems)
+{
+    if (b->path == NULL) {
+        problems_error(problems, 0, "`alb quick` has no file to read again");
+        return NULL;
+    }
+    if (b->state != RUN_SERVING) {
+        problems_error(problems, 0, "the balancer is shutting down");
+        return NULL;
+    }
+    struct config *next = config_read_file(b->path, problems);
+    if (next == NULL)
+        return NULL;
+    warn_restart_only(b->config, next, problems);
+    next->admin = b->config->admin; /* as it is bound */
+    keep_tickets(b->config, next);
+    keep_sessions(b->config, next);
+    return next;
+}
+
+struct config *balancer_look_at_file(struct balancer *b, struct problems *problems)
+{
+    struct config *next = read_again(b, problems);
+
+    if (next != NULL && !balancer_may_listen(b, next, problems))
+        config_free(&next);
+    return next;
+}
+
 bool balancer_reload(struct balancer *b, struct problems *problems)
 {
     struct config *next = NULL;
 
     if (b->publishing != NULL)
         bug("a reload while another change is under way");
-    if (b->path == NULL) {
-        problems_error(problems, 0, "`alb quick` has no file to read again");
-        return refused(b, &next);
-    }
-    if (upgrade_is_running(b)) {
-        problems_error(problems, 0, "an upgrade is under way");
-        return refused(b, &next);
-    }
-    if (b->state != RUN_SERVING) {
-        problems_error(problems, 0, "the balancer is shutting down");
-        return refused(b, &next);
-    }
-    next = config_read_file(b->path, problems);
+    next = read_again(b, problems);
     if (next == NULL || !balancer_open_listeners(b, next, problems) ||
         !balancer_open_logs(b, next, problems) || !take_names(b, next, problems))
         return refused(b, &next);
-    warn_restart_only(b->config, next, problems);
-    next->admin = b->config->admin; /* as it is bound */
-    keep_tickets(b->config, next);
-    keep_sessions(b->config, next);
     b->connection_limit = balancer_connection_limit(next);
     /* First, so that what a loop has acknowledged is closed there: the next reload
      * may want the address back. */

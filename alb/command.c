@@ -13,6 +13,7 @@
 #include "http/parse.h"
 #include "net/addr.h"
 
+#include "alb/reload_table.h"
 #include "alb/status.h"
 #include "alb/tunnel_table.h"
 #include "alb/upgrades.h"
@@ -181,6 +182,11 @@ static int run(const char *socket_path, const char *method, const char *path, co
 int command_run(const char *socket_path, const char *method, const char *path, const char *body)
 {
     return run(socket_path, method, path, body, dump);
+}
+
+int command_dry_run(const char *socket_path, bool as_json)
+{
+    return run(socket_path, "POST", "/reload?dry_run=1", "", as_json ? dump : reload_table_print);
 }
 
 int command_status(const char *socket_path, bool as_json)

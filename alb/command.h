@@ -11,6 +11,9 @@
  * sentence on stderr when nobody answers there. */
 int command_run(const char *socket_path, const char *method, const char *path, const char *body);
 
+/* POST /reload?dry_run=1: as tables for people, or as the JSON that it is. */
+int command_dry_run(const char *socket_path, bool as_json);
+
 /* GET /status: as tables for people, or as the JSON that it is. */
 int command_status(const char *socket_path, bool as_json);
 

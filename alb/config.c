@@ -166,6 +166,16 @@ static void begin_section(struct reader *r, struct span kind_text, struct span n
     r->lines = place.lines;
 }
 
+/* FNV-1a, each text with its end. */
+static uint64_t digest(uint64_t before, struct span text)
+{
+    uint64_t h = before == 0 ? 14695981039346656037u : before;
+
+    for (size_t i = 0; i < text.len; i++)
+        h = (h ^ (unsigned char)text.ptr[i]) * 1099511628211u;
+    return (h ^ '\n') * 1099511628211u;
+}
+
 static void on_ini(void *user, struct span kind, struct span name, struct span key,
                    struct span value, int line)
 {
@@ -181,6 +191,7 @@ static void on_ini(void *user, struct span kind, struct span name, struct span k
     const struct setting *row = settings_find(r->table, key);
     if (row != NULL && r->lines->rows[row - r->table] == 0)
         r->lines->rows[row - r->table] = line;
+    r->lines->written = digest(digest(r->lines->written, key), value);
     if (!settings_set(r->table, r->options, &r->lines->seen, key, value, line, why, sizeof(why)))
         problems_error(r->problems, line, "%s", why);
 }

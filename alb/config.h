@@ -37,6 +37,7 @@ struct section_lines {
     int header;
     uint64_t seen;
     int rows[64];
+    uint64_t written; /* a digest of all that it says: equal for two that say the same */
 };
 
 enum { TARGET_WEIGHT_DEFAULT = 100, TARGET_WEIGHT_MAX = 999 };
@@ -90,6 +91,7 @@ struct action {
 struct rule {
     char *name; /* owned; "default" for a listener's default */
     int line;
+    uint64_t written;             /* as in section_lines */
     uint32_t priority;            /* 1-50000; 0 for a listener's default */
     struct condition *conditions; /* owned */
     size_t condition_count;

@@ -103,6 +103,7 @@ static void make_rule(struct config *config, struct rule_draft *draft, struct pr
     static const char *const required[] = { "listener", "priority", "action", NULL };
     struct rule rule = { .name = draft->name,
                          .line = draft->lines.header,
+                         .written = draft->lines.written,
                          .priority = draft->options.priority };
     int action_line = config_line_written(&draft->lines, rule_settings, "action");
 

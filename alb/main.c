@@ -31,6 +31,7 @@ struct arguments {
     const char *binary;     /* --binary PATH */
     bool is_json;           /* --json */
     bool is_all;            /* --all */
+    bool is_dry_run;        /* --dry-run */
     bool lists_reasons;     /* --reasons */
     int argc;               /* all of it, for `quick` and `explain` */
     char **argv;
@@ -99,6 +100,8 @@ static int metrics(const struct arguments *a)
 
 static int reload(const struct arguments *a)
 {
+    if (a->is_dry_run)
+        return command_dry_run(a->socket, a->is_json);
     return command_run(a->socket, "POST", "/reload", "");
 }
 
@@ -194,8 +197,10 @@ static const struct {
       "Which rule answers such a request, why, and what comes of it. Sends nothing." },
     { "quick", quick, 0, "--target HOST:PORT [--listen [HOST]:PORT]",
       "In front of a server of yours, on this machine only. Prints the file that it makes." },
-    { "reload", reload, 0, "[--socket PATH]",
-      "Read the file again. Nothing changes if it is bad." },
+    { "reload", reload, 0, "[--dry-run [--json]] [--socket PATH]",
+      "Read the file again. Nothing changes if it is bad. --dry-run: nothing changes at all; say "
+      "what\n"
+      "would, which live WebSockets it would touch, and why." },
     { "upgrade", upgrade, 0, "[--binary PATH] [--socket PATH]",
       "Another process, of the file that is there now, takes over: listeners, live WebSockets and "
       "idle\n"
@@ -256,6 +261,10 @@ static int read_option(int argc, char **argv, struct arguments *a)
 
     if (strcmp(argv[0], "--all") == 0) {
         a->is_all = true;
+        return 1;
+    }
+    if (strcmp(argv[0], "--dry-run") == 0) {
+        a->is_dry_run = true;
         return 1;
     }
     if (strcmp(argv[0], "--json") == 0) {

@@ -180,9 +180,9 @@ const struct setting edge_settings[] = {
 #define FIELD(name) offsetof(struct listener_options, name)
 
 const struct setting listener_settings[] = {
-    { "bind", SETTING_TEXT, FIELD(bind), "", 0, 0, NULL, APPLIES_RESTART,
+    { "bind", SETTING_TEXT, FIELD(bind), "", 0, 0, NULL, APPLIES_RELOAD,
       "Required. IP:port or [IPv6]:port; port 0 is any free one." },
-    { "protocol", SETTING_CHOICE, FIELD(protocol), "HTTP", 0, 0, protocols, APPLIES_RESTART,
+    { "protocol", SETTING_CHOICE, FIELD(protocol), "HTTP", 0, 0, protocols, APPLIES_RELOAD,
       "What clients speak here." },
     { "certificate", SETTING_TEXT, FIELD(certificate), "", 0, 0, NULL, APPLIES_NEW_CONNECTIONS,
       "Required with HTTPS. PEM file with the certificate chain, leaf first." },

@@ -413,6 +413,27 @@ bool settings_differs_from_aws(const struct setting *s, const void *from)
     return load_number(s, from) != aws;
 }
 
+static bool lists_are_same(const struct setting_list *a, const struct setting_list *b)
+{
+    if (a->count != b->count)
+        return false;
+    for (size_t i = 0; i < a->count; i++) {
+        if (strcmp(a->items[i].text, b->items[i].text) != 0)
+            return false;
+    }
+    return true;
+}
+
+bool settings_is_same(const struct setting *s, const void *a, const void *b)
+{
+    if (s->type == SETTING_LIST)
+        return lists_are_same((const void *)((const char *)a + s->offset),
+                              (const void *)((const char *)b + s->offset));
+    if (s->type == SETTING_TEXT)
+        return strcmp(load_text(s, a), load_text(s, b)) == 0;
+    return load_number(s, a) == load_number(s, b);
+}
+
 const char *settings_show(const struct setting *s, const void *from, char out[SETTING_SHOWN_MAX])
 {
     if (s->type == SETTING_TEXT) {

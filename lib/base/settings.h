@@ -95,6 +95,9 @@ bool settings_differs_from_aws(const struct setting *s, const void *from);
 enum { SETTING_SHOWN_MAX = 64 };
 const char *settings_show(const struct setting *s, const void *from, char out[SETTING_SHOWN_MAX]);
 
+/* Have the two structs the same value there? */
+bool settings_is_same(const struct setting *s, const void *a, const void *b);
+
 /* The row's index as set in `seen`. */
 bool settings_was_set(const struct setting *table, uint64_t seen, const char *key);
 
