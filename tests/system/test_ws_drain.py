@@ -65,7 +65,7 @@ def test_closes_are_spread_over_the_window(start_alb, target):
 
 @pytest.mark.parametrize("listener", BOTH)
 def test_a_close_never_goes_inside_a_frame(start_alb, target, listener):
-    alb = start_alb(ws_config(target))
+    alb = start_alb(ws_config(target, stop="3s"))
     client, origin = open_tunnel(alb, target, listener)
     big = frame(BINARY, b"b" * 50000, mask=None)
     draining = threading.Event()
