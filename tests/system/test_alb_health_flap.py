@@ -14,7 +14,7 @@ health_check.healthy_threshold_count = 2
 
 
 class Patient:
-    """A target whose health can be set: True, False, or "silent"."""
+    """A target whose health can be set: True, False, "silent", or "once": one check fails."""
 
     def __init__(self, start_target, name):
         self.name, self.health, self.probes = name, True, []
@@ -27,7 +27,9 @@ class Patient:
             self.probes.append(head)
             if self.health == "silent":
                 return sock.recv(1) != b""
-            status = b"200 OK" if self.health else b"503 Sick"
+            status = b"200 OK" if self.health is True else b"503 Sick"
+            if self.health == "once":
+                self.health = True
         sock.sendall(b"HTTP/1.1 %s\r\nContent-Length: 1\r\n\r\n%s" % (status, self.name))
         return True
 
@@ -66,10 +68,8 @@ def test_a_target_that_fails_is_left_and_comes_back(start_alb, start_target):
 def test_one_failure_is_not_enough(start_alb, start_target):
     alb, a, _ = start(start_alb, start_target)
 
-    a.health = False
-    count = len(a.probes)
-    wait_until(lambda: len(a.probes) > count, "a failed probe")
-    a.health = True
+    a.health = "once"
+    wait_until(lambda: a.health is True, "a failed probe")
     count = len(a.probes)
     wait_until(lambda: len(a.probes) > count + 3, "some more")
     assert states(alb) == ["healthy"] * 2
