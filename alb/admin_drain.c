@@ -32,15 +32,7 @@ static json_t *outcome_json(const struct drain_outcome *o, bool is_drain)
 
 static void answer(struct admin_answer *a, const struct drain_outcome *o, bool is_drain)
 {
-    json_t *json = outcome_json(o, is_drain);
-    char *text = json_dumps(json, JSON_COMPACT);
-
-    if (text != NULL)
-        buf_print(&a->body, "%s\n", text);
-    free(text);
-    json_decref(json);
-    a->type = "application/json";
-    a->status = o->status;
+    admin_answer_json(a, o->status, outcome_json(o, is_drain));
 }
 
 /* The order borrows its texts from `json`. */

@@ -10,6 +10,7 @@
 
 struct balancer;
 struct http_message;
+struct json_t;
 
 enum { ADMIN_BODY_MAX = 16 * 1024 * 1024 };
 
@@ -60,6 +61,9 @@ admin_handler admin_post_register, admin_post_deregister;
 
 /* admin_upgrades.c: those that failed last. */
 admin_handler admin_get_failed_upgrades;
+
+/* The answer is this JSON, which is taken. */
+void admin_answer_json(struct admin_answer *a, int status, struct json_t *json);
 
 /* admin_tunnels.c: live ones, and those that ended last. */
 admin_handler admin_get_tunnels, admin_get_closed;

@@ -14,13 +14,7 @@ static void answer(struct admin_answer *a, const struct register_outcome *o)
 
     if (o->status == 200 && o->warning[0] != '\0')
         json_array_append_new(json_object_get(json, "warnings"), json_string(o->warning));
-    char *text = json_dumps(json, JSON_COMPACT);
-    if (text != NULL)
-        buf_print(&a->body, "%s\n", text);
-    free(text);
-    json_decref(json);
-    a->type = "application/json";
-    a->status = o->status;
+    admin_answer_json(a, o->status, json);
     a->in_force = o->in_force;
 }
 

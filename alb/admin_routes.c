@@ -1,4 +1,7 @@
 /* admin_routes.c -- what the admin port and the control socket answer. */
+#include <jansson.h>
+#include <stdlib.h>
+
 #include "base/ip.h"
 #include "base/mem.h"
 #include "base/problems.h"
@@ -16,6 +19,18 @@ static void say(struct admin_answer *a, int status, const char *sentence)
     a->status = status;
     a->type = text_type;
     buf_print(&a->body, "%s\n", sentence);
+}
+
+void admin_answer_json(struct admin_answer *a, int status, json_t *json)
+{
+    char *text = json == NULL ? NULL : json_dumps(json, JSON_COMPACT);
+
+    if (text != NULL)
+        buf_print(&a->body, "%s\n", text);
+    free(text);
+    json_decref(json);
+    a->type = json_text_type;
+    a->status = status;
 }
 
 /* --- the routes ------------------------------------------------------------------ */

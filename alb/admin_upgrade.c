@@ -11,13 +11,8 @@ static void say(struct admin_answer *a, int status, const char *text)
 {
     json_t *json = status == 200 ? json_pack("{s:b,s:s}", "ok", 1, "message", text)
                                  : json_pack("{s:b,s:[s]}", "ok", 0, "errors", text);
-    char *dumped = json == NULL ? NULL : json_dumps(json, JSON_COMPACT);
 
-    a->status = status;
-    a->type = "application/json";
-    buf_print(&a->body, "%s\n", dumped == NULL ? "{\"ok\":false}" : dumped);
-    free(dumped);
-    json_decref(json);
+    admin_answer_json(a, status, json);
 }
 
 /* NULL when the body names none; then it is the file that this process was started from. */

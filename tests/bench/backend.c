@@ -8,15 +8,9 @@
  * one thread, one epoll. It trusts its clients: they are ours.
  */
 
-#include <arpa/inet.h>
-#include <errno.h>
-#include <netinet/tcp.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/epoll.h>
-#include <sys/socket.h>
-#include <unistd.h>
+#include <stdint.h>
+
+#include "bench_net.h"
 
 enum { EVENTS = 256, READ_BYTES = 65536 };
 
@@ -24,44 +18,13 @@ static const char answer[] =
     "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 2\r\n\r\nok";
 static const char head_end[] = "\r\n\r\n";
 
-static int must(int result, const char *what)
-{
-    if (result == -1) {
-        perror(what);
-        exit(1);
-    }
-    return result;
-}
-
-static int listen_on(unsigned short port)
-{
-    const struct sockaddr_in at = { .sin_family = AF_INET,
-                                    .sin_port = htons(port),
-                                    .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
-    const int on = 1;
-    const int fd = must(socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0), "socket");
-
-    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
-    must(bind(fd, (const struct sockaddr *)&at, sizeof(at)), "bind");
-    must(listen(fd, 4096), "listen");
-    return fd;
-}
-
-static void watch(int poll, int fd)
-{
-    struct epoll_event event = { .events = EPOLLIN, .data.fd = fd };
-
-    must(epoll_ctl(poll, EPOLL_CTL_ADD, fd, &event), "epoll_ctl");
-}
-
 static void take_all(int poll, int listener)
 {
-    const int on = 1;
     int fd;
 
     while ((fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK)) != -1) {
-        setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-        watch(poll, fd);
+        no_delay(fd);
+        watch(poll, fd, (void *)(intptr_t)fd);
     }
 }
 
@@ -95,14 +58,15 @@ int main(int argc, char **argv)
     const int poll = must(epoll_create1(0), "epoll_create1");
     struct epoll_event events[EVENTS];
 
-    watch(poll, listener);
+    watch(poll, listener, (void *)(intptr_t)listener);
     for (;;) {
         const int n = epoll_wait(poll, events, EVENTS, -1);
         for (int i = 0; i < n; i++) {
-            if (events[i].data.fd == listener)
+            const int fd = (int)(intptr_t)events[i].data.ptr;
+            if (fd == listener)
                 take_all(poll, listener);
             else
-                serve(events[i].data.fd);
+                serve(fd);
         }
     }
 }

@@ -42,6 +42,18 @@ static inline void watch(int poll, int fd, void *about)
     must(epoll_ctl(poll, EPOLL_CTL_ADD, fd, &event), "epoll_ctl");
 }
 
+static inline int listen_on(unsigned short port)
+{
+    const struct sockaddr_in at = loopback(port);
+    const int on = 1;
+    const int fd = must(socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0), "socket");
+
+    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+    must(bind(fd, (const struct sockaddr *)&at, sizeof(at)), "bind");
+    must(listen(fd, 4096), "listen");
+    return fd;
+}
+
 /* All of it: the other end is ours, and reads. */
 static inline int send_all(int fd, const void *bytes, size_t len)
 {

@@ -22,18 +22,6 @@ struct conn {
 
 static char bytes[READ_BYTES];
 
-static int listen_on(unsigned short port)
-{
-    const struct sockaddr_in at = loopback(port);
-    const int on = 1;
-    const int fd = must(socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0), "socket");
-
-    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
-    must(bind(fd, (const struct sockaddr *)&at, sizeof(at)), "bind");
-    must(listen(fd, 4096), "listen");
-    return fd;
-}
-
 static void take_all(int poll, int listener)
 {
     int fd;
