@@ -359,6 +359,7 @@ static bool start(struct balancer *b, const char *ready_file, struct problems *p
         !make_ring(b, problems) || !balancer_open_logs(b, b->config, problems))
         return false;
     inherit_said(b->inherit, &b->said);
+    inherit_tickets(b->inherit, b->config);
     b->connection_limit = balancer_connection_limit(b->config);
     if (!start_names(b, problems))
         return false;

@@ -47,8 +47,13 @@ enum {
     LISTENER_SOCKETS = 5,
 };
 
-/* Of STATE. */
-enum { STATE_TARGET = 1, STATE_KEYS = 2, STATE_SAID = 3 /* as in the state file */ };
+/* Of STATE. Keys are secrets: every copy of them is wiped. */
+enum {
+    STATE_TARGET = 1,
+    STATE_KEYS = 2,
+    STATE_SAID = 3,    /* as in the state file */
+    STATE_TICKETS = 4, /* tls_server_save_tickets(), one for each server */
+};
 enum {
     TARGET_GROUP = 1,
     TARGET_TEXT = 2,

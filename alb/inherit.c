@@ -12,6 +12,7 @@
 #include "base/problems.h"
 #include "base/record.h"
 #include "base/seal.h"
+#include "net/tls.h"
 
 #include "alb/balancer_private.h"
 #include "alb/config.h"
@@ -119,6 +120,8 @@ static bool read_hello(struct inherit *in, struct span bytes)
 
 static void keep_state(struct inherit *in, struct span bytes)
 {
+    if (in->state != NULL)
+        return;
     in->state = mem_copy(bytes.ptr, bytes.len);
     in->state_len = bytes.len;
 }
@@ -217,6 +220,15 @@ bool inherit_open(struct balancer *b, char *why, size_t why_size)
     return wait_for_all(in, why, why_size);
 }
 
+/* It has secrets. */
+static void forget_state(struct inherit *in)
+{
+    if (in->state != NULL)
+        explicit_bzero(in->state, in->state_len);
+    mem_free(in->state);
+    in->state_len = 0;
+}
+
 /* What nobody wanted. */
 static void close_rest(struct inherit *in)
 {
@@ -249,7 +261,7 @@ void inherit_free(struct inherit **inherit)
     inherit_drop_batch(in);
     close_rest(in);
     handover_free(&in->link);
-    free(in->state);
+    forget_state(in);
     free(in);
 }
 
@@ -303,6 +315,25 @@ struct seal_ring *inherit_keys(const struct inherit *in)
             return seal_ring_load(value);
     }
     return NULL;
+}
+
+static void load_tickets(const struct config *config, struct span saved)
+{
+    for (size_t i = 0; i < config->listener_count; i++) {
+        if (config->listeners[i].tls != NULL)
+            tls_server_load_tickets(config->listeners[i].tls, saved);
+    }
+}
+
+void inherit_tickets(const struct inherit *in, const struct config *config)
+{
+    struct span left = in == NULL ? SPAN("") : span_of(in->state, in->state_len), value;
+    uint16_t type;
+
+    while (record_next(&left, &type, &value)) {
+        if (type == STATE_TICKETS)
+            load_tickets(config, value);
+    }
 }
 
 void inherit_said(const struct inherit *in, struct registrations *said)
@@ -405,6 +436,8 @@ void inherit_states(struct inherit *in)
         free(told.group);
         free(told.text);
     }
+    if (in != NULL)
+        forget_state(in);
 }
 
 bool inherit_goes_on(const struct inherit *in)

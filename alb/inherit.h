@@ -16,6 +16,7 @@
 #include "net/addr.h"
 
 struct balancer;
+struct config;
 struct inherit;
 struct listener_config;
 struct problems;
@@ -39,12 +40,15 @@ int inherit_door(struct inherit *in, bool is_control, const struct addr *wanted,
 /* The keys that it sealed with, or NULL. */
 struct seal_ring *inherit_keys(const struct inherit *in);
 
+/* The same servers go on with the same ticket keys. */
+void inherit_tickets(const struct inherit *in, const struct config *config);
+
 /* What was said by register, deregister and drain, in place of what the state file says: it may
  * have none. */
 void inherit_said(const struct inherit *in, struct registrations *said);
 
 /* Targets have their members and probes: they are what they were there. Those whose
- * deregistration delay runs go on with it. */
+ * deregistration delay runs go on with it. The last of what was told at the start: it is wiped. */
 void inherit_states(struct inherit *in);
 
 /* Everything runs. */

@@ -1,11 +1,14 @@
 /* upgrade_tell.c -- see upgrade_tell.h. */
 #include "alb/upgrade_tell.h"
 
+#include <string.h>
+
 #include "base/clock.h"
 #include "base/record.h"
 #include "base/seal.h"
 #include "net/handover.h"
 #include "net/listener.h"
+#include "net/tls.h"
 
 #include "alb/admin.h"
 #include "alb/balancer_private.h"
@@ -108,18 +111,60 @@ static void put_said(struct buf *to, const struct registrations *said)
     buf_done(&text);
 }
 
-static void tell_state(struct balancer *b, struct handover *link)
+/* --- secrets -------------------------------------------------------------------------------- */
+
+static void put_keys(struct buf *to, const struct seal_ring *ring)
 {
     uint8_t keys[SEAL_KEYS_MAX * SEAL_KEY_BYTES];
+
+    record_put(to, STATE_KEYS, span_of(keys, seal_ring_save(ring, keys)));
+    explicit_bzero(keys, sizeof(keys));
+}
+
+/* Listeners with the same certificates share one server. */
+static bool is_first_with(const struct config *config, size_t i)
+{
+    for (size_t j = 0; j < i; j++) {
+        if (config->listeners[j].tls == config->listeners[i].tls)
+            return false;
+    }
+    return config->listeners[i].tls != NULL;
+}
+
+static void put_tickets(struct buf *to, const struct config *config)
+{
+    uint8_t saved[TLS_SERVER_SAVED];
+
+    for (size_t i = 0; i < config->listener_count; i++) {
+        if (is_first_with(config, i) && tls_server_save_tickets(config->listeners[i].tls, saved))
+            record_put(to, STATE_TICKETS, span_of(saved, sizeof(saved)));
+    }
+    explicit_bzero(saved, sizeof(saved));
+}
+
+/* After all else, with the room for them: no copy stays behind when the buffer grows. */
+static void put_secrets(struct buf *to, struct balancer *b)
+{
+    const size_t room = RECORD_HEAD + SEAL_KEYS_MAX * SEAL_KEY_BYTES +
+                        b->config->listener_count * (RECORD_HEAD + TLS_SERVER_SAVED);
+
+    if (buf_space(to, room) == NULL)
+        return;
+    put_keys(to, b->ring);
+    put_tickets(to, b->config);
+}
+
+static void tell_state(struct balancer *b, struct handover *link)
+{
     struct buf bytes;
 
     buf_init(&bytes, ALL_MAX);
-    record_put(&bytes, STATE_KEYS, span_of(keys, seal_ring_save(b->ring, keys)));
     put_said(&bytes, &b->said);
     list_each (at, &b->registry.targets)
         put_target(&bytes, list_entry(at, struct target, in_registry));
+    put_secrets(&bytes, b);
     handover_send(link, HANDING_STATE, buf_data(&bytes), NULL, 0);
-    buf_done(&bytes);
+    buf_wipe(&bytes);
 }
 
 static void tell_hello(struct handover *link)

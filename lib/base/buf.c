@@ -4,6 +4,7 @@
 #include <assert.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "base/spares.h"
 
@@ -30,6 +31,13 @@ void buf_done(struct buf *b)
         free(b->mem);
     b->mem = NULL;
     b->head = b->tail = b->size = 0;
+}
+
+void buf_wipe(struct buf *b)
+{
+    if (b->mem != NULL)
+        explicit_bzero(b->mem, b->size);
+    buf_done(b);
 }
 
 static void move_to_front(struct buf *b)

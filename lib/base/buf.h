@@ -27,6 +27,10 @@ struct buf {
 void buf_init(struct buf *b, size_t bound);
 void buf_done(struct buf *b);
 
+/* Of one that holds a secret: overwrite it first. What had moved before is not: reserve the room
+ * with buf_space() before the secret is added. */
+void buf_wipe(struct buf *b);
+
 static inline size_t buf_len(const struct buf *b)
 {
     return b->tail - b->head;

@@ -66,6 +66,7 @@ static void free_parcel(struct parcel *p)
     list_remove(&p->link);
     for (size_t i = 0; i < p->fd_count; i++)
         close(p->fds[i]);
+    explicit_bzero(p->bytes, p->len);
     free(p);
 }
 
@@ -162,6 +163,8 @@ static void close_fds(struct arriving *in)
 static void reset(struct arriving *in)
 {
     close_fds(in);
+    if (in->bytes != NULL)
+        explicit_bzero(in->bytes, in->head.len);
     mem_free(in->bytes);
     in->have = 0;
 }

@@ -3,7 +3,8 @@
  *
  * A message is a type, some bytes, and some descriptors of the sender that the receiver gets
  * copies of (SCM_RIGHTS, unix(7)). Messages arrive whole and in order. Nothing blocks: what the
- * socket does not take waits, and what has come in part is kept until it is whole.
+ * socket does not take waits, and what has come in part is kept until it is whole. A message may
+ * hold secrets: the memory of each is overwritten before it is freed.
  */
 #ifndef NET_HANDOVER_H
 #define NET_HANDOVER_H

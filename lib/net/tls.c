@@ -4,10 +4,11 @@
 #include <string.h>
 
 #include <mbedtls/error.h>
+#include <mbedtls/md.h>
 #include <mbedtls/ssl.h>
-#include <mbedtls/ssl_ticket.h>
 #include <mbedtls/x509_crt.h>
 
+#include "base/bug.h"
 #include "base/mem.h"
 #include "base/random.h"
 
@@ -15,9 +16,13 @@
 #include "net/tls_certs.h"
 #include "net/tls_policy.h"
 #include "net/tls_private.h"
+#include "net/tls_tickets.h"
 #include "net/tls_trust.h"
 
-enum { TICKET_LIFETIME_S = 86400 };
+enum { IDENTITY_BYTES = 32 };
+
+_Static_assert((int)TLS_SERVER_SAVED == (int)IDENTITY_BYTES + (int)TLS_TICKETS_SAVED,
+               "an identity and keys");
 
 static const char *alpn_protocols[] = { "http/1.1", NULL };
 
@@ -26,7 +31,7 @@ struct tls_server {
     struct tls_certs *certs; /* owned */
     struct tls_trust *trust; /* owned; NULL: clients are not asked for a certificate */
     const struct tls_policy *policy;
-    mbedtls_ssl_ticket_context tickets; /* has a mutex of its own */
+    struct tls_tickets tickets;
     int suite_ids[TLS_SUITES_MAX + 1];
     atomic_uint refs;
 };
@@ -76,7 +81,7 @@ const struct tls_trust *tls_server_trust(const struct tls_server *server)
 static void free_server(struct tls_server *t)
 {
     mbedtls_ssl_config_free(&t->conf);
-    mbedtls_ssl_ticket_free(&t->tickets);
+    tls_tickets_done(&t->tickets);
     tls_certs_free(&t->certs);
     tls_trust_free(&t->trust);
     free(t);
@@ -88,8 +93,8 @@ static void trust_or_resume(struct tls_server *t)
     if (t->trust != NULL)
         tls_trust_configure(t->trust, &t->conf);
     else
-        mbedtls_ssl_conf_session_tickets_cb(&t->conf, mbedtls_ssl_ticket_write,
-                                            mbedtls_ssl_ticket_parse, &t->tickets);
+        mbedtls_ssl_conf_session_tickets_cb(&t->conf, tls_tickets_write, tls_tickets_parse,
+                                            &t->tickets);
 }
 
 static int configure(struct tls_server *t)
@@ -101,9 +106,6 @@ static int configure(struct tls_server *t)
         rc = mbedtls_ssl_conf_own_cert(&t->conf, &first->chain, &first->key);
     if (rc == 0)
         rc = mbedtls_ssl_conf_alpn_protocols(&t->conf, alpn_protocols);
-    if (rc == 0)
-        rc = mbedtls_ssl_ticket_setup(&t->tickets, random_for_mbedtls, NULL,
-                                      MBEDTLS_CIPHER_AES_256_GCM, TICKET_LIFETIME_S);
     if (rc != 0)
         return rc;
 
@@ -144,7 +146,7 @@ struct tls_server *tls_server_new(const struct tls_server_options *options, char
 
     atomic_init(&t->refs, 1);
     mbedtls_ssl_config_init(&t->conf);
-    mbedtls_ssl_ticket_init(&t->tickets);
+    tls_tickets_init(&t->tickets);
     t->policy = options->policy != NULL ? options->policy : &tls_policies[0];
     if (set_up(t, options, why, why_size))
         return t;
@@ -181,4 +183,56 @@ bool tls_server_is_same(const struct tls_server *a, const struct tls_server *b)
 {
     return a->policy == b->policy && tls_certs_are_same(a->certs, b->certs) &&
            tls_trust_is_same(a->trust, b->trust);
+}
+
+/* --- from one process to the next --------------------------------------------------------- */
+
+static void feed(mbedtls_md_context_t *md, const void *bytes, size_t len)
+{
+    const uint64_t n = len;
+
+    mbedtls_md_update(md, (const unsigned char *)&n, sizeof(n));
+    mbedtls_md_update(md, bytes, len);
+}
+
+/* What tls_server_is_same() compares, of one that has no trust. */
+static void identify(const struct tls_server *t, uint8_t out[IDENTITY_BYTES])
+{
+    mbedtls_md_context_t md;
+
+    mbedtls_md_init(&md);
+    if (mbedtls_md_setup(&md, mbedtls_md_info_from_type(MBEDTLS_MD_SHA256), 0) != 0)
+        bug("SHA-256 failed");
+    mbedtls_md_starts(&md);
+    feed(&md, t->policy->name, strlen(t->policy->name));
+    for (size_t i = 0; i < tls_certs_count(t->certs); i++) {
+        const struct tls_cert *cert = tls_certs_at(t->certs, i);
+        feed(&md, cert->file, strlen(cert->file));
+        for (const mbedtls_x509_crt *c = &cert->chain; c != NULL; c = c->next)
+            feed(&md, c->raw.p, c->raw.len);
+    }
+    mbedtls_md_finish(&md, out);
+    mbedtls_md_free(&md);
+}
+
+bool tls_server_save_tickets(struct tls_server *server, uint8_t out[TLS_SERVER_SAVED])
+{
+    if (server->trust != NULL)
+        return false;
+    identify(server, out);
+    tls_tickets_save(&server->tickets, out + IDENTITY_BYTES);
+    return true;
+}
+
+bool tls_server_load_tickets(struct tls_server *server, struct span saved)
+{
+    uint8_t identity[IDENTITY_BYTES];
+
+    if (server->trust != NULL || saved.len != TLS_SERVER_SAVED)
+        return false;
+    identify(server, identity);
+    if (memcmp(identity, saved.ptr, IDENTITY_BYTES) != 0)
+        return false;
+    tls_tickets_load(&server->tickets, (const uint8_t *)saved.ptr + IDENTITY_BYTES);
+    return true;
 }

@@ -60,7 +60,7 @@ struct tls_server_options {
  * versions and ciphers as the policy says, curves
  * P-256 and X25519, ALPN http/1.1, session tickets with keys that rotate; none
  * where a client is asked for a certificate, which a ticket would stand in for.
- * The ticket keys live and die with the server: a reload that did not change
+ * The ticket keys are the server's own: a reload that did not change
  * the options should keep the old object, so that clients still resume. A
  * certificate that has expired, or is not yet valid, is logged, not refused. */
 struct tls_server *tls_server_new(const struct tls_server_options *options, char *why,
@@ -74,6 +74,13 @@ bool tls_trust_check(const struct tls_trust_options *options, char *why, size_t 
 /* The same policy, the same certificates from the same files and the same trust. A reload that did
  * not change them keeps the old server, whose tickets resume; the new one would not know them. */
 bool tls_server_is_same(const struct tls_server *a, const struct tls_server *b);
+
+/* The keys of its tickets, for a process that takes over from this one: whoever has them reads what
+ * was resumed, so wipe every copy. False for one that makes no tickets. And go on with such keys:
+ * false, and nothing has changed, when they are not of a server that is the same. */
+enum { TLS_SERVER_SAVED = 120 };
+bool tls_server_save_tickets(struct tls_server *server, uint8_t out[TLS_SERVER_SAVED]);
+bool tls_server_load_tickets(struct tls_server *server, struct span saved);
 
 /* Takes a reference on the server; the descriptor stays the caller's. */
 struct tls_session *tls_session_new(struct tls_server *server, int fd);

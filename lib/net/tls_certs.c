@@ -252,6 +252,16 @@ struct tls_cert *tls_certs_default(const struct tls_certs *certs)
     return &certs->certs[0];
 }
 
+size_t tls_certs_count(const struct tls_certs *certs)
+{
+    return certs->count;
+}
+
+const struct tls_cert *tls_certs_at(const struct tls_certs *certs, size_t i)
+{
+    return &certs->certs[i];
+}
+
 bool tls_certs_are_same(const struct tls_certs *a, const struct tls_certs *b)
 {
     bool same = a->count == b->count;

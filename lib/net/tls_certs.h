@@ -37,6 +37,10 @@ void tls_certs_free(struct tls_certs **certs);
 
 struct tls_cert *tls_certs_default(const struct tls_certs *certs);
 
+/* All of them, in the order of the options. */
+size_t tls_certs_count(const struct tls_certs *certs);
+const struct tls_cert *tls_certs_at(const struct tls_certs *certs, size_t i);
+
 /* By its dNSNames, exactly and then as a wildcard for the first label; by its common
  * name when it has no dNSName (RFC 6125 6.4). Any case. */
 struct tls_fitting tls_certs_find(const struct tls_certs *certs, const void *host, size_t len);

@@ -60,6 +60,9 @@ void tls_conf_client(mbedtls_ssl_config *conf);
 /* Is it one to offer? Of 1.3 there is none before its ticket has come. */
 bool tls_may_resume(const mbedtls_ssl_session *session);
 
+/* When its full handshake was: wall clock. */
+uint64_t tls_session_began_s(const mbedtls_ssl_session *session);
+
 /* Is a read's result only the news that a session ticket came (TLS 1.3)? */
 bool tls_code_is_ticket(int code);
 

@@ -98,6 +98,11 @@ bool tls_may_resume(const mbedtls_ssl_session *session)
            session->MBEDTLS_PRIVATE(ticket_len) > 0;
 }
 
+uint64_t tls_session_began_s(const mbedtls_ssl_session *session)
+{
+    return (uint64_t)session->MBEDTLS_PRIVATE(start);
+}
+
 bool tls_code_is_ticket(int code)
 {
     return code == MBEDTLS_ERR_SSL_RECEIVED_NEW_SESSION_TICKET;
@@ -160,6 +165,11 @@ bool tls_may_resume(const mbedtls_ssl_session *session)
 {
     (void)session;
     return true;
+}
+
+uint64_t tls_session_began_s(const mbedtls_ssl_session *session)
+{
+    return (uint64_t)session->start;
 }
 
 bool tls_code_is_ticket(int code)

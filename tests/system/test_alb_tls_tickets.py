@@ -1,5 +1,5 @@
-"""Tickets of HTTPS listeners: they resume on every thread, and after a reload that changes neither
-certificates nor policy."""
+"""Tickets of HTTPS listeners: they resume on every thread, and after a reload or an upgrade that
+changes neither certificates nor policy."""
 
 import contextlib
 import pathlib
@@ -132,6 +132,52 @@ def test_a_reload_that_changes_them_makes_the_handshake_a_whole_one(start_alb, s
         alb.configure(config(target, **{"pem": pem, **CHANGES[change](pem)}))
         alb.reload()
         get(sock)  # the connection itself goes on
+    with connect(alb, context, session) as sock:
+        assert not sock.session_reused
+        fresh = sock.session
+    with connect(alb, context, fresh) as sock:
+        assert sock.session_reused
+
+
+# --- another process takes over -----------------------------------------------------------------
+
+
+@each_version
+def test_tickets_outlive_upgrades(start_alb, start_target, pem, version):
+    """Those of every process of a chain resume at the last, whichever listener shows them."""
+    more = (f"default_action = forward app\n[listener second]\nbind = 127.0.0.1:0\n"
+            f"protocol = HTTPS\ncertificate = {pem.with_stem('two')}\n")
+    context = speak(ssl._create_unverified_context(), version)
+    alb = start_alb(config(start_target(), pem, more=more))
+    sessions = []
+    for _ in range(3):
+        for listener in ("https", "second"):
+            with context.wrap_socket(alb.connect(listener)) as sock:
+                get(sock)
+                assert not sock.session_reused
+                sessions.append((listener, sock.session))
+        code, text = alb.upgrade()
+        assert code == 0, text
+        for listener, session in sessions:
+            with context.wrap_socket(alb.connect(listener), session=session) as sock:
+                get(sock)
+                assert sock.session_reused
+    assert alb.metric("alb_tls_handshake_errors_total") == 0
+
+
+@each_version
+@pytest.mark.parametrize("change", CHANGES)
+def test_an_upgrade_that_changes_them_makes_the_handshake_a_whole_one(start_alb, start_target, pem,
+                                                                      version, change):
+    context = speak(ssl._create_unverified_context(), version)
+    target = start_target()
+    alb = start_alb(config(target, pem))
+    with connect(alb, context) as sock:
+        session = sock.session
+        alb.configure(config(target, **{"pem": pem, **CHANGES[change](pem)}))
+        code, text = alb.upgrade()
+        assert code == 0, text
+        get(sock)  # the connection itself goes on, in the old process
     with connect(alb, context, session) as sock:
         assert not sock.session_reused
         fresh = sock.session

@@ -1,5 +1,6 @@
 """`alb upgrade`: another process takes over, and nobody outside notices."""
 
+import contextlib
 import hashlib
 import json
 import os
@@ -10,6 +11,7 @@ import time
 
 import pytest
 
+import harness
 from harness import (answer, echo_script, forward_config, frame, read_response, request, values,
                      wait_until)
 from ws_peers import BINARY, PING, PONG, TEXT, Client, Upgraded, in_background, open_tunnel, ws_config
@@ -223,6 +225,39 @@ def test_a_sticky_cookie_is_still_one(start_alb, start_target):
     cookie = headers["Set-Cookie"].split(";")[0]
     upgrade(alb)
     assert {alb.get(headers={"Cookie": cookie})[2] for _ in range(8)} == {body}
+
+
+def times_in_memory(pid, secret):
+    """How often a process has it, in all memory that it can write."""
+    count = 0
+    with open(f"/proc/{pid}/mem", "rb", buffering=0) as memory:
+        for line in pathlib.Path(f"/proc/{pid}/maps").read_text().splitlines():
+            places, rights = line.split()[:2]
+            if not rights.startswith("rw"):
+                continue
+            begin, end = (int(place, 16) for place in places.split("-"))
+            with contextlib.suppress(OSError):
+                memory.seek(begin)
+                count += memory.read(end - begin).count(secret)
+    return count
+
+
+@pytest.mark.skipif(harness.PATIENCE > 1, reason="a sanitizer keeps what was freed")
+def test_keys_are_where_they_are_used_and_nowhere_else(start_alb, target, tmp_path):
+    """Of what travels with the keys of tickets, the test knows those of cookies."""
+    keys = tmp_path / "keys"
+    key = os.urandom(32)
+    keys.write_text(key.hex() + "\n")
+    keys.chmod(0o600)
+    alb = start_alb(ws_config(target, alb=f"seal_key_file = {keys}"))
+    secure, origin = open_tunnel(alb, target, "https")
+    old = alb.popen
+    assert times_in_memory(old.pid, key) == 1
+    upgrade(alb)
+    assert times_in_memory(alb.pid, key) == 1, "no message is left with it"
+    assert old.poll() is None and times_in_memory(old.pid, key) == 1
+    secure.close()
+    origin.close()
 
 
 def test_tunnels_over_tls_end_where_they_are(start_alb, target):

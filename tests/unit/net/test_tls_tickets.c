@@ -193,6 +193,132 @@ static void test_a_ticket_of_the_key_before_resumes_but_not_of_two_before(void *
     later_s = 0;
 }
 
+/* A ticket that was renewed is good for no longer than the first. */
+static void test_a_day_counts_from_the_whole_handshake(void **state)
+{
+    mbedtls_ssl_session session;
+    (void)state;
+
+    tls_peer_speak("2");
+    later_s = 0;
+    struct tls_server *t = one_cert_server(file);
+    mbedtls_ssl_session_init(&session);
+    assert_false(connect_and_resume(t, &session, false));
+    later_s = 20 * 3600;
+    assert_true(connect_and_resume(t, &session, true));
+    later_s = 30 * 3600;
+    assert_false(connect_and_resume(t, &session, true));
+    mbedtls_ssl_session_free(&session);
+    tls_server_unref(&t);
+    later_s = 0;
+}
+
+/* --- what is no ticket of ours ------------------------------------------------------ */
+
+static void test_a_damaged_ticket_is_none(void **state)
+{
+    tls_peer_speak(*state);
+    struct made made;
+
+    make_ticket(server, 0, &made);
+    const size_t len = made.session.MBEDTLS_PRIVATE(ticket_len);
+    for (size_t i = 0; i < len; i += i < 32 || i + 20 > len ? 1 : 11) {
+        make_ticket(server, 0, &made);
+        made.session.MBEDTLS_PRIVATE(ticket)[i] ^= 0x10;
+        if (connect_and_resume(server, &made.session, true))
+            fail_msg("byte %zu of %zu does not matter", i, len);
+        mbedtls_ssl_session_free(&made.session);
+    }
+}
+
+static void test_a_cut_ticket_is_none(void **state)
+{
+    tls_peer_speak(*state);
+    struct made made;
+    size_t len = 1;
+
+    for (size_t cut = 1; cut < len; cut += 7) {
+        make_ticket(server, 0, &made);
+        len = made.session.MBEDTLS_PRIVATE(ticket_len);
+        made.session.MBEDTLS_PRIVATE(ticket_len) = len - cut;
+        assert_false(connect_and_resume(server, &made.session, true));
+        mbedtls_ssl_session_free(&made.session);
+    }
+}
+
+/* --- from one process to the next --------------------------------------------------- */
+
+static struct tls_server *follow(struct tls_server *before, const char *path, bool takes)
+{
+    uint8_t saved[TLS_SERVER_SAVED];
+    struct tls_server *t = one_cert_server(path);
+
+    assert_true(tls_server_save_tickets(before, saved));
+    assert_int_equal(tls_server_load_tickets(t, span_of(saved, sizeof(saved))), takes);
+    return t;
+}
+
+static void test_a_server_goes_on_with_the_keys_of_one_that_is_the_same(void **state)
+{
+    tls_peer_speak(*state);
+    mbedtls_ssl_session session;
+
+    mbedtls_ssl_session_init(&session);
+    assert_false(connect_and_resume(server, &session, false));
+    struct tls_server *next = follow(server, file, true);
+    assert_true(connect_and_resume(next, &session, true));
+    assert_true(connect_and_resume(server, &session, true)); /* and back */
+    mbedtls_ssl_session_free(&session);
+    tls_server_unref(&next);
+}
+
+static void test_the_key_before_and_the_age_go_along(void **state)
+{
+    tls_peer_speak(*state);
+    static const int hours[] = { 23, 25 };
+    struct made made[2], later;
+
+    later_s = 0;
+    struct tls_server *t = one_cert_server(file);
+    for (size_t i = 0; i < 2; i++)
+        make_ticket(t, hours[i], &made[i]);
+    struct tls_server *next = follow(t, file, true);
+    assert_true(connect_and_resume(next, &made[0].session, true));
+    assert_true(connect_and_resume(next, &made[1].session, true));
+    make_ticket(next, 48, &later);
+    assert_true(is_same_key(&made[1], &later));
+    mbedtls_ssl_session_free(&later.session);
+    make_ticket(next, 50, &later);
+    assert_false(is_same_key(&made[1], &later));
+    mbedtls_ssl_session_free(&later.session);
+    for (size_t i = 0; i < 2; i++)
+        mbedtls_ssl_session_free(&made[i].session);
+    tls_server_unref(&next);
+    tls_server_unref(&t);
+    later_s = 0;
+}
+
+/* As with a reload: what has changed makes the handshake a whole one. */
+static void test_keys_are_for_the_same_server_only(void **state)
+{
+    char other[] = "/tmp/postern-test-XXXXXX";
+    uint8_t saved[TLS_SERVER_SAVED];
+    struct cert cert;
+    (void)state;
+
+    close(mkstemp(other));
+    cert_make(&cert, "20200101000000", "20491231235959");
+    cert_write(other, cert.chain, cert.key);
+    struct tls_server *next = follow(server, other, false);
+    assert_true(tls_server_save_tickets(server, saved));
+    assert_false(tls_server_load_tickets(server, span_of(saved, sizeof(saved) - 1)));
+    assert_false(tls_server_load_tickets(server, SPAN("")));
+    tls_server_unref(&next);
+    unlink(other);
+}
+
+/* --- threads ------------------------------------------------------------------------ */
+
 static void *handshake_some(void *arg)
 {
     mbedtls_ssl_session session;
@@ -247,6 +373,12 @@ int main(void)
           test_no_resumption_without_forward_secrecy, NULL, NULL, "3" },
         TLS_BOTH(test_tickets_outlive_their_key_but_not_a_day),
         TLS_BOTH(test_a_ticket_of_the_key_before_resumes_but_not_of_two_before),
+        cmocka_unit_test(test_a_day_counts_from_the_whole_handshake),
+        TLS_BOTH(test_a_damaged_ticket_is_none),
+        TLS_BOTH(test_a_cut_ticket_is_none),
+        TLS_BOTH(test_a_server_goes_on_with_the_keys_of_one_that_is_the_same),
+        TLS_BOTH(test_the_key_before_and_the_age_go_along),
+        cmocka_unit_test(test_keys_are_for_the_same_server_only),
         TLS_BOTH(test_threads_share_a_server),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
