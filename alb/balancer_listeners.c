@@ -163,15 +163,32 @@ static struct listener *new_listener(struct balancer *b, const struct listener_c
     return l;
 }
 
-/* An address that we hold already, with another protocol: it is closed after
- * this one is open. */
-static bool is_ours(struct balancer *b, const struct addr *addr)
+/* The one of ours that has this address, or one that overlaps with it; NULL: none has. */
+static const struct listener *who_has(struct balancer *b, const struct addr *addr)
 {
     list_each (at, &b->listeners) {
         const struct listener *l = list_entry(at, struct listener, link);
-        if ((l->is_open || is_leaving(l)) && addr_equal(&l->bound, addr))
-            return true;
+        if ((l->is_open || is_leaving(l)) && addr_overlaps(&l->bound, addr))
+            return l;
     }
+    return NULL;
+}
+
+/* An address that we hold already, with another protocol, will do: it is closed after this one
+ * is open. */
+static bool may_bind(struct balancer *b, struct addr *addr, char *why, size_t why_size)
+{
+    const struct listener *ours = who_has(b, addr);
+    char text[ADDR_TEXT_MAX], theirs[ADDR_TEXT_MAX];
+
+    if (ours == NULL)
+        return listener_probe(addr, why, why_size);
+    if (addr_equal(&ours->bound, addr))
+        return true;
+    snprintf(why, why_size,
+             "%s overlaps with %s of listener %s, which is open until this one is: reload without"
+             " either first",
+             addr_format(addr, text), addr_format(&ours->bound, theirs), ours->name);
     return false;
 }
 
@@ -188,7 +205,7 @@ static bool open_listener(struct balancer *b, const struct listener_config *c,
     if (l != NULL && l->is_open)
         return true;
     from.count = inherit_listener(b->inherit, c, &bound, &from.fds);
-    bool ok = from.count > 0 || is_ours(b, &bound) || listener_probe(&bound, why, sizeof(why));
+    bool ok = from.count > 0 || may_bind(b, &bound, why, sizeof(why));
     if (ok && l == NULL)
         l = new_listener(b, c, &bound);
     if (ok) {
@@ -209,8 +226,7 @@ bool balancer_may_listen(struct balancer *b, const struct config *config, struct
         const struct listener_config *c = &config->listeners[i];
         struct addr bound = c->bind;
         const struct listener *l = find_listener(b, c);
-        if ((l == NULL || !l->is_open) && !is_ours(b, &bound) &&
-            !listener_probe(&bound, why, sizeof(why)))
+        if ((l == NULL || !l->is_open) && !may_bind(b, &bound, why, sizeof(why)))
             problems_error(problems, c->lines.header, "listener %s: %s", c->name, why);
     }
     return problems->errors == errors;

@@ -43,26 +43,33 @@ static void check_listener(struct config *config, struct listener_config *l,
             &l->fallback.action, problems);
 }
 
-/* Port 0 is a port of its own each time. */
-static bool is_same_place(const struct addr *a, const struct addr *b)
+/* Who has the other place; the port of both is the same. */
+static void check_place(const struct listener_config *l, const struct addr *other,
+                        const char *whose, struct problems *problems)
 {
-    return a->len != 0 && b->len != 0 && addr_port(a) != 0 && addr_equal(a, b);
+    char text[ADDR_TEXT_MAX];
+
+    if (!addr_overlaps(&l->bind, other))
+        return;
+    if (addr_equal(&l->bind, other))
+        problems_error(problems, line_in(l, "bind"), "bind: %s is the address of %s too",
+                       l->options.bind, whose);
+    else
+        problems_error(problems, line_in(l, "bind"), "bind: %s overlaps with %s of %s",
+                       l->options.bind, addr_format(other, text), whose);
 }
 
 static void check_places(const struct config *config, struct problems *problems)
 {
+    char whose[CONFIG_WHY_MAX];
+
     for (size_t i = 0; i < config->listener_count; i++) {
         const struct listener_config *l = &config->listeners[i];
-        for (size_t j = 0; j < i; j++) {
-            if (is_same_place(&l->bind, &config->listeners[j].bind))
-                problems_error(problems, line_in(l, "bind"),
-                               "bind: %s is the address of [listener %s] at line %d too",
-                               l->options.bind, config->listeners[j].name,
-                               line_in(&config->listeners[j], "bind"));
+        for (const struct listener_config *o = config->listeners; o < l; o++) {
+            snprintf(whose, sizeof(whose), "[listener %s] at line %d", o->name, line_in(o, "bind"));
+            check_place(l, &o->bind, whose, problems);
         }
-        if (is_same_place(&l->bind, &config->admin))
-            problems_error(problems, line_in(l, "bind"), "bind: %s is the address of admin too",
-                           l->options.bind);
+        check_place(l, &config->admin, "admin", problems);
     }
 }
 

@@ -198,6 +198,23 @@ bool addr_equal(const struct addr *a, const struct addr *b)
            strncmp(a->un.sun_path, b->un.sun_path, sizeof(a->un.sun_path)) == 0;
 }
 
+static bool is_any(const struct ip *ip)
+{
+    static const struct ip any4 = { .family = 4 }, any6 = { .family = 6 };
+
+    return ip_equal(ip, &any4) || ip_equal(ip, &any6);
+}
+
+bool addr_overlaps(const struct addr *a, const struct addr *b)
+{
+    struct ip ip_a, ip_b;
+
+    if (!addr_ip(a, &ip_a) || !addr_ip(b, &ip_b) || ip_a.family != ip_b.family)
+        return false;
+    return addr_port(a) != 0 && addr_port(a) == addr_port(b) &&
+           (ip_equal(&ip_a, &ip_b) || is_any(&ip_a) || is_any(&ip_b));
+}
+
 bool addr_local(int fd, struct addr *out)
 {
     memset(out, 0, sizeof(*out));

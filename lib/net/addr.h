@@ -56,6 +56,10 @@ uint16_t addr_port(const struct addr *addr);
 void addr_set_port(struct addr *addr, uint16_t port);
 bool addr_equal(const struct addr *a, const struct addr *b);
 
+/* Cannot both be listened at: equal, or one is all addresses of the other's family. Never those
+ * of port 0. */
+bool addr_overlaps(const struct addr *a, const struct addr *b);
+
 /* What the kernel says; false when the socket is gone. */
 bool addr_local(int fd, struct addr *out);
 bool addr_peer(int fd, struct addr *out);

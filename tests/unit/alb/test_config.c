@@ -91,6 +91,15 @@ static const struct text_case listener_cases[] = {
     { "two on one address",
       EDGE GROUP LISTENER "[listener b]\nbind = 127.0.0.1:8080\ndefault_action = forward chat\n",
       "f:9: bind: 127.0.0.1:8080 is the address of [listener web] at line 6 too\n" },
+    { "one within another",
+      EDGE GROUP LISTENER "[listener b]\nbind = 0.0.0.0:8080\ndefault_action = forward chat\n",
+      "f:9: bind: 0.0.0.0:8080 overlaps with 127.0.0.1:8080 of [listener web] at line 6\n" },
+    { "within the admin's", "[alb]\nadmin = 0.0.0.0:8080\n" EDGE GROUP LISTENER,
+      "f:8: bind: 127.0.0.1:8080 overlaps with 0.0.0.0:8080 of admin\n" },
+    { "all addresses of both families",
+      EDGE GROUP "[listener a]\nbind = 0.0.0.0:80\ndefault_action = forward chat\n"
+                 "[listener b]\nbind = [::]:80\ndefault_action = forward chat\n",
+      "" },
     { "port 0 twice",
       EDGE GROUP "[listener a]\nbind = 127.0.0.1:0\ndefault_action = forward chat\n"
                  "[listener b]\nbind = 127.0.0.1:0\ndefault_action = forward chat\n",

@@ -84,6 +84,31 @@ static void test_equal(void **state)
     assert_false(addr_equal(&u, &a));
 }
 
+static void test_overlaps(void **state)
+{
+    static const struct {
+        const char *a, *b;
+        bool want;
+    } pairs[] = {
+        { "10.0.0.1:80", "10.0.0.1:80", true },  { "10.0.0.1:80", "10.0.0.2:80", false },
+        { "10.0.0.1:80", "10.0.0.1:81", false }, { "10.0.0.1:80", "0.0.0.0:80", true },
+        { "10.0.0.1:80", "0.0.0.0:81", false },  { "10.0.0.1:80", "[::]:80", false },
+        { "[::1]:80", "[::]:80", true },         { "0.0.0.0:80", "[::]:80", false },
+        { "0.0.0.0:0", "0.0.0.0:0", false },     { "10.0.0.1:0", "10.0.0.1:0", false },
+    };
+    struct addr unix_addr, none = { .len = 0 };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(pairs) / sizeof(pairs[0]); i++) {
+        const struct addr a = parsed(pairs[i].a), b = parsed(pairs[i].b);
+        if (addr_overlaps(&a, &b) != pairs[i].want || addr_overlaps(&b, &a) != pairs[i].want)
+            fail_msg("%s %s", pairs[i].a, pairs[i].b);
+    }
+    assert_true(addr_unix("/run/a.sock", &unix_addr));
+    assert_false(addr_overlaps(&unix_addr, &unix_addr));
+    assert_false(addr_overlaps(&none, &none));
+}
+
 static void test_unix(void **state)
 {
     (void)state;
@@ -165,13 +190,10 @@ static void test_local_and_peer(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_parse),
-        cmocka_unit_test(test_equal),
-        cmocka_unit_test(test_unix),
-        cmocka_unit_test(test_none),
-        cmocka_unit_test(test_mapped_address_is_unwrapped),
-        cmocka_unit_test(test_resolve),
-        cmocka_unit_test(test_local_and_peer),
+        cmocka_unit_test(test_parse),    cmocka_unit_test(test_equal),
+        cmocka_unit_test(test_overlaps), cmocka_unit_test(test_unix),
+        cmocka_unit_test(test_none),     cmocka_unit_test(test_mapped_address_is_unwrapped),
+        cmocka_unit_test(test_resolve),  cmocka_unit_test(test_local_and_peer),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
