@@ -53,7 +53,18 @@ void balancer_end_logs(struct balancer *b)
     log_file_done(&b->health_log);
 }
 
-static bool open_logs(struct balancer *b, const struct config *config, bool again,
+/* Which of them, and what is done with each. */
+enum logs_task { TRY_OTHERS, OPEN_OTHERS, OPEN_ALL };
+
+static bool open_log(const struct log *log, enum logs_task task, char *why, size_t why_size)
+{
+    if (task != OPEN_ALL && strcmp(log->path, log->file->path) == 0)
+        return true;
+    return task == TRY_OTHERS ? log_file_may_open(log->file, log->path, why, why_size)
+                              : log_file_open(log->file, log->path, why, why_size);
+}
+
+static bool open_logs(struct balancer *b, const struct config *config, enum logs_task task,
                       struct problems *problems)
 {
     struct log logs[LOGS];
@@ -62,19 +73,22 @@ static bool open_logs(struct balancer *b, const struct config *config, bool agai
 
     list_logs(b, &config->alb, logs);
     for (size_t i = 0; i < LOGS; i++) {
-        if (!again && strcmp(logs[i].path, logs[i].file->path) == 0)
+        if (open_log(&logs[i], task, why, sizeof(why)))
             continue;
-        if (!log_file_open(logs[i].file, logs[i].path, why, sizeof(why))) {
-            problems_error(problems, 0, "%s", why);
-            ok = false;
-        }
+        problems_error(problems, 0, "%s", why);
+        ok = false;
     }
     return ok;
 }
 
 bool balancer_open_logs(struct balancer *b, const struct config *config, struct problems *problems)
 {
-    return open_logs(b, config, false, problems);
+    return open_logs(b, config, OPEN_OTHERS, problems);
+}
+
+bool balancer_may_log(struct balancer *b, const struct config *config, struct problems *problems)
+{
+    return open_logs(b, config, TRY_OTHERS, problems);
 }
 
 void balancer_reopen_logs(struct balancer *b)
@@ -82,7 +96,7 @@ void balancer_reopen_logs(struct balancer *b)
     struct problems problems;
 
     problems_init(&problems, "logs");
-    if (!open_logs(b, b->config, true, &problems))
+    if (!open_logs(b, b->config, OPEN_ALL, &problems))
         problems_print(&problems, stderr);
     problems_done(&problems);
 }

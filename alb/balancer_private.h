@@ -39,6 +39,9 @@ void balancer_log_health(struct balancer *b);
 /* Those that the configuration has elsewhere than now. */
 bool balancer_open_logs(struct balancer *b, const struct config *config, struct problems *problems);
 
+/* Could they be opened? Makes no file. */
+bool balancer_may_log(struct balancer *b, const struct config *config, struct problems *problems);
+
 /* All of them again: somebody may have moved them away. */
 void balancer_reopen_logs(struct balancer *b);
 

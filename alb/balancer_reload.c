@@ -2,8 +2,8 @@
  * balancer_reload.c -- a new configuration, without a hair of the old one's
  * connections being touched.
  *
- * The new file is read and checked whole, and its listeners are opened, before
- * anything changes; an error anywhere leaves all as it was. Then the snapshot
+ * The new file is read and checked whole, all that may fail is tried, and its listeners are
+ * opened, before anything changes; an error anywhere leaves all as it was. Then the snapshot
  * is published (balancer_publish.c).
  */
 #include <string.h>
@@ -34,12 +34,6 @@ static void keep_tickets(const struct config *now, struct config *next)
     }
 }
 
-/* A group's demands, whether they are for requests, for probes or for both. */
-static struct tls_client *demands_of(const struct group_config *g)
-{
-    return g->tls != NULL ? g->tls : g->health_tls;
-}
-
 static void replace(struct tls_client **client, struct tls_client *by)
 {
     if (*client == NULL)
@@ -54,11 +48,11 @@ static void keep_sessions(const struct config *now, struct config *next)
     for (size_t i = 0; i < next->group_count; i++) {
         struct group_config *g = &next->groups[i];
         const struct group_config *old = config_group(now, span_text(g->name));
-        if (old == NULL || demands_of(old) == NULL || demands_of(g) == NULL ||
-            !tls_client_is_same(demands_of(old), demands_of(g)))
+        if (old == NULL || config_demands(old) == NULL || config_demands(g) == NULL ||
+            !tls_client_is_same(config_demands(old), config_demands(g)))
             continue;
-        replace(&g->tls, demands_of(old));
-        replace(&g->health_tls, demands_of(old));
+        replace(&g->tls, config_demands(old));
+        replace(&g->health_tls, config_demands(old));
     }
 }
 
@@ -72,6 +66,16 @@ static void warn_restart_only(const struct config *now, const struct config *nex
             problems_warning(problems, next->alb_lines.rows[row - alb_settings],
                              "%s: a changed value applies at the next upgrade or start", row->key);
     }
+}
+
+static bool may_take_names(struct balancer *b, const struct config *next, struct problems *problems)
+{
+    char why[256];
+
+    if (names_may_follow(b->names, next, why, sizeof(why)))
+        return true;
+    problems_error(problems, 0, "%s", why);
+    return false;
 }
 
 /* The last that can be refused: nothing undoes it. */
@@ -120,18 +124,25 @@ struct config *balancer_look_at_file(struct balancer *b, struct problems *proble
 {
     struct config *next = read_again(b, problems);
 
-    if (next != NULL && !balancer_may_listen(b, next, problems))
+    if (next == NULL)
+        return NULL;
+    bool may = balancer_may_listen(b, next, problems);
+    may &= balancer_may_log(b, next, problems);
+    may &= may_take_names(b, next, problems);
+    if (!may)
         config_free(&next);
     return next;
 }
 
+/* All is tried before anything is done, so that a dry run says what a reload would. What fails in
+ * spite of that (another process may be quicker) leaves the logs where they were named to. */
 bool balancer_reload(struct balancer *b, struct problems *problems)
 {
     struct config *next = NULL;
 
     if (b->publishing != NULL)
         bug("a reload while another change is under way");
-    next = read_again(b, problems);
+    next = balancer_look_at_file(b, problems);
     if (next == NULL || !balancer_open_listeners(b, next, problems) ||
         !balancer_open_logs(b, next, problems) || !take_names(b, next, problems))
         return refused(b, &next);

@@ -157,6 +157,12 @@ struct listener_config *config_listener(const struct config *config, struct span
 /* The target of that name (target_name.h); NULL when the file does not have it. */
 const struct target_config *config_target(const struct group_config *group, const char *text);
 
+/* What its targets are to prove, whether for requests, for probes or for both; NULL: nothing. */
+static inline struct tls_client *config_demands(const struct group_config *group)
+{
+    return group->tls != NULL ? group->tls : group->health_tls;
+}
+
 /* "weight=N". False with a sentence. */
 bool config_weight(struct span text, uint32_t *weight, char *why, size_t why_size);
 

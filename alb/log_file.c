@@ -240,6 +240,12 @@ static void start_thread(struct log_file *f)
     f->is_started = true;
 }
 
+static bool cannot_open(const struct log_file *f, const char *path, char *why, size_t why_size)
+{
+    snprintf(why, why_size, "%s: cannot open %s: %s", f->setting, path, strerror(errno));
+    return false;
+}
+
 bool log_file_open(struct log_file *f, const char *path, char *why, size_t why_size)
 {
     int fd = CLOSE_IT;
@@ -248,10 +254,8 @@ bool log_file_open(struct log_file *f, const char *path, char *why, size_t why_s
         fd = STDOUT_FILENO;
     } else if (path[0] != '\0') {
         fd = open_path(path);
-        if (fd == -1) {
-            snprintf(why, why_size, "%s: cannot open %s: %s", f->setting, path, strerror(errno));
-            return false;
-        }
+        if (fd == -1)
+            return cannot_open(f, path, why, why_size);
     }
     char *copy = mem_text(path);
     free(f->path);
@@ -262,6 +266,48 @@ bool log_file_open(struct log_file *f, const char *path, char *why, size_t why_s
     if (f->is_started)
         loop_post(&f->loop, look, NULL); /* when it is busy, it looks by itself */
     return true;
+}
+
+static bool may(const char *path, int how)
+{
+    return faccessat(AT_FDCWD, path, how, AT_EACCESS) == 0;
+}
+
+static bool may_make_in_folder_of(const char *path)
+{
+    char folder[PATH_MAX];
+    const char *slash = strrchr(path, '/');
+    const size_t len = slash == NULL ? 0 : (size_t)(slash - path);
+
+    if (len >= sizeof(folder)) {
+        errno = ENAMETOOLONG;
+        return false;
+    }
+    snprintf(folder, sizeof(folder), "%.*s", (int)len, path);
+    return may(slash == NULL ? "." : len == 0 ? "/" : folder, W_OK | X_OK);
+}
+
+/* Who reads a FIFO would see it open and close. */
+static bool may_open_path(const char *path)
+{
+    struct stat st;
+
+    if (stat(path, &st) == -1)
+        return errno == ENOENT && may_make_in_folder_of(path);
+    if (S_ISFIFO(st.st_mode))
+        return may(path, R_OK | W_OK);
+    const int fd = open(path, O_WRONLY | O_APPEND | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    if (fd == -1)
+        return false;
+    close(fd);
+    return true;
+}
+
+bool log_file_may_open(const struct log_file *f, const char *path, char *why, size_t why_size)
+{
+    if (path[0] == '\0' || strcmp(path, "-") == 0 || may_open_path(path))
+        return true;
+    return cannot_open(f, path, why, why_size);
 }
 
 /* False when it is stuck in a write that does not come back. */

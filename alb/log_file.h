@@ -52,6 +52,9 @@ void log_file_done(struct log_file *f);
  * old file stays. */
 bool log_file_open(struct log_file *f, const char *path, char *why, size_t why_size);
 
+/* Could it? Opens and makes nothing that anybody would see. */
+bool log_file_may_open(const struct log_file *f, const char *path, char *why, size_t why_size);
+
 /* Any thread: takes the heap-made chunk. Those of one thread stay in their order. */
 void log_file_take(struct log_file *f, struct log_chunk *chunk);
 

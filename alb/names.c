@@ -292,6 +292,16 @@ static void follow_all(struct names *names, const struct config *config)
     }
 }
 
+bool names_may_follow(const struct names *names, const struct config *config, char *why,
+                      size_t why_size)
+{
+    struct resolver *trial = resolver_new(names->loop, config->alb.dns_servers, why, why_size);
+    const bool may = trial != NULL;
+
+    resolver_free(&trial);
+    return may;
+}
+
 /* The system's servers may be others now as well, so all is asked anew; what was under
  * way ended with the old resolver. */
 bool names_follow(struct names *names, const struct config *config, char *why, size_t why_size)

@@ -35,6 +35,10 @@ void names_free(struct names **names);
  * nothing has changed. */
 bool names_follow(struct names *names, const struct config *config, char *why, size_t why_size);
 
+/* Would names_follow() succeed? Changes and asks nothing. */
+bool names_may_follow(const struct names *names, const struct config *config, char *why,
+                      size_t why_size);
+
 /* In order; none until there was an answer with addresses, and never none again. They live until
  * the loop turns. */
 const struct ip *names_addresses(const struct names *names, const char *host, size_t *count);

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "alb/balancer.h"
-#include "alb/names.h"
+#include "alb/reload_files.h"
 #include "alb/target.h"
 #include "alb/tunnel_policy.h"
 
@@ -34,8 +34,8 @@ const char *plan_effect(enum plan_reason reason)
 
 /* --- what changes ---------------------------------------------------------------------- */
 
-static void add(json_t *to, const char *what, const char *name, const char *change,
-                const char *detail)
+void plan_add(json_t *to, const char *what, const char *name, const char *change,
+              const char *detail)
 {
     json_array_append_new(to, json_pack("{s:s,s:s,s:s,s:s}", "what", what, "name", name, "change",
                                         change, "detail", detail));
@@ -63,7 +63,7 @@ static void add_setting(json_t *to, const char *section, const char *name, const
     else
         snprintf(detail, sizeof(detail), "%s -> %s%s", settings_show(s, now, before),
                  settings_show(s, next, after), applies_name(s));
-    add(to, section, full, "changes", detail);
+    plan_add(to, section, full, "changes", detail);
 }
 
 static void add_settings(json_t *to, const char *section, const char *name,
@@ -93,7 +93,20 @@ static void add_rule(json_t *to, const struct listener_config *l, const struct r
     char detail[DETAIL_MAX];
 
     snprintf(detail, sizeof(detail), "priority %u on listener %s", r->priority, l->name);
-    add(to, "rule", r->name, change, detail);
+    plan_add(to, "rule", r->name, change, detail);
+}
+
+/* They say the same, but may name a file. */
+static void add_rule_file(json_t *to, const struct listener_config *l, const struct rule *now,
+                          const struct rule *next)
+{
+    char detail[DETAIL_MAX];
+
+    if (plan_same_text(&now->action, &next->action))
+        return;
+    snprintf(detail, sizeof(detail), "priority %u on listener %s; %s", next->priority, l->name,
+             plan_other_text);
+    plan_add(to, "rule", next->name, "changes", detail);
 }
 
 /* Either may be NULL. */
@@ -111,6 +124,8 @@ static void add_rules(json_t *to, const struct listener_config *now,
             add_rule(to, next, r, "comes");
         else if (before->written != r->written)
             add_rule(to, next, r, "changes");
+        else
+            add_rule_file(to, next, before, r);
     }
 }
 
@@ -137,21 +152,17 @@ static void add_socket(json_t *to, const struct listener_config *l, const char *
 
     snprintf(detail, sizeof(detail), "%s %s", l->options.bind,
              l->options.protocol == PROTOCOL_HTTPS ? "HTTPS" : "HTTP");
-    add(to, "listener", l->name, change, detail);
+    plan_add(to, "listener", l->name, change, detail);
 }
 
-/* It stays open. What is the same has been made one by who read the file. */
+/* It stays open. */
 static void add_listener(json_t *to, const struct listener_config *now,
                          const struct listener_config *next)
 {
-    const size_t before = json_array_size(to);
-
     if (strcmp(now->name, next->name) != 0)
-        add(to, "listener", now->name, "changes", "it gets another name");
+        plan_add(to, "listener", now->name, "changes", "it gets another name");
     add_settings(to, "listener", next->name, listener_settings, &now->options, &next->options);
-    if (json_array_size(to) == before && now->tls != next->tls)
-        add(to, "listener", next->name, "changes",
-            "its files have another certificate, key or list; for new connections");
+    plan_listener_files(to, now, next);
     add_rules(to, now, next);
 }
 
@@ -183,7 +194,19 @@ static void add_target(json_t *to, const struct group_config *g, const struct ta
     char detail[DETAIL_MAX];
 
     snprintf(detail, sizeof(detail), "group %s, weight %u", g->name, t->weight);
-    add(to, "target", t->name.text, change, detail);
+    plan_add(to, "target", t->name.text, change, detail);
+}
+
+static void add_weight(json_t *to, const struct group_config *g, const struct target_config *now,
+                       const struct target_config *next)
+{
+    char detail[DETAIL_MAX];
+
+    if (now->weight == next->weight)
+        return;
+    snprintf(detail, sizeof(detail), "group %s, weight %u -> %u", g->name, now->weight,
+             next->weight);
+    plan_add(to, "target", next->name.text, "changes", detail);
 }
 
 /* Either may be NULL. */
@@ -199,8 +222,8 @@ static void add_targets(json_t *to, const struct group_config *now, const struct
         const struct target_config *old = now == NULL ? NULL : config_target(now, t->name.text);
         if (old == NULL)
             add_target(to, next, t, "comes");
-        else if (old->weight != t->weight)
-            add_target(to, next, t, "changes");
+        else
+            add_weight(to, next, old, t);
     }
 }
 
@@ -210,16 +233,18 @@ static void add_groups(json_t *to, const struct plan *p)
         const struct group_config *g = &p->now->groups[i];
         if (config_group(p->next, span_text(g->name)) != NULL)
             continue;
-        add(to, "group", g->name, "goes", "");
+        plan_add(to, "group", g->name, "goes", "");
         add_targets(to, g, NULL);
     }
     for (size_t i = 0; i < p->next->group_count; i++) {
         const struct group_config *g = &p->next->groups[i];
         const struct group_config *now = config_group(p->now, span_text(g->name));
-        if (now == NULL)
-            add(to, "group", g->name, "comes", "");
-        else
+        if (now == NULL) {
+            plan_add(to, "group", g->name, "comes", "");
+        } else {
             add_settings(to, "group", g->name, group_settings, &now->options, &g->options);
+            plan_group_files(to, now, g);
+        }
         add_targets(to, now, g);
     }
 }
@@ -230,6 +255,7 @@ json_t *plan_changes(const struct plan *p)
 
     add_settings(to, "alb", "", alb_settings, &p->now->alb, &p->next->alb);
     add_settings(to, "edge", "", edge_settings, &p->now->edge_options, &p->next->edge_options);
+    plan_edge(to, p->now, p->next);
     add_listeners(to, p);
     add_groups(to, p);
     return to;

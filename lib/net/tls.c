@@ -185,6 +185,17 @@ bool tls_server_is_same(const struct tls_server *a, const struct tls_server *b)
            tls_trust_is_same(a->trust, b->trust);
 }
 
+const char *tls_server_next_change(const struct tls_server *before, const struct tls_server *after,
+                                   size_t *at)
+{
+    return tls_certs_next_change(before->certs, after->certs, at);
+}
+
+bool tls_server_trusts_the_same(const struct tls_server *a, const struct tls_server *b)
+{
+    return tls_trust_is_same(a->trust, b->trust);
+}
+
 /* --- from one process to the next --------------------------------------------------------- */
 
 static void feed(mbedtls_md_context_t *md, const void *bytes, size_t len)

@@ -75,6 +75,14 @@ bool tls_trust_check(const struct tls_trust_options *options, char *why, size_t 
  * not change them keeps the old server, whose tickets resume; the new one would not know them. */
 bool tls_server_is_same(const struct tls_server *a, const struct tls_server *b);
 
+/* For people, of two that need not be the same: the files that both have and that hold another
+ * chain for the second; one a call, by `at` (0 at first), then NULL. As configured. */
+const char *tls_server_next_change(const struct tls_server *before, const struct tls_server *after,
+                                   size_t *at);
+
+/* The same authorities and lists, asked for in the same way. */
+bool tls_server_trusts_the_same(const struct tls_server *a, const struct tls_server *b);
+
 /* The keys of its tickets, for a process that takes over from this one: whoever has them reads what
  * was resumed, so wipe every copy. False for one that makes no tickets. And go on with such keys:
  * false, and nothing has changed, when they are not of a server that is the same. */

@@ -271,3 +271,23 @@ bool tls_certs_are_same(const struct tls_certs *a, const struct tls_certs *b)
                tls_chain_is_same(&a->certs[i].chain, &b->certs[i].chain);
     return same;
 }
+
+static const struct tls_cert *find_file(const struct tls_certs *certs, const char *file)
+{
+    for (size_t i = 0; i < certs->count; i++) {
+        if (strcmp(certs->certs[i].file, file) == 0)
+            return &certs->certs[i];
+    }
+    return NULL;
+}
+
+const char *tls_certs_next_change(const struct tls_certs *before, const struct tls_certs *after,
+                                  size_t *at)
+{
+    while (*at < after->count) {
+        const struct tls_cert *c = &after->certs[(*at)++], *old = find_file(before, c->file);
+        if (old != NULL && !tls_chain_is_same(&old->chain, &c->chain))
+            return c->file;
+    }
+    return NULL;
+}

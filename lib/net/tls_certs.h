@@ -54,4 +54,8 @@ bool tls_cert_is_ec(const struct tls_cert *cert);
 /* The same files with the same chains in the same order. */
 bool tls_certs_are_same(const struct tls_certs *a, const struct tls_certs *b);
 
+/* As tls_server_next_change(). */
+const char *tls_certs_next_change(const struct tls_certs *before, const struct tls_certs *after,
+                                  size_t *at);
+
 #endif

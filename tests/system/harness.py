@@ -103,6 +103,10 @@ class Process:
         stat = pathlib.Path(f"/proc/{self.pid}/stat").read_text(encoding="ascii")
         return sum(map(int, stat.rsplit(")", 1)[1].split()[11:13])) / os.sysconf("SC_CLK_TCK")
 
+    def descriptors(self):
+        """How many it has open."""
+        return len(os.listdir(f"/proc/{self.pid}/fd"))
+
     def is_running(self):
         return self.popen is not None and self.popen.poll() is None
 

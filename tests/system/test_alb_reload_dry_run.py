@@ -1,11 +1,14 @@
 """alb reload --dry-run: what would change, which tunnels it would touch and why; and nothing does."""
 
 import json
+import os
+import socket
+import subprocess
 import time
 
 import pytest
 
-from harness import free_port, run
+from harness import free_port, run, wait_until
 from ws_peers import TEXT, Client, Upgraded, ws_config
 
 RULE = """
@@ -81,6 +84,7 @@ def test_each_change_is_listed_and_none_is_made(start_alb, targets):
     answer = dry_run(alb)
     assert changes(answer) == {
         ("alb", "idle_timeout.timeout_seconds", "changes"), ("edge", "allow", "changes"),
+        ("edge", "addresses", "changes"),
         ("listener", "two", "opens"), ("rule", "goes", "goes"), ("rule", "moves", "changes"),
         ("rule", "comes", "comes"), ("rule", "other", "goes"), ("group", "other", "goes"),
         ("group", "app slow_start.duration_seconds", "changes"),
@@ -150,15 +154,93 @@ def test_a_registered_target_stays_though_the_file_does_not_name_it(start_alb, t
     assert [r["target"] for r in dry_run(alb)["tunnels"]] == [a.address]
 
 
-def test_what_a_reload_would_refuse_is_refused(start_alb, targets):
+HTTPS = """
+[listener two]
+bind = 127.0.0.1:0
+protocol = HTTPS
+default_action = forward app
+certificate = %s
+"""
+GROUP = "[target_group other]\ntarget = %s\n"
+
+
+def refusals(folder, taken, alb):
+    """name: (what is appended, what stands in [alb], the sentence)"""
+    (folder / "cert.pem").write_text("no certificate")
+    logs = "%s = true\n%s = %s\n"
+    return {
+        "section": ("[alb2]\n", "", "unknown section"),
+        "port": (TWO % taken, "", "in use by another process"),
+        "address": (TWO.replace("127.0.0.1", "192.0.2.1") % 80, "", "not an address of this machine"),
+        "overlap": ((TWO % alb.port()).replace("127.0.0.1", "0.0.0.0"), "", "of listener http, which is open"),
+        "certificate": (HTTPS % (folder / "nowhere.pem"), "", "nowhere.pem"),
+        "bad certificate": (HTTPS % (folder / "cert.pem"), "", "cert.pem"),
+        "edge file": ("", "", "nowhere.txt"),
+        "name": (GROUP % "dns:a_b..c:80", "", "dns:a_b..c:80"),
+        "dns servers": ("", "dns.servers = one.example\n", "dns.servers"),
+        "log's folder": ("", logs % ("connection_logs.enabled", "connection_logs.file",
+                                     folder / "nowhere" / "log"), "nowhere/log: No such file"),
+        "log is a folder": ("", logs % ("health_check_logs.enabled", "health_check_logs.file",
+                                        folder), "Is a directory"),
+    }
+
+
+def test_what_a_reload_would_refuse_is_refused(start_alb, targets, tmp_path):
     alb = start_alb(ws_config(targets[0]))
-    for more, needle in (("[alb2]\n", "unknown section"),
-                         (TWO % targets[1].port, "in use by another process")):
-        alb.configure(ws_config(targets[0], more=more))
-        code, text = alb.command("reload", "--dry-run")
-        assert code == 1 and needle in text, text
+    cases = refusals(tmp_path, targets[1].port, alb)
+    for name, (more, settings, needle) in cases.items():
+        text = ws_config(targets[0], more=more, alb=settings)
+        if name == "edge file":
+            text = text.replace("[edge]", f"[edge]\nallow_file = {tmp_path}/nowhere.txt")
+        alb.configure(text)
+        said = alb.command("reload", "--dry-run")
+        assert said[0] == 1 and needle in said[1], (name, said)
+        assert alb.command("reload") == said, name  # it has been tried, not guessed
     status, answer = alb.admin_json("/status")
     assert status == 200 and answer["reloads"] == 0
+
+
+def test_each_thing_that_is_wrong_is_said_at_once(start_alb, targets, tmp_path):
+    alb = start_alb(ws_config(targets[0]))
+    log = f"connection_logs.enabled = true\nconnection_logs.file = {tmp_path}/nowhere/log\n"
+    alb.configure(ws_config(targets[0], more=TWO % targets[1].port, alb=log))
+    for command in (("reload", "--dry-run"), ("reload",)):
+        code, text = alb.command(*command)
+        assert code == 1 and "in use by another process" in text and "nowhere/log" in text, text
+
+
+def test_it_leaves_no_file_and_no_socket(start_alb, targets, tmp_path):
+    alb = start_alb(ws_config(targets[0]))
+    new, port = tmp_path / "new.log", free_port()
+    alb.configure(ws_config(targets[0], more=TWO % port, alb="connection_logs.enabled = true\n"
+                            f"connection_logs.file = {new}\n"))
+    files, descriptors = sorted(os.listdir(tmp_path)), alb.descriptors()
+    for _ in range(5):
+        assert {("listener", "two", "opens"), ("alb", "connection_logs.file", "changes")} <= \
+            changes(dry_run(alb))
+    assert sorted(os.listdir(tmp_path)) == files
+    wait_until(lambda: alb.descriptors() == descriptors, "the command's connection to be closed")
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection(("127.0.0.1", port)).close()
+    alb.reload()
+    assert new.exists()
+
+
+def test_a_fifo_is_not_opened(start_alb, targets, tmp_path):
+    """Its reader, which waits for a writer, goes on waiting."""
+    alb = start_alb(ws_config(targets[0]))
+    os.mkfifo(tmp_path / "fifo")
+    alb.configure(ws_config(targets[0], alb="connection_logs.enabled = true\n"
+                            f"connection_logs.file = {tmp_path / 'fifo'}\n"))
+    with subprocess.Popen(["cat", tmp_path / "fifo"], stdout=subprocess.PIPE) as reader:
+        try:
+            dry_run(alb)
+            assert reader.poll() is None
+            alb.reload()
+            alb.connect().close()
+            assert reader.stdout.readline()
+        finally:
+            reader.kill()
 
 
 # Another value than the harness's, for each key that only a start can change.

@@ -18,6 +18,7 @@ struct resolver {
 };
 
 static struct question {
+    const struct resolver *asked;
     const char *host; /* names.c's */
     int family;
     resolver_fn *answer;
@@ -36,10 +37,21 @@ struct resolver *resolver_new(struct ev_loop *loop, const char *servers, char *w
     return NULL;
 }
 
+static void drop(const struct resolver *resolver)
+{
+    size_t kept = 0;
+
+    for (size_t i = 0; i < question_count; i++) {
+        if (questions[i].asked != resolver)
+            questions[kept++] = questions[i];
+    }
+    question_count = kept;
+}
+
 void resolver_free(struct resolver **resolver)
 {
     if (*resolver != NULL)
-        question_count = 0; /* dropped */
+        drop(*resolver);
     mem_free(*resolver);
 }
 
@@ -56,7 +68,7 @@ void resolver_ask(struct resolver *resolver, const char *host, int family, resol
 {
     assert_non_null(resolver);
     assert_true(question_count < QUESTIONS_MAX);
-    questions[question_count++] = (struct question){ host, family, answer, user };
+    questions[question_count++] = (struct question){ resolver, host, family, answer, user };
 }
 
 /* Takes the question for this name and family out of those that wait. */
@@ -309,6 +321,25 @@ static void test_servers_that_cannot_be_used_change_nothing(void **state)
     again("10.0.0.2", "", "10.0.0.2", 2);
 }
 
+/* What is under way goes on: its answer comes. */
+static void test_a_trial_changes_nothing(void **state)
+{
+    char why[64] = "";
+
+    (void)state;
+    assert_true(follow("target = dns:a.test:80\n", why));
+    turn();
+    assert_int_equal(question_count, 2);
+    assert_true(names_may_follow(names, config, why, sizeof(why)));
+    assert_int_equal(question_count, 2);
+    refuses_servers = true;
+    assert_false(names_may_follow(names, config, why, sizeof(why)));
+    assert_string_equal(why, "no servers");
+    answer_in("a.test", 4, "10.0.0.1", 60);
+    answer_in("a.test", 6, "", 60);
+    expect_addresses("a.test", "10.0.0.1");
+}
+
 #define EACH(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
 
 int main(void)
@@ -321,6 +352,7 @@ int main(void)
         EACH(test_each_name_is_asked_for_once),
         EACH(test_a_name_that_goes_while_it_is_asked_for),
         EACH(test_servers_that_cannot_be_used_change_nothing),
+        EACH(test_a_trial_changes_nothing),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
