@@ -38,7 +38,7 @@ static void on_look(struct ev_loop *loop, ev_timer *timer, int revents)
     struct balancer *b = timer->data;
     (void)revents;
 
-    if (atomic_load(&b->connections) == 0 ||
+    if ((atomic_load(&b->connections) == 0 && upgrade_is_told(b)) ||
         (b->state == RUN_CUTTING && draining_for_ms(b) >= CUT_MS)) {
         ev_timer_stop(loop, timer);
         ev_break(loop, EVBREAK_ALL);
@@ -72,7 +72,8 @@ static void on_leaving(struct ev_loop *loop, ev_timer *timer, int revents)
     struct balancer *b = timer->data;
     (void)revents;
 
-    if (atomic_load(&b->connections) > 0 || !admin_is_idle(b->admin) || inherit_goes_on(b->inherit))
+    if (atomic_load(&b->connections) > 0 || !admin_is_idle(b->admin) ||
+        inherit_goes_on(b->inherit) || !upgrade_is_told(b))
         return;
     log_info("the last connection has ended; process %ld has the others",
              (long)upgrade_successor(b));

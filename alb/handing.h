@@ -11,6 +11,7 @@
  *    |                          TAKEN   |   all could be read; nothing of them is touched yet
  *    | GO                               |   from here on they are the new one's
  *    | MOVE ...                         |
+ *    | PAST what has been               |   to one that takes it; until the old one ends
  *
  * The old one decides: a MOVE whose TAKEN does not come is the old one's to go on with, and
  * the new one closes its copies when the GO does not come. All that either knows of the other is
@@ -33,9 +34,12 @@ enum handing_message {
     HANDING_MOVE,
     HANDING_TAKEN,
     HANDING_GO,
+    HANDING_PAST,
 };
 
-enum { HELLO_VERSION = 1 };
+/* Of HELLO and READY. What the other one does not say that it takes is not sent to it. */
+enum { HELLO_VERSION = 1, HELLO_TAKES = 2 /* a sum of these: */ };
+enum { TAKES_PAST = 1 };
 
 /* Of SOCKETS: each takes the next descriptors of the message, as many as it says. */
 enum { SOCKETS_LISTENER = 1, SOCKETS_ADMIN = 2, SOCKETS_CONTROL = 3 };
@@ -73,6 +77,14 @@ enum {
     CLIENT_ID = 3,
     CLIENT_ACCEPTED_US = 4,
     CLIENT_PEER = 5, /* struct addr */
+};
+
+/* Of PAST (past_record.h). */
+enum {
+    PAST_CLOSED = 1,        /* a tunnel that has ended since the last one that was told */
+    PAST_CLOSED_BEFORE = 2, /* one that has ended before all that were told */
+    PAST_FAILED = 3,        /* the same of upgrades that failed */
+    PAST_FAILED_BEFORE = 4,
 };
 
 #endif

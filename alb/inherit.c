@@ -141,6 +141,10 @@ static void on_message(void *user, struct handover_message *m)
     case HANDING_STATE:
         keep_state(in, m->bytes);
         break;
+    case HANDING_PAST:
+        if (in->is_ready)
+            inherit_past(in, m->bytes);
+        break;
     default:
         inherit_take(in, m); /* may free `in` */
         return;
@@ -475,6 +479,7 @@ static void on_listening(struct loop *loop, void *arg)
     close_rest(in);
     buf_init(&bytes, 64);
     record_put_number(&bytes, HELLO_VERSION, HANDING_VERSION);
+    record_put_number(&bytes, HELLO_TAKES, TAKES_PAST);
     handover_send(in->link, HANDING_READY, buf_data(&bytes), NULL, 0);
     buf_done(&bytes);
 }

@@ -1,4 +1,5 @@
-/* inherit_private.h -- between inherit.c (the start) and inherit_take.c (connections). */
+/* inherit_private.h -- between inherit.c (the start), inherit_take.c (connections) and
+ * inherit_past.c (what has been). */
 #ifndef ALB_INHERIT_PRIVATE_H
 #define ALB_INHERIT_PRIVATE_H
 
@@ -41,6 +42,20 @@ struct inherit {
     struct arrival *clients[HANDOVER_FDS_MAX];
     size_t tunnel_count, client_count;
 };
+
+/* The listener that something belonged to. */
+struct inherited_from {
+    const char *name, *bind;
+    int protocol;
+    struct addr bound;
+};
+
+/* One that this configuration does not have is made, and closed: its clients get what those of a
+ * removed listener get. */
+struct listener *inherit_origin(struct balancer *b, const struct inherited_from *from);
+
+/* PAST. */
+void inherit_past(struct inherit *in, struct span bytes);
 
 /* MOVE and GO. */
 void inherit_take(struct inherit *in, struct handover_message *m);

@@ -28,29 +28,36 @@ struct origin {
     struct addr bound;
 };
 
-/* One that this configuration does not have: its clients get what those of a removed listener get.
- */
-static struct listener *add_closed(struct balancer *b, const struct origin *from)
+static struct listener *add_closed(struct balancer *b, const struct inherited_from *from)
 {
     struct listener *l = mem_new(struct listener);
 
     l->name = mem_text(from->name);
     l->bind = mem_text(from->bind);
-    l->protocol = PROTOCOL_HTTP; /* no others are handed over */
+    l->protocol = from->protocol;
     l->bound = from->bound;
     listener_take_number(l);
     list_append(&b->listeners, &l->link);
     return l;
 }
 
-static struct listener *find_listener(struct balancer *b, const struct origin *from)
+struct listener *inherit_origin(struct balancer *b, const struct inherited_from *from)
 {
     list_each (at, &b->listeners) {
         struct listener *l = list_entry(at, struct listener, link);
-        if (l->protocol == PROTOCOL_HTTP && addr_equal(&l->bound, &from->bound))
+        if (l->protocol == from->protocol && addr_equal(&l->bound, &from->bound))
             return l;
     }
     return add_closed(b, from);
+}
+
+/* Only those of HTTP are handed over. */
+static struct listener *find_listener(struct balancer *b, const struct origin *from)
+{
+    return inherit_origin(b, &(struct inherited_from){ .name = from->name,
+                                                       .bind = from->bind,
+                                                       .protocol = PROTOCOL_HTTP,
+                                                       .bound = from->bound });
 }
 
 static void read_addr(struct span value, struct addr *into)

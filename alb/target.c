@@ -79,7 +79,7 @@ void target_key_unref(struct target_key **key)
         free(gone);
 }
 
-static struct target_key *make_key(const char *group, const char *text)
+struct target_key *target_key_new(const char *group, const char *text)
 {
     const size_t group_size = strlen(group) + 1, size = group_size + strlen(text) + 1;
     struct target_key *key = mem_zero(sizeof(*key) + size);
@@ -165,6 +165,16 @@ void registry_forget(struct registry *r, struct target *t)
     target_unref(&t);
 }
 
+struct target_key *registry_key(const struct registry *r, const char *group, const char *text)
+{
+    list_each (at, &r->targets) {
+        const struct target *t = list_entry(at, struct target, in_registry);
+        if (strcmp(t->text, text) == 0 && strcmp(t->group, group) == 0)
+            return target_key_ref(t->key);
+    }
+    return target_key_new(group, text);
+}
+
 static void forget_group(struct group_state *s)
 {
     list_remove(&s->in_registry);
@@ -184,7 +194,7 @@ static struct target *make(struct registry *r, const char *group, const char *te
 {
     struct target *t = mem_new(struct target);
 
-    t->key = make_key(group, text);
+    t->key = target_key_new(group, text);
     t->group = t->key->group;
     t->text = t->key->text;
     t->addr = *addr;

@@ -46,6 +46,7 @@ struct target_key {
     char bytes[];             /* the group's name, a NUL, its own (target_name.h) */
 };
 
+struct target_key *target_key_new(const char *group, const char *text);
 struct target_key *target_key_ref(struct target_key *key);
 void target_key_unref(struct target_key **key); /* any thread; NULL is fine */
 
@@ -159,7 +160,10 @@ void registry_done(struct registry *r);
 struct target *registry_target(struct registry *r, const char *group, const char *text,
                                const struct addr *addr);
 
-/* The same for a group's state. */
+/* A reference to the name of such a target; to the one that is known, if one is. */
+struct target_key *registry_key(const struct registry *r, const char *group, const char *text);
+
+/* The same as registry_target() for a group's state. */
 struct group_state *registry_group(struct registry *r, const char *name);
 
 /* Nothing is left of it here. */

@@ -10,6 +10,7 @@
 #define ALB_TUNNEL_RING_H
 
 #include <pthread.h>
+#include <stddef.h>
 
 #include "alb/tunnel_view.h"
 
@@ -18,7 +19,7 @@ enum { TUNNEL_RING_SIZE = 10000 };
 struct tunnel_ring {
     pthread_mutex_t lock;
     struct tunnel_view *rows; /* owned; NULL before the first */
-    uint64_t added;           /* ever; the last TUNNEL_RING_SIZE of them are there */
+    uint64_t first, next;     /* numbers: of the oldest that is there, of the one to come */
 };
 
 void tunnel_ring_init(struct tunnel_ring *ring);
@@ -27,9 +28,23 @@ void tunnel_ring_done(struct tunnel_ring *ring);
 /* A copy of it is kept; the oldest goes when there is no room. */
 void tunnel_ring_add(struct tunnel_ring *ring, const struct tunnel_view *r);
 
+/* One that is older than all that are there, from another process: kept if there is room. */
+void tunnel_ring_add_older(struct tunnel_ring *ring, const struct tunnel_view *r);
+
 /* Call `see` for each, the oldest first. What is added or goes meanwhile may be missed, but
  * none comes twice. `see` must not use the ring. */
 void tunnel_ring_each(struct tunnel_ring *ring,
                       void (*see)(void *user, const struct tunnel_view *r), void *user);
+
+/* For whoever reads it bit by bit, by numbers: that of the oldest, of the one to come... */
+uint64_t tunnel_ring_first(struct tunnel_ring *ring);
+uint64_t tunnel_ring_next(struct tunnel_ring *ring);
+
+/* ... and copies of at most `most` before *number, the newest first, or from it on, the oldest
+ * first. *number moves past them; each is to be let go (tunnel_view_done()). Returns how many. */
+size_t tunnel_ring_before(struct tunnel_ring *ring, uint64_t *number, struct tunnel_view *out,
+                          size_t most);
+size_t tunnel_ring_since(struct tunnel_ring *ring, uint64_t *number, struct tunnel_view *out,
+                         size_t most);
 
 #endif

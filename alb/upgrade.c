@@ -24,6 +24,7 @@
 #include "alb/greeter.h"
 #include "alb/handing.h"
 #include "alb/moving.h"
+#include "alb/past.h"
 #include "alb/upgrade_tell.h"
 #include "alb/worker.h"
 
@@ -45,6 +46,8 @@ struct upgrade {
     struct moving *moving; /* the batch that was sent, or is being packed */
     bool is_sent;          /* TAKEN is to come */
     uint64_t tunnels, clients, rounds;
+    uint64_t takes;        /* a sum of enum TAKES_...: what the new one said that it takes */
+    struct past past;      /* LEAVING */
     upgrade_told_fn *told; /* NULL once it was told, or nobody waits */
     void *user;
 };
@@ -166,6 +169,7 @@ void upgrade_free(struct upgrade **upgrade)
         return;
     ev_timer_stop(u->balancer->control.ev, &u->patience);
     ev_timer_stop(u->balancer->control.ev, &u->next_round);
+    past_stop(&u->past);
     handover_free(&u->link);
     free(u);
 }
@@ -230,6 +234,8 @@ static void leave(struct upgrade *u)
         (long)u->pid, (long)getpid(), (unsigned long long)u->tunnels,
         (unsigned long long)u->clients, atomic_load(&b->connections));
     balancer_leave(b);
+    if (u->takes & TAKES_PAST)
+        past_start(&u->past, b, u->link);
     tell(u, true, text);
 }
 
@@ -297,13 +303,14 @@ static void on_taken(struct upgrade *u)
 
 /* --- what it says ----------------------------------------------------------------------------- */
 
-static uint64_t version_of(struct span bytes)
+/* What it says of itself; 0 for what it does not say. */
+static uint64_t said(struct span bytes, uint16_t what)
 {
     struct span value;
     uint16_t type;
 
     while (record_next(&bytes, &type, &value)) {
-        if (type == HELLO_VERSION)
+        if (type == what)
             return record_number(value);
     }
     return 0;
@@ -329,7 +336,7 @@ void upgrade_report_quiet(struct balancer *b)
 static void on_ready(struct upgrade *u, struct span bytes)
 {
     struct balancer *b = u->balancer;
-    const uint64_t version = version_of(bytes);
+    const uint64_t version = said(bytes, HELLO_VERSION);
     char text[128];
 
     ev_timer_stop(b->control.ev, &u->patience);
@@ -342,6 +349,7 @@ static void on_ready(struct upgrade *u, struct span bytes)
     snprintf(text, sizeof(text), "MAINPID=%ld\nREADY=1", (long)u->pid);
     service_notify(text);
     u->stage = READYING;
+    u->takes = said(bytes, HELLO_TAKES);
     u->waiting = b->worker_count + b->greeter_count;
     admin_accept(b->admin, false);
     balancer_tell_workers(b, worker_accept, NULL);
@@ -376,6 +384,7 @@ static void on_end(void *user, const char *why)
     }
     log_warn("the process that took over has ended pid=%ld", (long)u->pid);
     ev_timer_stop(b->control.ev, &u->patience);
+    past_stop(&u->past);
     handover_free(&u->link);
     waitpid(u->pid, NULL, WNOHANG);
     if (u->is_sent) {
@@ -410,6 +419,11 @@ bool upgrade_is_running(const struct balancer *b)
 bool upgrade_is_leaving(const struct balancer *b)
 {
     return b->upgrade != NULL && b->upgrade->stage == LEAVING;
+}
+
+bool upgrade_is_told(const struct balancer *b)
+{
+    return b->upgrade == NULL || past_is_told(&b->upgrade->past);
 }
 
 long upgrade_successor(const struct balancer *b)

@@ -45,6 +45,9 @@ bool upgrade_is_running(const struct balancer *b);
 /* The other process has taken over; this one only waits for its last connections. */
 bool upgrade_is_leaving(const struct balancer *b);
 
+/* That one knows all that there is to know of what has been here. */
+bool upgrade_is_told(const struct balancer *b);
+
 /* Its process. */
 long upgrade_successor(const struct balancer *b);
 

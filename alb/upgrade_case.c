@@ -81,28 +81,47 @@ static int32_t rule_of(const struct route *route)
     return route->rule == NULL ? ACCESS_RULE_ERROR : (int32_t)route->rule->priority;
 }
 
+struct upgrade_case *upgrade_case_of(const struct upgrade_case *facts,
+                                     const struct upgrade_case_texts *texts)
+{
+    const struct span host = cut(texts->host, HOST_MAX);
+    const struct span path = cut(texts->path, PATH_MAX_KEPT);
+    const struct span detail = cut(texts->detail, PATH_MAX_KEPT);
+    struct upgrade_case *c =
+        mem_zero(sizeof(*c) + host.len + path.len + texts->group.len + detail.len + 4);
+    char *at = (char *)(c + 1);
+
+    *c = *facts;
+    at = put_text(at, host, &c->host);
+    at = put_text(at, path, &c->path);
+    at = put_text(at, texts->group, &c->group);
+    if (detail.len > 0)
+        put_text(at, detail, &c->detail);
+    return c;
+}
+
 struct upgrade_case *upgrade_case_new(const struct access_client *client,
                                       const struct listener *listener, const struct http_message *m,
                                       const struct route *route, uint64_t wall_us)
 {
-    const struct span host = cut(asked_host(m, route), HOST_MAX);
-    const struct span path = cut(asked_path(m), PATH_MAX_KEPT);
-    const struct span group =
-        route == NULL || route->group == NULL ? SPAN("") : span_text(route->group->name);
-    struct upgrade_case *c = mem_zero(sizeof(*c) + host.len + path.len + group.len + 3);
+    const struct upgrade_case facts = {
+        .when_us = wall_us,
+        .id = { client->conn_id[0], client->conn_id[1] },
+        .listener = listener,
+        .rule = rule_of(route),
+        .client = client->ip,
+        .port = client->port,
+        .failure = (uint8_t)ws_request_check(m),
+        .behind_edge = ws_behind_edge(m),
+        .offers_protocol = http_find(m, HTTP_N_SEC_WEBSOCKET_PROTOCOL) != NULL,
+    };
+    const struct upgrade_case_texts texts = {
+        .host = asked_host(m, route),
+        .path = asked_path(m),
+        .group = route == NULL || route->group == NULL ? SPAN("") : span_text(route->group->name),
+    };
 
-    c->when_us = wall_us;
-    memcpy(c->id, client->conn_id, sizeof(c->id));
-    c->listener = listener;
-    c->rule = rule_of(route);
-    c->client = client->ip;
-    c->port = client->port;
-    const enum ws_refusal refusal = ws_request_check(m);
-    c->failure = (uint8_t)refusal;
-    c->behind_edge = ws_behind_edge(m);
-    c->offers_protocol = http_find(m, HTTP_N_SEC_WEBSOCKET_PROTOCOL) != NULL;
-    put_text(put_text(put_text((char *)(c + 1), host, &c->host), path, &c->path), group, &c->group);
-    return c;
+    return upgrade_case_of(&facts, &texts);
 }
 
 void upgrade_case_free(struct upgrade_case **c)

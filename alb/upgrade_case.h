@@ -26,7 +26,7 @@ struct upgrade_case {
     uint64_t id[2];   /* conn_trace_id of the client's connection */
     const struct listener *listener;
     struct target_key *target; /* a reference: the last that was tried; or NULL */
-    const char *detail;        /* a literal or NULL */
+    const char *detail;        /* a literal, or in the block; or NULL */
     const char *group;         /* "" when none was chosen; in the block, as the next two */
     const char *host, *path;   /* as asked, cut; the path without its query */
     int32_t rule;              /* its priority, 0: the default; ACCESS_RULE_NONE, _ERROR */
@@ -49,6 +49,13 @@ struct upgrade_case *upgrade_case_new(const struct access_client *client,
                                       const struct listener *listener, const struct http_message *m,
                                       const struct route *route, uint64_t wall_us);
 void upgrade_case_free(struct upgrade_case **c); /* NULL is fine */
+
+/* With these texts, copied and cut, and all else as it is there; takes over its target. */
+struct upgrade_case_texts {
+    struct span host, path, group, detail; /* empty: no detail */
+};
+struct upgrade_case *upgrade_case_of(const struct upgrade_case *facts,
+                                     const struct upgrade_case_texts *texts);
 
 struct upgrade_symptoms upgrade_case_symptoms(const struct upgrade_case *c);
 

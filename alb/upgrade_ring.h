@@ -8,6 +8,7 @@
 #define ALB_UPGRADE_RING_H
 
 #include <pthread.h>
+#include <stddef.h>
 
 #include "alb/upgrade_case.h"
 
@@ -15,7 +16,8 @@ enum { UPGRADE_RING_SIZE = 1000 };
 
 struct upgrade_ring {
     pthread_mutex_t lock;
-    uint64_t added; /* ever */
+    uint64_t added;       /* ever */
+    uint64_t first, next; /* numbers: of the oldest that is there, of the one to come */
     struct upgrade_case *rows[UPGRADE_RING_SIZE];
 };
 
@@ -25,10 +27,24 @@ void upgrade_ring_done(struct upgrade_ring *ring);
 /* Takes it, and clears the variable; the oldest goes when there is no room. */
 void upgrade_ring_add(struct upgrade_ring *ring, struct upgrade_case **c);
 
+/* One that is older than all that are there, from another process: kept if there is room. */
+void upgrade_ring_add_older(struct upgrade_ring *ring, struct upgrade_case **c);
+
 /* Call `see` for each, the newest first, until it is false. What goes
  * meanwhile is missed. `see` must not use the ring.
  * Returns how many were ever added. */
 uint64_t upgrade_ring_each(struct upgrade_ring *ring,
                            bool (*see)(void *user, const struct upgrade_case *c), void *user);
+
+/* For whoever reads it bit by bit, by numbers: that of the oldest, of the one to come... */
+uint64_t upgrade_ring_first(struct upgrade_ring *ring);
+uint64_t upgrade_ring_next(struct upgrade_ring *ring);
+
+/* ... and a few before *number, the newest first, or from it on, the oldest first, for each of
+ * which `see` is called. *number moves past them. Returns how many. */
+size_t upgrade_ring_before(struct upgrade_ring *ring, uint64_t *number,
+                           void (*see)(void *user, const struct upgrade_case *c), void *user);
+size_t upgrade_ring_since(struct upgrade_ring *ring, uint64_t *number,
+                          void (*see)(void *user, const struct upgrade_case *c), void *user);
 
 #endif

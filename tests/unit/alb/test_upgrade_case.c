@@ -168,6 +168,59 @@ static void test_the_ring_holds_the_last_1000(void **state)
     free(ring);
 }
 
+static struct upgrade_case *numbered(uint64_t id)
+{
+    struct upgrade_case *c = make(GET(""));
+
+    c->id[0] = id;
+    return c;
+}
+
+static void count(void *user, const struct upgrade_case *c)
+{
+    struct seen *seen = user;
+
+    seen->count++;
+    seen->last = c->id[0];
+}
+
+static void test_older_ones_fill_the_ring_and_it_is_read_bit_by_bit(void **state)
+{
+    struct upgrade_ring *ring = mem_new(struct upgrade_ring);
+    struct seen all = { .most = UINT64_MAX }, older = { .count = 0 }, newer = { .count = 0 };
+
+    (void)state;
+    upgrade_ring_init(ring);
+    for (uint64_t i = 0; i < 10; i++) {
+        struct upgrade_case *c = numbered(5000 + i);
+        upgrade_ring_add(ring, &c);
+    }
+    for (uint64_t i = 1; i <= 1500; i++) {
+        struct upgrade_case *c = numbered(5000 - i);
+        upgrade_ring_add_older(ring, &c);
+        assert_null(c);
+    }
+    assert_int_equal(upgrade_ring_each(ring, see, &all), 1510);
+    assert_int_equal(all.count, 1000);
+    assert_int_equal(all.newest, 5009);
+    assert_int_equal(all.last, 4010);
+    uint64_t before = upgrade_ring_next(ring), since = before;
+    for (uint64_t i = 0; i < 10; i++) {
+        struct upgrade_case *c = numbered(5010 + i);
+        upgrade_ring_add(ring, &c);
+    }
+    while (upgrade_ring_since(ring, &since, count, &newer) > 0)
+        ;
+    assert_int_equal(newer.count, 10);
+    assert_int_equal(newer.last, 5019);
+    while (upgrade_ring_before(ring, &before, count, &older) > 0)
+        ;
+    assert_int_equal(older.count, 990);
+    assert_int_equal(older.last, 4020);
+    upgrade_ring_done(ring);
+    free(ring);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -175,6 +228,7 @@ int main(void)
         cmocka_unit_test(test_what_is_kept_of_a_request),
         cmocka_unit_test(test_a_long_path_is_cut_and_anything_is_json),
         cmocka_unit_test(test_the_ring_holds_the_last_1000),
+        cmocka_unit_test(test_older_ones_fill_the_ring_and_it_is_read_bit_by_bit),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
