@@ -60,7 +60,8 @@ struct listener {
     struct balancer *balancer;
     bool is_open;     /* control thread, as all below */
     ev_timer leaving; /* runs from when it is removed until it is closed */
-    int *sockets;     /* owned: the descriptors that the threads accept from */
+    uint64_t left_at_ms;
+    int *sockets; /* owned: the descriptors that the threads accept from */
     size_t socket_count;
 };
 

@@ -1,15 +1,18 @@
 /*
  * balancer_listeners.c -- which addresses are open, and the orders that open and close them.
  *
- *     open ---> leaving ---> closed      a second later: SYNs are not answered any more,
- *       ^          |           |         but who has connected is taken
- *       +----------+-----------+         the next configuration has it again
+ *     open ---> leaving ---> closed      a second later, or when the handshakes are over that had
+ *       ^          |           |         begun: SYNs are not answered any more, but who has
+ *       +----------+-----------+         connected is taken
+ *         the next configuration has it again
  */
 #include <errno.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "net/half_open.h"
 #include "net/listener.h"
 
 #include "alb/balancer_private.h"
@@ -64,8 +67,10 @@ static void order_listen(struct loop *loop, loop_fn *run, struct listener *l, in
 /* --- going ------------------------------------------------------------------------- */
 
 /* From the last SYN that was answered to the socket's end: the handshake of whoever is there
- * takes a round trip. */
-static const double LEAVING_S = 1.0;
+ * takes a round trip; of some, whose packets were lost, until the answer to its SYN is sent
+ * again, after 1, 3 and 7 seconds. */
+static const double LEAVING_S = 1.0, LOOK_AGAIN_S = 0.25;
+enum { LEAVING_MOST_MS = 8000 };
 
 void balancer_acceptor_leaves(struct acceptor *a)
 {
@@ -90,12 +95,34 @@ static void tell(struct balancer *b, struct listener *l, loop_fn *greeters, loop
         balancer_tell_workers(b, workers, l);
 }
 
+/* Another one listens at the same address already: SYNs that the kernel gives to the sockets of
+ * this one are lost to it. */
+static bool is_replaced(const struct listener *l)
+{
+    list_each (at, &l->balancer->listeners) {
+        const struct listener *other = list_entry(at, struct listener, link);
+        if (other != l && other->is_open && addr_overlaps(&other->bound, &l->bound))
+            return true;
+    }
+    return false;
+}
+
+static bool is_awaited(const struct listener *l)
+{
+    return clock_mono_ms() - l->left_at_ms < LEAVING_MOST_MS && !is_replaced(l) &&
+           half_open_count(&l->bound) > 0;
+}
+
 static void on_leaving_over(struct ev_loop *loop, ev_timer *timer, int revents)
 {
     struct listener *l = timer->data;
-    (void)loop;
     (void)revents;
 
+    if (is_awaited(l)) {
+        ev_timer_set(timer, LOOK_AGAIN_S, 0);
+        ev_timer_start(loop, timer);
+        return;
+    }
     log_info("listener closed name=%s bind=%s", l->name, l->bind);
     l->socket_count = 0;
     tell(l->balancer, l, greeter_close_listener, worker_close_listener);
@@ -105,6 +132,7 @@ static void begin_leaving(struct balancer *b, struct listener *l)
 {
     log_info("listener removed name=%s bind=%s", l->name, l->bind);
     l->is_open = false;
+    l->left_at_ms = clock_mono_ms();
     tell(b, l, greeter_unlisten, worker_unlisten);
     ev_timer_set(&l->leaving, LEAVING_S, 0);
     ev_timer_start(b->control.ev, &l->leaving);

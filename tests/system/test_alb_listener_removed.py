@@ -1,6 +1,10 @@
 """A listener that is removed: nobody who connected is reset, everybody gets an answer."""
 
+import ctypes
+import errno
+import select
 import socket
+import struct
 import threading
 import time
 
@@ -10,6 +14,7 @@ from harness import (answer, forward_config, free_port, is_closed, read_response
                      trusting_context, wait_until)
 from ws_peers import BOTH
 
+SO_ATTACH_FILTER, SO_DETACH_FILTER = 26, 27
 TWO = """
 [listener two]
 bind = 127.0.0.1:%d
@@ -140,6 +145,46 @@ def test_a_client_in_its_accept_queue_is_answered(second):
         with sock:
             sock.sendall(request())
             assert read_response(sock).body == b"target"
+
+
+def drop_all(sock):
+    """Nothing that comes to this socket arrives: a filter of one instruction."""
+    code = ctypes.create_string_buffer(struct.pack("HBBI", 6, 0, 0, 0))  # BPF_RET: 0 bytes
+    sock.setsockopt(socket.SOL_SOCKET, SO_ATTACH_FILTER,
+                    struct.pack("HxxxxxxP", 1, ctypes.addressof(code)))
+
+
+def test_a_client_whose_handshake_is_slow_is_answered(second):
+    """The answer to its SYN was lost; it is sent again after 1, 3 and 7 s."""
+    with socket.socket() as sock:
+        drop_all(sock)
+        sock.setblocking(False)
+        with pytest.raises(BlockingIOError):
+            sock.connect(("127.0.0.1", second.port))
+        second.reload(with_it=False)
+        time.sleep(1.5)  # longer than a removed one stays for others
+        assert "listener closed name=two" not in second.alb.log()
+        sock.setsockopt(socket.SOL_SOCKET, SO_DETACH_FILTER, 0)
+        sock.settimeout(10)
+        while sock.connect_ex(("127.0.0.1", second.port)) not in (0, errno.EISCONN):
+            select.select([], [sock], [], 10)
+            assert sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) == 0
+        if second.kind == "https":
+            sock = trusting_context().wrap_socket(sock, server_hostname="localhost")
+        with sock:
+            sock.sendall(request())
+            assert read_response(sock).body == b"target"
+    wait_until(lambda: "listener closed name=two" in second.alb.log(), "it to be closed")
+
+
+def test_a_client_that_never_ends_its_handshake_is_not_waited_for_long(second):
+    with socket.socket() as sock:
+        drop_all(sock)
+        sock.setblocking(False)
+        with pytest.raises(BlockingIOError):
+            sock.connect(("127.0.0.1", second.port))
+        second.reload(with_it=False)
+        wait_until(lambda: "listener closed name=two" in second.alb.log(), "it to be closed", 12)
 
 
 def test_its_rules_hold_for_one_request_of_those_that_it_still_has(second):
