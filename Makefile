@@ -131,6 +131,8 @@ PATIENCE ?= $(or $(PATIENCE.$(MODE)),1)
 PYTEST = $(ENV) BIN=$(CURDIR)/$B/bin PATIENCE=$(PATIENCE) PYTHONDONTWRITEBYTECODE=1 \
          /usr/bin/python3 -m pytest -q -rs -p no:cacheprovider --timeout=$$((120 * $(PATIENCE)))
 SUITES ?= unit system apps browser
+# Most system tests wait for a time-out: so many do so at once.
+WORKERS ?= 3
 
 .PHONY: test suites unit system apps browser valgrind ci
 test: deps-build deps-test ## all tests; MODE=asan and MODE=tsan likewise; SUITES="unit system" for some
@@ -140,7 +142,7 @@ suites: all $(if $(filter unit,$(SUITES)),$(UNIT))
 unit: $(UNIT) ## unit tests (cmocka), each linked with its own layer and those below
 	@mkdir -p $(REPORTS); $(ENV) tools/unit.sh "" $(UNIT)
 system: all ## the programs over real sockets (pytest)
-	@mkdir -p $(REPORTS); $(PYTEST) tests/system $(ARGS)
+	@mkdir -p $(REPORTS); $(PYTEST) -n $(WORKERS) tests/system $(ARGS)
 apps: all tests/apps/node_modules ## real applications and their clients through alb (Socket.IO, MQTT, FastAPI, ...)
 	@mkdir -p $(REPORTS); $(PYTEST) tests/apps $(ARGS)
 browser: all tests/browser/node_modules ## the page in Chromium (pytest and playwright-core)

@@ -18,7 +18,8 @@ packages_for() {
         ;;
     test)
         # prometheus is there for promtool.
-        echo libcmocka-dev python3 python3-pytest python3-pytest-timeout python3-websockets \
+        echo libcmocka-dev python3 python3-pytest python3-pytest-timeout python3-pytest-xdist \
+            python3-websockets iproute2 \
             python3-fastapi python3-uvicorn python3-multipart curl chromium \
             goaccess prometheus
         # Many machines have their own Node.js, and Debian's npm is hundreds of packages.

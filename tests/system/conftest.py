@@ -1,6 +1,9 @@
 """Fixtures: things that are started for a test and stopped after it."""
 
+import ctypes
+import os
 import signal
+import subprocess
 
 import pytest
 
@@ -11,6 +14,18 @@ import tls_targets
 # How a program ends that aborted, or that valgrind (--error-exitcode=9) has complained of: no
 # test may overlook it.
 CRASHES = (9, -signal.SIGABRT, -signal.SIGSEGV, -signal.SIGBUS)
+
+
+CLONE_NEWNET = 0x40000000
+
+
+def pytest_configure():
+    """A worker of several (pytest -n) has a loopback of its own where it may: no port that one
+    has left free, or found free, is taken by another."""
+    if "PYTEST_XDIST_WORKER" not in os.environ or os.geteuid() != 0:
+        return
+    if ctypes.CDLL(None, use_errno=True).unshare(CLONE_NEWNET) == 0:
+        subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
 
 
 @pytest.hookimpl(hookwrapper=True, tryfirst=True)

@@ -3,6 +3,7 @@ may say wrong is in corpus_responses.py."""
 
 import pathlib
 import socket
+import time
 
 import pytest
 
@@ -129,28 +130,37 @@ def test_one_bad_target_does_not_disturb_the_others(start_alb, start_target):
 def test_what_came_of_a_broken_response_still_arrives(start_alb, start_target, end):
     """The client reads nothing until the target is gone. By then alb holds bytes in its own
     buffer: the kernel's, which grows to megabytes, is full."""
-    block, sent = b"x" * 32768, []
+    block, sent, ended = b"x" * 32768, [], []
 
     def held():
         return len(sent) * len(block) - alb.metric("alb_client_sent_bytes_total")
 
+    def is_full():
+        """And not only about to write what it has just read."""
+        return all(held() >= 2 * len(block) and time.sleep(0.02) is None for _ in range(10))
+
     def script(sock, _head, _rest):
         sock.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 100000000\r\n\r\n")
-        while held() < 2 * len(block):
+        while not is_full():
             sock.sendall(block)
             sent.append(block)
             wait_until(lambda: is_read(sock), "alb to read it")
         end(sock)
+        ended.append(True)
         return False
     alb = start_alb(forward_config(start_target(script)))
+
+    def is_noticed():
+        return ended and alb.metric("alb_target_connections_open") == 0
 
     with socket.socket() as sock:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         sock.settimeout(20)
         sock.connect(alb.address())
         sock.sendall(request())
-        alb.access_row(" 502 200 ")
+        wait_until(is_noticed, "alb to see the target's end")
         assert held() >= 2 * len(block)
+        alb.access_row(" 502 200 ")
         _head, body = read_head(sock)
         while chunk := sock.recv(1 << 20):
             body += chunk
