@@ -342,15 +342,28 @@ static bool start_names(struct balancer *b, struct problems *problems)
     return true;
 }
 
+static void share_stop_page(struct balancer *b)
+{
+    const int page = inherit_stop_page(b->inherit);
+
+    if (page == -1)
+        return;
+    if (b->stop_page != -1)
+        close(b->stop_page);
+    b->stop_page = page;
+}
+
 /* Before all else: what the process before us has to say. */
 static bool inherit(struct balancer *b, struct problems *problems)
 {
     char why[256];
 
-    if (inherit_open(b, why, sizeof(why)))
-        return true;
-    problems_error(problems, 0, "%s", why);
-    return false;
+    if (!inherit_open(b, why, sizeof(why))) {
+        problems_error(problems, 0, "%s", why);
+        return false;
+    }
+    share_stop_page(b);
+    return true;
 }
 
 static bool start(struct balancer *b, const char *ready_file, struct problems *problems)
@@ -398,6 +411,7 @@ static void init(struct balancer *b, const char *path, struct span text)
     tunnel_ring_init(&b->closed);
     upgrade_ring_init(&b->failed_upgrades);
     b->started_ms = clock_mono_ms();
+    b->stop_page = pace_page();
 }
 
 static void free_listeners(struct balancer *b)
@@ -460,6 +474,8 @@ static void done(struct balancer *b)
     tunnel_ring_done(&b->closed);
     upgrade_ring_done(&b->failed_upgrades);
     free_listeners(b);
+    if (b->stop_page != -1)
+        close(b->stop_page);
     loop_done(&b->control);
 }
 

@@ -142,6 +142,9 @@ struct balancer {
     struct inherit *inherit; /* NULL: nobody was here before */
     ev_timer drain_timer;
     uint64_t started_ms, drain_began_ms;
+    uint32_t drain_window_ms; /* then all is cut */
+    unsigned stops;           /* how often a signal said so */
+    int stop_page; /* of the pace of a stop, for all processes of a chain of upgrades: pace.h */
     uint64_t reloads, reloads_failed;
     atomic_uint connections;      /* client connections, all workers */
     atomic_uint connection_limit; /* a reload changes it */

@@ -172,7 +172,7 @@ void balancer_share_pace(struct drain_plan *plan, const struct tunnel_options *o
 {
     plan->shared_rate = options->drain_rate;
     if (plan->shared_rate != 0)
-        plan->shared = pace_new_rate(clock_mono_us(), plan->shared_rate);
+        plan->shared = pace_new_rate(-1, clock_mono_us(), plan->shared_rate);
 }
 
 static void set_pace(struct drain *d, const struct drain_plan *plan)
@@ -184,7 +184,7 @@ static void set_pace(struct drain *d, const struct drain_plan *plan)
     if (d->rate != 0 && plan->shared != NULL && d->rate == plan->shared_rate)
         d->pace = pace_ref(plan->shared);
     else if (d->rate != 0)
-        d->pace = pace_new_rate(now_us, d->rate);
+        d->pace = pace_new_rate(-1, now_us, d->rate);
     else
         d->pace = pace_new_within(now_us, window_us, drain_untold(d), random_jitter());
 }
@@ -293,9 +293,10 @@ void balancer_drain_on(struct balancer *b, struct target *t, uint32_t delay_ms)
 
 void balancer_drain_all(struct balancer *b, uint32_t delay_ms)
 {
-    const struct drain_plan plan = { .cause = DRAIN_SHUTDOWN,
-                                     .delay_ms = delay_ms,
-                                     .options = &b->config->alb.tunnel };
+    struct drain_plan plan = { .cause = DRAIN_SHUTDOWN,
+                               .delay_ms = delay_ms,
+                               .options = &b->config->alb.tunnel,
+                               .shared_rate = b->config->alb.tunnel.drain_rate };
     struct target **targets;
     size_t count = 0;
 
@@ -305,7 +306,10 @@ void balancer_drain_all(struct balancer *b, uint32_t delay_ms)
     count = 0;
     list_each (at, &b->registry.targets)
         targets[count++] = list_entry(at, struct target, in_registry);
+    if (plan.shared_rate != 0) /* of all processes together */
+        plan.shared = pace_new_rate(b->stop_page, clock_mono_us(), plan.shared_rate);
     balancer_drain_begin(b, targets, count, &plan);
+    pace_unref(&plan.shared);
     free(targets);
 }
 

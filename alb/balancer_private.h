@@ -51,6 +51,10 @@ void balancer_hang_up(struct balancer *b);
 /* SIGTERM or SIGINT. */
 void balancer_stop(struct balancer *b);
 
+/* The process that took over has been told to stop, to cut, or has ended: so do we. */
+void balancer_stop_with(struct balancer *b, uint32_t window_ms);
+void balancer_cut_with(struct balancer *b);
+
 /* Drain these targets, all of one group (but at a stop); one that is part of another drain
  * leaves that. */
 struct drain_outlook balancer_drain_begin(struct balancer *b, struct target *const *targets,

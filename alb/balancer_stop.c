@@ -2,7 +2,8 @@
  * balancer_stop.c -- the way out: stop accepting, let things end, then cut.
  *
  * The first SIGTERM or SIGINT drains for at most shutdown_timeout; a second one
- * cuts at once. The control loop is left when no connection remains.
+ * cuts at once. The control loop is left when no connection remains. A process before this one
+ * that still has some is ordered to do the same, and waited for.
  */
 #include "base/clock.h"
 #include "base/log.h"
@@ -30,7 +31,13 @@ static void cut(struct balancer *b)
     log_info("shutdown cut connections=%u", atomic_load(&b->connections));
     b->state = RUN_CUTTING;
     b->drain_began_ms = clock_mono_ms();
+    inherit_order_cut(b->inherit);
     balancer_tell_workers(b, worker_cut, NULL);
+}
+
+static bool is_over(const struct balancer *b)
+{
+    return atomic_load(&b->connections) == 0 && upgrade_is_told(b) && !inherit_obeys(b->inherit);
 }
 
 static void on_look(struct ev_loop *loop, ev_timer *timer, int revents)
@@ -38,25 +45,27 @@ static void on_look(struct ev_loop *loop, ev_timer *timer, int revents)
     struct balancer *b = timer->data;
     (void)revents;
 
-    if ((atomic_load(&b->connections) == 0 && upgrade_is_told(b)) ||
-        (b->state == RUN_CUTTING && draining_for_ms(b) >= CUT_MS)) {
+    if (is_over(b) || (b->state == RUN_CUTTING && draining_for_ms(b) >= CUT_MS)) {
         ev_timer_stop(loop, timer);
         ev_break(loop, EVBREAK_ALL);
-    } else if (b->state == RUN_DRAINING &&
-               draining_for_ms(b) >= b->config->alb.shutdown_timeout_ms) {
+    } else if (b->state == RUN_DRAINING && draining_for_ms(b) >= b->drain_window_ms) {
         cut(b);
     }
 }
 
-static void drain(struct balancer *b)
+/* The service goes on when another process has taken over. */
+static void drain(struct balancer *b, uint32_t window_ms)
 {
-    const uint32_t window_ms = b->config->alb.shutdown_timeout_ms;
-
+    if (b->state == RUN_LEAVING)
+        ev_timer_stop(b->control.ev, &b->drain_timer);
     log_info("shutdown draining connections=%u at_most_ms=%u", atomic_load(&b->connections),
              window_ms);
-    service_notify("STOPPING=1");
+    if (!upgrade_is_leaving(b))
+        service_notify("STOPPING=1");
     b->state = RUN_DRAINING;
     b->drain_began_ms = clock_mono_ms();
+    b->drain_window_ms = window_ms;
+    inherit_order_stop(b->inherit, window_ms);
     balancer_tell_greeters(b, greeter_drain, NULL);
     balancer_tell_workers(b, worker_drain, NULL);
     balancer_drain_all(b, window_ms);
@@ -94,12 +103,35 @@ void balancer_leave(struct balancer *b)
     ev_timer_start(b->control.ev, &b->drain_timer);
 }
 
+static bool may_drain(const struct balancer *b)
+{
+    return b->state == RUN_SERVING || b->state == RUN_LEAVING;
+}
+
+/* One that was ordered to stop, and gets the signal as well (each process of a service may),
+ * does not cut for that. */
 void balancer_stop(struct balancer *b)
 {
-    if (b->state == RUN_LEAVING)
-        ev_timer_stop(b->control.ev, &b->drain_timer);
-    if (b->state == RUN_SERVING || b->state == RUN_LEAVING)
-        drain(b);
-    else if (b->state == RUN_DRAINING)
+    const bool is_again = b->stops++ > 0;
+
+    if (upgrade_takes_stop(b))
+        return;
+    if (may_drain(b))
+        drain(b, b->config->alb.shutdown_timeout_ms);
+    else if (b->state == RUN_DRAINING && is_again)
+        cut(b);
+}
+
+void balancer_stop_with(struct balancer *b, uint32_t window_ms)
+{
+    if (may_drain(b))
+        drain(b, window_ms);
+}
+
+void balancer_cut_with(struct balancer *b)
+{
+    if (may_drain(b))
+        drain(b, 0);
+    if (b->state == RUN_DRAINING)
         cut(b);
 }

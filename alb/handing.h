@@ -12,6 +12,7 @@
  *    | GO                               |   from here on they are the new one's
  *    | MOVE ...                         |
  *    | PAST what has been               |   to one that takes it; until the old one ends
+ *    |                          ORDER   |   it is to stop as well
  *
  * The old one decides: a MOVE whose TAKEN does not come is the old one's to go on with, and
  * the new one closes its copies when the GO does not come. All that either knows of the other is
@@ -35,11 +36,12 @@ enum handing_message {
     HANDING_TAKEN,
     HANDING_GO,
     HANDING_PAST,
+    HANDING_ORDER,
 };
 
 /* Of HELLO and READY. What the other one does not say that it takes is not sent to it. */
 enum { HELLO_VERSION = 1, HELLO_TAKES = 2 /* a sum of these: */ };
-enum { TAKES_PAST = 1 };
+enum { TAKES_PAST = 1, TAKES_ORDERS = 2 };
 
 /* Of SOCKETS: each takes the next descriptors of the message, as many as it says. */
 enum { SOCKETS_LISTENER = 1, SOCKETS_ADMIN = 2, SOCKETS_CONTROL = 3 };
@@ -55,8 +57,9 @@ enum {
 enum {
     STATE_TARGET = 1,
     STATE_KEYS = 2,
-    STATE_SAID = 3,    /* as in the state file */
-    STATE_TICKETS = 4, /* tls_server_save_tickets(), one for each server */
+    STATE_SAID = 3,      /* as in the state file */
+    STATE_TICKETS = 4,   /* tls_server_save_tickets(), one for each server */
+    STATE_STOP_PAGE = 5, /* which descriptor of the message: of the pace of a stop (pace.h) */
 };
 enum {
     TARGET_GROUP = 1,
@@ -85,6 +88,12 @@ enum {
     PAST_CLOSED_BEFORE = 2, /* one that has ended before all that were told */
     PAST_FAILED = 3,        /* the same of upgrades that failed */
     PAST_FAILED_BEFORE = 4,
+};
+
+/* Of ORDER. */
+enum {
+    ORDER_STOP = 1, /* drain all, within so many milliseconds */
+    ORDER_CUT = 2,  /* end */
 };
 
 #endif

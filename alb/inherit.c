@@ -114,16 +114,22 @@ static bool read_hello(struct inherit *in, struct span bytes)
     while (record_next(&bytes, &type, &value)) {
         if (type == HELLO_VERSION)
             in->version = record_number(value);
+        else if (type == HELLO_TAKES)
+            in->takes = record_number(value);
     }
     return in->version == HANDING_VERSION;
 }
 
-static void keep_state(struct inherit *in, struct span bytes)
+static void keep_state(struct inherit *in, struct handover_message *m)
 {
+    size_t at = 0;
+
     if (in->state != NULL)
         return;
-    in->state = mem_copy(bytes.ptr, bytes.len);
-    in->state_len = bytes.len;
+    in->state = mem_copy(m->bytes.ptr, m->bytes.len);
+    in->state_len = m->bytes.len;
+    in->page_count = m->fd_count;
+    take_fds(m, &at, m->fd_count, in->pages);
 }
 
 static void on_message(void *user, struct handover_message *m)
@@ -139,7 +145,7 @@ static void on_message(void *user, struct handover_message *m)
         ok = read_sockets(in, m);
         break;
     case HANDING_STATE:
-        keep_state(in, m->bytes);
+        keep_state(in, m);
         break;
     case HANDING_PAST:
         if (in->is_ready)
@@ -231,6 +237,11 @@ static void forget_state(struct inherit *in)
         explicit_bzero(in->state, in->state_len);
     mem_free(in->state);
     in->state_len = 0;
+    for (size_t i = 0; i < in->page_count; i++) {
+        if (in->pages[i] != -1)
+            close(in->pages[i]);
+    }
+    in->page_count = 0;
 }
 
 /* What nobody wanted. */
@@ -338,6 +349,22 @@ void inherit_tickets(const struct inherit *in, const struct config *config)
         if (type == STATE_TICKETS)
             load_tickets(config, value);
     }
+}
+
+int inherit_stop_page(struct inherit *in)
+{
+    struct span left = in == NULL ? SPAN("") : span_of(in->state, in->state_len), value;
+    uint16_t type;
+
+    while (record_next(&left, &type, &value)) {
+        const uint64_t i = record_number(value);
+        if (type != STATE_STOP_PAGE || i >= in->page_count)
+            continue;
+        const int page = in->pages[i];
+        in->pages[i] = -1;
+        return page;
+    }
+    return -1;
 }
 
 void inherit_said(const struct inherit *in, struct registrations *said)

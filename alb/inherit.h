@@ -12,6 +12,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "net/addr.h"
 
@@ -43,6 +44,9 @@ struct seal_ring *inherit_keys(const struct inherit *in);
 /* The same servers go on with the same ticket keys. */
 void inherit_tickets(const struct inherit *in, const struct config *config);
 
+/* The page of the pace of a stop; -1: none. The receiver's. */
+int inherit_stop_page(struct inherit *in);
+
 /* What was said by register, deregister and drain, in place of what the state file says: it may
  * have none. */
 void inherit_said(const struct inherit *in, struct registrations *said);
@@ -56,6 +60,11 @@ void inherit_ready(struct inherit *in);
 
 /* The old process is still there: what it has yet comes here. */
 bool inherit_goes_on(const struct inherit *in);
+
+/* And obeys these orders: to drain all within so long, and to cut. Else they do nothing. */
+bool inherit_obeys(const struct inherit *in);
+void inherit_order_stop(struct inherit *in, uint32_t window_ms);
+void inherit_order_cut(struct inherit *in);
 
 /* The start has failed: tell why. */
 void inherit_failed(struct inherit *in, const struct problems *problems);

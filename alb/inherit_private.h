@@ -1,5 +1,5 @@
-/* inherit_private.h -- between inherit.c (the start), inherit_take.c (connections) and
- * inherit_past.c (what has been). */
+/* inherit_private.h -- between inherit.c (the start), inherit_take.c (connections),
+ * inherit_past.c (what has been) and inherit_order.c (orders). */
 #ifndef ALB_INHERIT_PRIVATE_H
 #define ALB_INHERIT_PRIVATE_H
 
@@ -29,11 +29,14 @@ struct inherit {
     struct balancer *balancer;
     struct handover *link; /* NULL once the old process is gone */
     uint64_t version;      /* that the old one speaks; 0: it has not said yet */
+    uint64_t takes;        /* a sum of enum TAKES_... */
     struct inherited_listener *listeners;
     size_t listener_count;
     struct inherited_door doors[2]; /* admin, control */
     char *state;                    /* owned; NULL until it came */
     size_t state_len;
+    int pages[HANDOVER_FDS_MAX]; /* that came with it; -1: taken */
+    size_t page_count;
     int waiting; /* loops that may not listen yet */
     bool is_gone, is_bad, is_ready;
 

@@ -13,6 +13,10 @@
  *           stood still makes up for PACE_SLACK_US of it at most.
  *
  * Both vary the space by chance. Pure: time is an argument (clock_mono_us()), and so is chance.
+ *
+ * A rate is kept by several processes together when they share its time: it is in a page of
+ * memory that a descriptor names, and that another process may be handed. (All processes of a
+ * machine have the same clock.)
  */
 #ifndef ALB_PACE_H
 #define ALB_PACE_H
@@ -29,13 +33,19 @@ enum {
 
 struct pace {
     atomic_uint refs;
-    uint64_t spacing_us; /* of a rate: the least between two; 0: within a window */
-    uint64_t end_us;     /* of the window */
-    _Atomic uint64_t due_us;
+    uint64_t spacing_us;      /* of a rate: the least between two; 0: within a window */
+    uint64_t end_us;          /* of the window */
+    _Atomic uint64_t *due_us; /* in the page, or `own_us` */
+    _Atomic uint64_t own_us;
+    int page; /* a descriptor of its own; -1: it has none */
 };
 
-/* The first is due at once. `per_second` is 1 to PACE_RATE_MAX. */
-struct pace *pace_new_rate(uint64_t now_us, uint32_t per_second);
+/* Such a page, on which the next is due at once: a descriptor, -1 with errno. */
+int pace_page(void);
+
+/* `per_second` is 1 to PACE_RATE_MAX. On a page (the descriptor stays the caller's) the first is
+ * due when it says; without a page (-1), or with something that is none, at once. */
+struct pace *pace_new_rate(int page, uint64_t now_us, uint32_t per_second);
 
 /* `count` is how many there are now: the first is due within its share of the window. With
  * none, whoever comes first is due at once. */
@@ -49,7 +59,7 @@ bool pace_claim(struct pace *p, uint64_t now_us, uint32_t left, uint64_t chance)
 
 static inline uint64_t pace_due_us(const struct pace *p)
 {
-    return atomic_load_explicit(&p->due_us, memory_order_relaxed);
+    return atomic_load_explicit(p->due_us, memory_order_relaxed);
 }
 
 static inline bool pace_is_rate(const struct pace *p)

@@ -25,12 +25,14 @@
 #include "alb/handing.h"
 #include "alb/moving.h"
 #include "alb/past.h"
+#include "alb/upgrade_obey.h"
 #include "alb/upgrade_tell.h"
 #include "alb/worker.h"
 
 static const double ROUND_S = 0.25;      /* between two looks at who can go by now */
 static const double TAKEN_S = 5;         /* so long for one batch */
 enum { IDLE_ROUNDS = 20, CHILD_FD = 3 }; /* then idle TLS clients are hung up on */
+enum { ORDERS_MAX = 1024 * 1024 };
 
 enum stage { STARTING, READYING, MOVING, LEAVING };
 
@@ -45,6 +47,8 @@ struct upgrade {
     int worker;            /* whose turn it is in this round */
     struct moving *moving; /* the batch that was sent, or is being packed */
     bool is_sent;          /* TAKEN is to come */
+    bool stop_wanted;      /* a signal came: for when it is clear who is to stop */
+    struct buf orders;     /* of the new one, that came before LEAVING */
     uint64_t tunnels, clients, rounds;
     uint64_t takes;        /* a sum of enum TAKES_...: what the new one said that it takes */
     struct past past;      /* LEAVING */
@@ -171,6 +175,7 @@ void upgrade_free(struct upgrade **upgrade)
     ev_timer_stop(u->balancer->control.ev, &u->next_round);
     past_stop(&u->past);
     handover_free(&u->link);
+    buf_done(&u->orders);
     free(u);
 }
 
@@ -202,7 +207,28 @@ static void fail(struct upgrade *u, const char *why)
     if (u->is_sent)
         balancer_must_post(&u->moving->worker->loop, moving_put_back, u->moving);
     tell(u, false, text);
+    const bool stop_wanted = u->stop_wanted;
+    struct buf orders = u->orders;
+    buf_init(&u->orders, 0);
     upgrade_free(&b->upgrade);
+    upgrade_obey(b, buf_data(&orders));
+    buf_done(&orders);
+    if (stop_wanted)
+        balancer_stop(b);
+}
+
+bool upgrade_takes_stop(struct balancer *b)
+{
+    struct upgrade *u = b->upgrade;
+
+    if (!upgrade_is_running(b))
+        return false;
+    if (u->stage == STARTING) {
+        fail(u, "this one was told to stop");
+        return false;
+    }
+    u->stop_wanted = true;
+    return true;
 }
 
 /* --- moving --------------------------------------------------------------------------------- */
@@ -237,6 +263,9 @@ static void leave(struct upgrade *u)
     if (u->takes & TAKES_PAST)
         past_start(&u->past, b, u->link);
     tell(u, true, text);
+    upgrade_obey(b, buf_data(&u->orders));
+    if (u->stop_wanted)
+        kill(u->pid, SIGTERM); /* and it orders us to stop as well */
 }
 
 static void end_round(struct upgrade *u)
@@ -356,6 +385,15 @@ static void on_ready(struct upgrade *u, struct span bytes)
     balancer_tell_greeters(b, greeter_accept, NULL);
 }
 
+/* It may give some as soon as it serves. */
+static void on_order(struct upgrade *u, struct span bytes)
+{
+    if (u->stage == LEAVING)
+        upgrade_obey(u->balancer, bytes);
+    else
+        buf_put(&u->orders, bytes);
+}
+
 static void on_message(void *user, struct handover_message *m)
 {
     struct upgrade *u = user;
@@ -365,6 +403,8 @@ static void on_message(void *user, struct handover_message *m)
         on_ready(u, m->bytes);
     } else if (m->type == HANDING_TAKEN && u->is_sent) {
         on_taken(u);
+    } else if (m->type == HANDING_ORDER) {
+        on_order(u, m->bytes);
     } else if (u->stage != LEAVING) {
         snprintf(text, sizeof(text), "%.*s", (int)(m->bytes.len < 300 ? m->bytes.len : 300),
                  m->bytes.len == 0 ? "" : m->bytes.ptr);
@@ -392,7 +432,7 @@ static void on_end(void *user, const char *why)
         balancer_must_post(&u->moving->worker->loop, moving_put_back, u->moving);
         u->moving = NULL;
     }
-    balancer_stop(b);
+    balancer_stop_with(b, b->config->alb.shutdown_timeout_ms);
 }
 
 static void on_patience(struct ev_loop *loop, ev_timer *timer, int revents)
@@ -450,6 +490,7 @@ static struct upgrade *make(struct balancer *b, pid_t pid, int fd)
     u->balancer = b;
     u->pid = pid;
     u->link = handover_new(b->control.ev, fd, on_message, on_end, u);
+    buf_init(&u->orders, ORDERS_MAX);
     ev_timer_init(&u->patience, on_patience, b->config->alb.upgrade_timeout_ms / 1000.0, 0);
     u->patience.data = u;
     ev_timer_start(b->control.ev, &u->patience);

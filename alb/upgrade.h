@@ -42,6 +42,10 @@ void upgrade_forget(struct balancer *b, const void *user);
 /* One is running: nothing else may change meanwhile. */
 bool upgrade_is_running(const struct balancer *b);
 
+/* This process is told to stop. An upgrade that has only begun is called off; one that is further
+ * is finished first, and the new process told to stop: true then. */
+bool upgrade_takes_stop(struct balancer *b);
+
 /* The other process has taken over; this one only waits for its last connections. */
 bool upgrade_is_leaving(const struct balancer *b);
 

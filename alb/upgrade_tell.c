@@ -156,14 +156,17 @@ static void put_secrets(struct buf *to, struct balancer *b)
 
 static void tell_state(struct balancer *b, struct handover *link)
 {
+    const size_t pages = b->stop_page == -1 ? 0 : 1;
     struct buf bytes;
 
     buf_init(&bytes, ALL_MAX);
+    if (pages > 0)
+        record_put_number(&bytes, STATE_STOP_PAGE, 0);
     put_said(&bytes, &b->said);
     list_each (at, &b->registry.targets)
         put_target(&bytes, list_entry(at, struct target, in_registry));
     put_secrets(&bytes, b);
-    handover_send(link, HANDING_STATE, buf_data(&bytes), NULL, 0);
+    handover_send(link, HANDING_STATE, buf_data(&bytes), &b->stop_page, pages);
     buf_wipe(&bytes);
 }
 
@@ -173,6 +176,7 @@ static void tell_hello(struct handover *link)
 
     buf_init(&bytes, ONE_MAX);
     record_put_number(&bytes, HELLO_VERSION, HANDING_VERSION);
+    record_put_number(&bytes, HELLO_TAKES, TAKES_ORDERS);
     handover_send(link, HANDING_HELLO, buf_data(&bytes), NULL, 0);
     buf_done(&bytes);
 }

@@ -58,9 +58,17 @@ def arrival(extra):
     return seconds + nanos / 1e9
 
 
-def arrivals(clients, timeout=20):
-    """[(when the kernel had it, number of the client)] of the first bytes that each gets: exact,
-    however late this process is to read them."""
+def arrivals(clients):
+    """[(when the kernel had it, number of the client)] of the Close that each gets: exact, however
+    late this process is to read it."""
+    got = raw_arrivals(clients)
+    assert all(data[0] == 0x88 and data[2:4] == b"\x03\xf4" for _, _, data in got), got
+    return [(when, number) for when, number, _ in got]
+
+
+def raw_arrivals(clients, timeout=20):
+    """[(when, number of the client, bytes)] of the first bytes that each gets, as they are on the
+    wire."""
     got, end = [], time.monotonic() + timeout * PATIENCE
     with selectors.DefaultSelector() as selector:
         for number, client in enumerate(clients):
@@ -69,12 +77,10 @@ def arrivals(clients, timeout=20):
             selector.register(client.sock, selectors.EVENT_READ, number)
         while len(got) < len(clients) and time.monotonic() < end:
             for key, _ in selector.select(0.1):
-                data, extra, _, _ = key.fileobj.recvmsg(4096, 64)
+                data, extra, _, _ = socket.socket.recvmsg(key.fileobj, 4096, 64)
                 selector.unregister(key.fileobj)
-                if not data:
-                    continue
-                assert data[0] == 0x88 and data[2:4] == b"\x03\xf4", data
-                got.append((arrival(extra), key.data))
+                if data:
+                    got.append((arrival(extra), key.data, data))
     return sorted(got)
 
 

@@ -1,10 +1,14 @@
 /* test_pace.c -- no second ever has more than its rate; a window is kept whatever happens. */
+#include <fcntl.h>
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -53,7 +57,7 @@ static void test_no_second_has_more_than_its_rate(void **state)
 
     (void)state;
     for (size_t i = 0; i < sizeof(rates) / sizeof(rates[0]); i++) {
-        struct pace *p = pace_new_rate(777, rates[i]);
+        struct pace *p = pace_new_rate(-1, 777, rates[i]);
         uint32_t left = rates[i] * 10 < CLAIMS_MAX ? rates[i] * 10 : CLAIMS_MAX;
         const uint32_t all = left;
         claimed = 0;
@@ -69,7 +73,7 @@ static void test_no_second_has_more_than_its_rate(void **state)
 
 static void test_a_stall_is_not_made_up_for(void **state)
 {
-    struct pace *p = pace_new_rate(0, 20);
+    struct pace *p = pace_new_rate(-1, 0, 20);
     uint32_t left = 1000;
     (void)state;
 
@@ -83,7 +87,7 @@ static void test_a_stall_is_not_made_up_for(void **state)
 
 static void test_loops_that_stall_at_random_keep_the_rate_together(void **state)
 {
-    struct pace *p = pace_new_rate(0, 100);
+    struct pace *p = pace_new_rate(-1, 0, 100);
     uint32_t left = 2000;
     uint64_t now = 0;
     (void)state;
@@ -164,7 +168,7 @@ static void test_what_a_rate_can_do_is_not_overrated(void **state)
 {
     (void)state;
     for (uint32_t rate = 1; rate < 300; rate += 13) {
-        struct pace *p = pace_new_rate(0, rate);
+        struct pace *p = pace_new_rate(-1, 0, rate);
         uint32_t left = UINT32_MAX;
         const uint64_t capacity = pace_capacity(p, 10 * (uint64_t)SECOND);
         claimed = 0;
@@ -207,7 +211,7 @@ static void test_loops_that_claim_at_the_same_time_keep_the_rate(void **state)
 {
     static struct loop_run runs[LOOPS];
     const uint64_t now = clock_mono_us();
-    struct pace *p = pace_new_rate(now, 100);
+    struct pace *p = pace_new_rate(-1, now, 100);
     pthread_t threads[LOOPS];
     (void)state;
 
@@ -227,6 +231,90 @@ static void test_loops_that_claim_at_the_same_time_keep_the_rate(void **state)
     pace_unref(&p);
 }
 
+/* --- processes ---------------------------------------------------------------------------- */
+
+/* Each a pace of its own, on one page, as if each were a process's. */
+static void test_paces_on_one_page_keep_the_rate_together(void **state)
+{
+    const int page = pace_page();
+    struct pace *paces[3];
+    uint32_t left = 500;
+    (void)state;
+
+    assert_int_not_equal(page, -1);
+    for (int i = 0; i < 3; i++)
+        paces[i] = pace_new_rate(page, 777, 50);
+    close(page); /* each has its own */
+    claimed = 0;
+    for (uint64_t now = 777; left > 0 && now < 60 * (uint64_t)SECOND; now += 1000) {
+        for (int i = 0; i < 3; i++)
+            run(paces[i], now, now + 1, 1, &left);
+    }
+    expect_rate(50);
+    assert_true((double)499 * SECOND / (double)(claims[499] - claims[0]) > 0.93 * 50);
+    for (int i = 0; i < 3; i++)
+        pace_unref(&paces[i]);
+}
+
+static void test_a_page_outlives_its_paces(void **state)
+{
+    const int page = pace_page();
+    struct pace *one = pace_new_rate(page, 1000, 1);
+    (void)state;
+
+    assert_true(pace_claim(one, 1000, 1, 0));
+    pace_unref(&one);
+    one = pace_new_rate(page, 2000, 1);
+    assert_false(pace_claim(one, 2000, 1, 0));
+    assert_true(pace_claim(one, 2000 + 2 * SECOND, 1, 0));
+    pace_unref(&one);
+    close(page);
+}
+
+/* A child's claims count for its parent. */
+static void test_processes_share_a_page(void **state)
+{
+    const int page = pace_page();
+    struct pace *p = pace_new_rate(page, 1000, 1);
+    (void)state;
+
+    const pid_t child = fork();
+    if (child == 0)
+        _exit(pace_claim(p, 5000, 1, 0) ? 0 : 1);
+    int status = 1;
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_int_equal(status, 0);
+    assert_false(pace_claim(p, 5001, 1, 0));
+    assert_true(pace_claim(p, 5000 + 2 * SECOND, 1, 0));
+    pace_unref(&p);
+    close(page);
+}
+
+static void test_what_is_no_page_is_not_used(void **state)
+{
+    int small = memfd_create("small", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    int shrinking = memfd_create("shrinking", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    int pipes[2];
+    (void)state;
+
+    assert_int_equal(pipe(pipes), 0);
+    assert_int_equal(ftruncate(small, 100), 0);
+    assert_int_equal(fcntl(small, F_ADD_SEALS, F_SEAL_SHRINK), 0);
+    assert_int_equal(ftruncate(shrinking, 8192), 0);
+    const int none[] = { small, shrinking, pipes[0], -1, 12345 };
+    for (size_t i = 0; i < sizeof(none) / sizeof(none[0]); i++) {
+        struct pace *p = pace_new_rate(none[i], 1000, 1);
+        assert_ptr_equal(p->due_us, &p->own_us);
+        assert_true(pace_claim(p, 1000, 1, 0));
+        assert_false(pace_claim(p, 2000, 1, 0));
+        pace_unref(&p);
+    }
+    close(small);
+    close(shrinking);
+    close(pipes[0]);
+    close(pipes[1]);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -239,6 +327,10 @@ int main(void)
         cmocka_unit_test(test_an_empty_window_has_everybody_at_once),
         cmocka_unit_test(test_what_a_rate_can_do_is_not_overrated),
         cmocka_unit_test(test_loops_that_claim_at_the_same_time_keep_the_rate),
+        cmocka_unit_test(test_paces_on_one_page_keep_the_rate_together),
+        cmocka_unit_test(test_a_page_outlives_its_paces),
+        cmocka_unit_test(test_processes_share_a_page),
+        cmocka_unit_test(test_what_is_no_page_is_not_used),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
