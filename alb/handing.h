@@ -12,6 +12,7 @@
  *    | GO                               |   from here on they are the new one's
  *    | MOVE ...                         |
  *    | PAST what has been               |   to one that takes it; until the old one ends
+ *    | REPORT what is still here        |
  *    |                          ORDER   |   it is to stop as well
  *
  * The old one decides: a MOVE whose TAKEN does not come is the old one's to go on with, and
@@ -37,11 +38,12 @@ enum handing_message {
     HANDING_GO,
     HANDING_PAST,
     HANDING_ORDER,
+    HANDING_REPORT,
 };
 
 /* Of HELLO and READY. What the other one does not say that it takes is not sent to it. */
 enum { HELLO_VERSION = 1, HELLO_TAKES = 2 /* a sum of these: */ };
-enum { TAKES_PAST = 1, TAKES_ORDERS = 2 };
+enum { TAKES_PAST = 1, TAKES_ORDERS = 2, TAKES_REPORTS = 4 };
 
 /* Of SOCKETS: each takes the next descriptors of the message, as many as it says. */
 enum { SOCKETS_LISTENER = 1, SOCKETS_ADMIN = 2, SOCKETS_CONTROL = 3 };
@@ -88,6 +90,24 @@ enum {
     PAST_CLOSED_BEFORE = 2, /* one that has ended before all that were told */
     PAST_FAILED = 3,        /* the same of upgrades that failed */
     PAST_FAILED_BEFORE = 4,
+};
+
+/* Of REPORT: each has all that there is, and takes the place of the one before. Processes: that
+ * one, and those before it. Targets: what all of these have of it. */
+enum { REPORT_PROCESS = 1, REPORT_TARGET = 2 };
+enum {
+    PROCESS_PID = 1,
+    PROCESS_LEFT_US = 2, /* wall clock: when another one had taken over */
+    PROCESS_CONNECTIONS = 3,
+    PROCESS_TUNNELS = 4,
+};
+enum {
+    ELSEWHERE_GROUP = 1,
+    ELSEWHERE_TEXT = 2,
+    ELSEWHERE_OUTSTANDING = 3,
+    ELSEWHERE_TUNNELS = 4,
+    ELSEWHERE_UNTOLD = 5,
+    ELSEWHERE_CONNECTIONS = 6,
 };
 
 /* Of ORDER. */

@@ -151,6 +151,10 @@ static void on_message(void *user, struct handover_message *m)
         if (in->is_ready)
             inherit_past(in, m->bytes);
         break;
+    case HANDING_REPORT:
+        if (in->is_ready)
+            inherit_report(in, m->bytes);
+        break;
     default:
         inherit_take(in, m); /* may free `in` */
         return;
@@ -165,6 +169,7 @@ static void on_end(void *user, const char *why)
 
     in->is_gone = true;
     inherit_drop_batch(in);
+    inherit_forget_report(in);
     handover_free(&in->link);
     if (in->is_ready)
         log_info("the old process has ended");
@@ -506,7 +511,7 @@ static void on_listening(struct loop *loop, void *arg)
     close_rest(in);
     buf_init(&bytes, 64);
     record_put_number(&bytes, HELLO_VERSION, HANDING_VERSION);
-    record_put_number(&bytes, HELLO_TAKES, TAKES_PAST);
+    record_put_number(&bytes, HELLO_TAKES, TAKES_PAST | TAKES_REPORTS);
     handover_send(in->link, HANDING_READY, buf_data(&bytes), NULL, 0);
     buf_done(&bytes);
 }

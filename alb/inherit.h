@@ -61,6 +61,16 @@ void inherit_ready(struct inherit *in);
 /* The old process is still there: what it has yet comes here. */
 bool inherit_goes_on(const struct inherit *in);
 
+/* A process before this one that still has connections. */
+struct elder {
+    int pid;
+    uint64_t left_us; /* wall clock: when another one had taken over */
+    uint32_t connections, tunnels;
+};
+
+/* Those of which it has told, itself first. */
+size_t inherit_elders(const struct inherit *in, const struct elder **out);
+
 /* And obeys these orders: to drain all within so long, and to cut. Else they do nothing. */
 bool inherit_obeys(const struct inherit *in);
 void inherit_order_stop(struct inherit *in, uint32_t window_ms);

@@ -1,5 +1,5 @@
 /* inherit_private.h -- between inherit.c (the start), inherit_take.c (connections),
- * inherit_past.c (what has been) and inherit_order.c (orders). */
+ * inherit_past.c (what has been), inherit_report.c (what is still there) and inherit_order.c. */
 #ifndef ALB_INHERIT_PRIVATE_H
 #define ALB_INHERIT_PRIVATE_H
 
@@ -25,6 +25,8 @@ struct inherited_door {
     struct addr bound;
 };
 
+enum { ELDERS_MAX = 64 };
+
 struct inherit {
     struct balancer *balancer;
     struct handover *link; /* NULL once the old process is gone */
@@ -39,6 +41,8 @@ struct inherit {
     size_t page_count;
     int waiting; /* loops that may not listen yet */
     bool is_gone, is_bad, is_ready;
+    struct elder elders[ELDERS_MAX];
+    size_t elder_count;
 
     /* The batch that was TAKEN and waits for its GO. */
     struct tunnel *tunnels[HANDOVER_FDS_MAX];
@@ -59,6 +63,10 @@ struct listener *inherit_origin(struct balancer *b, const struct inherited_from 
 
 /* PAST. */
 void inherit_past(struct inherit *in, struct span bytes);
+
+/* REPORT, and that there will be no more. */
+void inherit_report(struct inherit *in, struct span bytes);
+void inherit_forget_report(struct inherit *in);
 
 /* MOVE and GO. */
 void inherit_take(struct inherit *in, struct handover_message *m);

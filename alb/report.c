@@ -13,6 +13,7 @@
 #include "alb/config.h"
 #include "alb/group_health.h"
 #include "alb/health.h"
+#include "alb/inherit.h"
 #include "alb/members.h"
 #include "alb/worker.h"
 
@@ -71,7 +72,7 @@ static json_t *target_json(const struct target *t, uint32_t weight)
                      target_state_name(target_state_of(t)), "reason", health_reason(t),
                      "description", health_description(t), "origin", t->origin, "weight",
                      (int)weight, "outstanding", (json_int_t)target_outstanding(t), "tunnels",
-                     (json_int_t)atomic_load(&t->tunnels), "AnomalyDetection", "Result",
+                     (json_int_t)target_tunnels(t), "AnomalyDetection", "Result",
                      t->is_anomalous ? "anomalous" : "normal", "MitigationInEffect",
                      is_mitigated(t) ? "yes" : "no");
 }
@@ -107,14 +108,30 @@ static json_t *groups_json(const struct balancer *b)
     return list;
 }
 
+static json_t *elders_json(const struct balancer *b)
+{
+    const struct elder *elders;
+    const size_t count = inherit_elders(b->inherit, &elders);
+    json_t *list = json_array();
+    char left[CLOCK_TEXT_MAX];
+
+    for (size_t i = 0; i < count; i++)
+        json_array_append_new(list, json_pack("{s:i,s:s,s:I,s:I}", "pid", elders[i].pid, "left",
+                                              clock_iso_us(elders[i].left_us, left), "connections",
+                                              (json_int_t)elders[i].connections, "tunnels",
+                                              (json_int_t)elders[i].tunnels));
+    return list;
+}
+
 void balancer_status(struct balancer *b, struct buf *to)
 {
     json_t *json = json_pack(
-        "{s:s,s:i,s:s,s:I,s:o,s:i,s:I,s:I,s:o,s:o}", "version", POSTERN_VERSION, "pid",
+        "{s:s,s:i,s:s,s:I,s:o,s:i,s:I,s:I,s:o,s:o,s:o}", "version", POSTERN_VERSION, "pid",
         (int)getpid(), "state", state_name(b->state), "uptime_s", (json_int_t)uptime_s(b), "config",
         text_or_null(b->path), "workers", b->worker_count, "connections",
         (json_int_t)atomic_load_explicit(&b->connections, memory_order_relaxed), "reloads",
-        (json_int_t)b->reloads, "listeners", listeners_json(b), "target_groups", groups_json(b));
+        (json_int_t)b->reloads, "listeners", listeners_json(b), "target_groups", groups_json(b),
+        "old_processes", elders_json(b));
     char *text = json_dumps(json, JSON_COMPACT);
 
     if (text != NULL)
@@ -127,6 +144,7 @@ void balancer_status(struct balancer *b, struct buf *to)
 
 struct process_values {
     metric_value build, uptime, reloads, reloads_failed;
+    metric_value old_processes, old_connections, old_tunnels;
 };
 
 #define ROW(type, name, labels, field, help)                                                       \
@@ -141,6 +159,11 @@ static const struct metric process_metrics[] = {
     ROW(COUNTER, "reloads_total", "outcome=\"accepted\"", reloads,
         "Configurations read again, by outcome."),
     ROW(COUNTER, "reloads_total", "outcome=\"refused\"", reloads_failed, NULL),
+    ROW(GAUGE, "old_processes", NULL, old_processes,
+        "Processes that an upgrade has left and that have not ended yet."),
+    ROW(GAUGE, "old_process_connections", NULL, old_connections,
+        "Client connections that are open with these; the other gauges have them, too."),
+    ROW(GAUGE, "old_process_tunnels", NULL, old_tunnels, "Of those, WebSocket tunnels."),
     { .name = NULL },
 };
 
@@ -193,7 +216,7 @@ enum { LABELS_MAX = 256 };
 /* One labelled instance of each table that has it. */
 struct row {
     char labels[LABELS_MAX];
-    const void *counters, *values;
+    const void *counters[2], *values; /* the second of the counters may be NULL */
 };
 
 static bool print_rows(struct buf *to, const struct metric *table, const struct row *rows,
@@ -204,12 +227,24 @@ static bool print_rows(struct buf *to, const struct metric *table, const struct 
     for (size_t i = 0; i < count; i++)
         instances[i] = (struct metric_instance){
             .labels = rows[i].labels,
-            .structs = counters ? &rows[i].counters : &rows[i].values,
-            .count = 1,
+            .structs = counters ? rows[i].counters : &rows[i].values,
+            .count = counters && rows[i].counters[1] != NULL ? 2 : 1,
         };
     const bool ok = metrics_print(to, "alb_", table, instances, count);
     free(instances);
     return ok;
+}
+
+static void count_elders(const struct balancer *b, struct process_values *v)
+{
+    const struct elder *elders;
+    const size_t count = inherit_elders(b->inherit, &elders);
+
+    metric_set(&v->old_processes, count);
+    for (size_t i = 0; i < count; i++) {
+        metric_add(&v->old_connections, elders[i].connections);
+        metric_add(&v->old_tunnels, elders[i].tunnels);
+    }
 }
 
 static bool print_process(struct balancer *b, struct buf *to)
@@ -222,19 +257,36 @@ static bool print_process(struct balancer *b, struct buf *to)
     metric_set(&v.uptime, uptime_s(b));
     metric_set(&v.reloads, b->reloads);
     metric_set(&v.reloads_failed, b->reloads_failed);
+    count_elders(b, &v);
     return metrics_print(to, "alb_", process_metrics, &one, 1);
+}
+
+/* What is open with old processes is open. */
+static void add_elders(const struct balancer *b, struct counters *to)
+{
+    const struct elder *elders;
+    const size_t count = inherit_elders(b->inherit, &elders);
+
+    for (size_t i = 0; i < count; i++) {
+        metric_add(&to->connections_open, elders[i].connections);
+        metric_add(&to->tunnels_open, elders[i].tunnels);
+    }
 }
 
 static bool print_counters(struct balancer *b, struct buf *to)
 {
-    const size_t count = (size_t)b->worker_count + 1;
+    const size_t count = (size_t)b->worker_count + 2;
     const void **structs = mem_array(const void *, count);
     const struct metric_instance all = { .structs = structs, .count = count };
+    struct counters *elsewhere = mem_new(struct counters);
 
+    add_elders(b, elsewhere);
     structs[0] = &b->counters;
-    for (size_t i = 1; i < count; i++)
-        structs[i] = &b->workers[i - 1].counters;
+    structs[1] = elsewhere;
+    for (size_t i = 2; i < count; i++)
+        structs[i] = &b->workers[i - 2].counters;
     const bool ok = metrics_print(to, "alb_", counter_metrics, &all, 1);
+    free(elsewhere);
     free(structs);
     return ok;
 }
@@ -263,8 +315,10 @@ static size_t list_counters(const struct registry *registry, const struct group_
     out[n++] = &s->departed;
     list_each (at, &registry->targets) {
         const struct target *t = list_entry(at, struct target, in_registry);
-        if (strcmp(t->group, s->name) == 0)
-            out[n++] = &t->counters;
+        if (strcmp(t->group, s->name) != 0)
+            continue;
+        out[n++] = &t->counters;
+        out[n++] = &t->elsewhere.counters;
     }
     return n;
 }
@@ -278,7 +332,7 @@ static bool print_group_sums(const struct balancer *b, const struct row *rows, s
 
     list_each (at, &b->registry.targets)
         targets++;
-    const void **structs = mem_array(const void *, targets + count);
+    const void **structs = mem_array(const void *, 2 * targets + count);
     for (size_t i = 0; i < count; i++) {
         const size_t n = list_counters(&b->registry, members->groups[i].state, structs + used);
         instances[i] = (struct metric_instance){ rows[i].labels, structs + used, n };
@@ -300,7 +354,7 @@ static bool print_groups(const struct balancer *b, struct buf *to)
     for (size_t i = 0; i < count; i++) {
         fill_group(&members->groups[i], &values[i]);
         rows[i].values = &values[i];
-        rows[i].counters = &members->groups[i].state->counters;
+        rows[i].counters[0] = &members->groups[i].state->counters;
         metrics_label("target_group", span_text(members->groups[i].config->name), rows[i].labels,
                       LABELS_MAX);
     }
@@ -317,11 +371,12 @@ static void fill_target(const struct target *t, struct target_values *v, struct 
     char group[LABELS_MAX / 2], target[LABELS_MAX / 2 - 1];
 
     metric_set(&v->healthy, target_is_usable(t));
-    metric_set(&v->outstanding, atomic_load_explicit(&t->outstanding, memory_order_relaxed));
-    metric_set(&v->tunnels_open, atomic_load(&t->tunnels));
-    metric_set(&v->tunnels_draining, t->drain == NULL ? 0 : atomic_load(&t->untold));
+    metric_set(&v->outstanding, target_outstanding(t));
+    metric_set(&v->tunnels_open, target_tunnels(t));
+    metric_set(&v->tunnels_draining, t->drain == NULL ? 0 : target_untold(t));
     row->values = v;
-    row->counters = &t->counters;
+    row->counters[0] = &t->counters;
+    row->counters[1] = &t->elsewhere.counters;
     metrics_label("target_group", span_text(t->group), group, sizeof(group));
     metrics_label("target", span_text(t->text), target, sizeof(target));
     snprintf(row->labels, sizeof(row->labels), "%s,%s", group, target);
@@ -359,8 +414,12 @@ void report_describe_metrics(FILE *to)
                                             group_metrics,   group_sum_metrics, target_gauges,
                                             target_metrics };
 
-    fprintf(to, "# Metrics of alb\n\nPrinted by `alb metrics`; the admin port serves them at "
-                "/metrics.\n\n| Metric | Type | Labels | What it counts |\n|---|---|---|---|\n");
+    fprintf(to,
+            "# Metrics of alb\n\nPrinted by `alb metrics`; the admin port serves them at "
+            "/metrics. Counters begin at 0 with each process, after `alb upgrade` too, as rate() "
+            "and\nincrease() expect of a restart. Gauges of what is open have in them what old "
+            "processes still have.\n\n| Metric | Type | Labels | What it counts "
+            "|\n|---|---|---|---|\n");
     for (size_t i = 0; i < sizeof(tables) / sizeof(tables[0]); i++)
         metrics_describe(tables[i], "alb_", to);
 }

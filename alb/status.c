@@ -127,6 +127,39 @@ static void print_uptime(json_int_t s, FILE *to)
     fprintf(to, "%llds", all % 60);
 }
 
+static void print_count(json_int_t n, const char *what, FILE *to)
+{
+    fprintf(to, "%" JSON_INTEGER_FORMAT " %s%s", n, what, n == 1 ? "" : "s");
+}
+
+/* "process 4711, left by an upgrade at 2026-11-22T14:20:00Z, still has 3 WebSockets and 1 other
+ * connection" */
+static void print_old_process(const json_t *p, FILE *to)
+{
+    enum { TO_THE_SECOND = 19 };
+    const json_int_t connections = number_of(p, "connections"), tunnels = number_of(p, "tunnels");
+
+    fprintf(to, "process %" JSON_INTEGER_FORMAT ", left by an upgrade at %.*sZ, ",
+            number_of(p, "pid"), TO_THE_SECOND, text_of(p, "left"));
+    if (connections == 0) {
+        fprintf(to, "waits for the one before it\n");
+        return;
+    }
+    fprintf(to, "still has ");
+    print_count(tunnels, "WebSocket", to);
+    fprintf(to, " and ");
+    print_count(connections - tunnels, "other connection", to);
+    fputc('\n', to);
+}
+
+static void print_old_processes(const json_t *status, FILE *to)
+{
+    size_t i;
+    const json_t *p;
+
+    json_array_foreach(json_object_get(status, "old_processes"), i, p) print_old_process(p, to);
+}
+
 void status_print(const json_t *status, FILE *to)
 {
     fprintf(to, "alb %s  %s for ", text_of(status, "version"), text_of(status, "state"));
@@ -138,6 +171,7 @@ void status_print(const json_t *status, FILE *to)
             number_of(status, "connections"), number_of(status, "reloads"));
     table_print_text(text_of(status, "config"), to);
     fputc('\n', to);
+    print_old_processes(status, to);
     print_listeners(status, to);
     print_targets(status, to);
     print_failing_open(status, to);

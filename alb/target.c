@@ -165,14 +165,25 @@ void registry_forget(struct registry *r, struct target *t)
     target_unref(&t);
 }
 
+struct target *registry_find(const struct registry *r, struct span group, struct span text)
+{
+    char key[KEY_MAX];
+    struct target *t = NULL;
+
+    if (group.len + 1 + text.len >= sizeof(key))
+        return NULL;
+    memcpy(key, group.ptr, group.len);
+    key[group.len] = '\0';
+    memcpy(key + group.len + 1, text.ptr, text.len);
+    HASH_FIND(hh, r->by_key, key, group.len + 1 + text.len, t);
+    return t;
+}
+
 struct target_key *registry_key(const struct registry *r, const char *group, const char *text)
 {
-    list_each (at, &r->targets) {
-        const struct target *t = list_entry(at, struct target, in_registry);
-        if (strcmp(t->text, text) == 0 && strcmp(t->group, group) == 0)
-            return target_key_ref(t->key);
-    }
-    return target_key_new(group, text);
+    const struct target *t = registry_find(r, span_text(group), span_text(text));
+
+    return t != NULL ? target_key_ref(t->key) : target_key_new(group, text);
 }
 
 static void forget_group(struct group_state *s)

@@ -50,6 +50,13 @@ struct target_key *target_key_new(const char *group, const char *text);
 struct target_key *target_key_ref(struct target_key *key);
 void target_key_unref(struct target_key **key); /* any thread; NULL is fine */
 
+/* What processes before this one still have of a target (REPORT in handing.h). The control thread
+ * writes it. */
+struct target_elsewhere {
+    atomic_uint outstanding, tunnels, untold;
+    struct target_counters counters; /* of its gauges only */
+};
+
 struct target {
     struct target_key *key;   /* a reference */
     const char *group, *text; /* in the key */
@@ -58,16 +65,17 @@ struct target {
     struct tls_resume *tls; /* owned: its name, and what its next handshake may begin with */
 
     atomic_uint refs;
-    atomic_int state;               /* enum target_state, but for commands: the control thread's */
-    atomic_bool is_drained;         /* by command: a member that gets nothing new. Control thread */
-    _Atomic uint64_t drain_id;      /* of the drain that it is part of (drain.h); 0: none. */
-    atomic_uint tunnels, untold;    /* open now; of those, what no drain has closed yet */
-    atomic_uint outstanding;        /* requests and tunnels now; over a limit for a moment only */
+    atomic_int state;            /* enum target_state, but for commands: the control thread's */
+    atomic_bool is_drained;      /* by command: a member that gets nothing new. Control thread */
+    _Atomic uint64_t drain_id;   /* of the drain that it is part of (drain.h); 0: none. */
+    atomic_uint tunnels, untold; /* open now; of those, what no drain has closed yet */
+    atomic_uint outstanding; /* requests and tunnels now, here; over a limit for a moment only */
     _Atomic uint64_t ramp_began_ms; /* slow start, by clock_mono_ms(); 0: none since */
     atomic_uint ramp_saved;         /* parts of a turn that it has saved up (balance.c) */
     struct admission ramp;          /* of upgrades, in slow start */
     atomic_uint share; /* of its weight, in 1/SHARE_WHOLE: less while a mitigation runs */
     struct target_counters counters;
+    struct target_elsewhere elsewhere;
 
     struct list in_registry;      /* control thread */
     UT_hash_handle hh;            /* control thread */
@@ -116,9 +124,24 @@ static inline uint64_t target_drain_id(const struct target *t)
 bool target_state_is_usable(enum target_state state);
 bool target_is_usable(const struct target *t);
 
+/* All of them, wherever. */
 static inline uint32_t target_outstanding(const struct target *t)
 {
-    return atomic_load_explicit(&t->outstanding, memory_order_relaxed);
+    return atomic_load_explicit(&t->outstanding, memory_order_relaxed) +
+           atomic_load_explicit(&t->elsewhere.outstanding, memory_order_relaxed);
+}
+
+static inline uint32_t target_tunnels(const struct target *t)
+{
+    return atomic_load_explicit(&t->tunnels, memory_order_relaxed) +
+           atomic_load_explicit(&t->elsewhere.tunnels, memory_order_relaxed);
+}
+
+/* Those that no drain has closed yet. */
+static inline uint32_t target_untold(const struct target *t)
+{
+    return atomic_load_explicit(&t->untold, memory_order_relaxed) +
+           atomic_load_explicit(&t->elsewhere.untold, memory_order_relaxed);
 }
 
 /* Give back a place in the outstanding count. */
@@ -159,6 +182,9 @@ void registry_done(struct registry *r);
  * reference is the registry's. */
 struct target *registry_target(struct registry *r, const char *group, const char *text,
                                const struct addr *addr);
+
+/* NULL when it is not known. */
+struct target *registry_find(const struct registry *r, struct span group, struct span text);
 
 /* A reference to the name of such a target; to the one that is known, if one is. */
 struct target_key *registry_key(const struct registry *r, const char *group, const char *text);

@@ -26,6 +26,7 @@
 #include "alb/moving.h"
 #include "alb/past.h"
 #include "alb/upgrade_obey.h"
+#include "alb/upgrade_report.h"
 #include "alb/upgrade_tell.h"
 #include "alb/worker.h"
 
@@ -50,8 +51,9 @@ struct upgrade {
     bool stop_wanted;      /* a signal came: for when it is clear who is to stop */
     struct buf orders;     /* of the new one, that came before LEAVING */
     uint64_t tunnels, clients, rounds;
-    uint64_t takes;        /* a sum of enum TAKES_...: what the new one said that it takes */
-    struct past past;      /* LEAVING */
+    uint64_t takes;   /* a sum of enum TAKES_...: what the new one said that it takes */
+    struct past past; /* LEAVING */
+    struct upgrade_report report;
     upgrade_told_fn *told; /* NULL once it was told, or nobody waits */
     void *user;
 };
@@ -164,6 +166,12 @@ static void reap(pid_t pid, char *text, size_t size)
         text[0] = '\0';
 }
 
+static void stop_telling(struct upgrade *u)
+{
+    past_stop(&u->past);
+    upgrade_report_stop(&u->report);
+}
+
 void upgrade_free(struct upgrade **upgrade)
 {
     struct upgrade *u = *upgrade;
@@ -173,7 +181,7 @@ void upgrade_free(struct upgrade **upgrade)
         return;
     ev_timer_stop(u->balancer->control.ev, &u->patience);
     ev_timer_stop(u->balancer->control.ev, &u->next_round);
-    past_stop(&u->past);
+    stop_telling(u);
     handover_free(&u->link);
     buf_done(&u->orders);
     free(u);
@@ -260,6 +268,8 @@ static void leave(struct upgrade *u)
         (long)u->pid, (long)getpid(), (unsigned long long)u->tunnels,
         (unsigned long long)u->clients, atomic_load(&b->connections));
     balancer_leave(b);
+    if (u->takes & TAKES_REPORTS)
+        upgrade_report_start(&u->report, b, u->link);
     if (u->takes & TAKES_PAST)
         past_start(&u->past, b, u->link);
     tell(u, true, text);
@@ -424,7 +434,7 @@ static void on_end(void *user, const char *why)
     }
     log_warn("the process that took over has ended pid=%ld", (long)u->pid);
     ev_timer_stop(b->control.ev, &u->patience);
-    past_stop(&u->past);
+    stop_telling(u);
     handover_free(&u->link);
     waitpid(u->pid, NULL, WNOHANG);
     if (u->is_sent) {

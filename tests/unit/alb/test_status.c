@@ -40,6 +40,14 @@ static const struct {
            "LISTENER  PROTOCOL  ADDRESS\n"
            "http      HTTP      127.0.0.1:80\n"
            "s         HTTPS     [::]:443\n" },
+    { "{" DAEMON ",'old_processes':[{'pid':6,'left':'2026-11-22T14:20:00.123456Z','connections':4,"
+      "'tunnels':3},{'pid':5,'left':'2026-11-21T14:20:00.000000Z','connections':1,'tunnels':1},"
+      "{'pid':4,'left':'2026-11-20T14:20:00.000000Z','connections':0,'tunnels':0}]}",
+      HEAD "process 6, left by an upgrade at 2026-11-22T14:20:00Z, still has 3 WebSockets and 1 "
+           "other connection\n"
+           "process 5, left by an upgrade at 2026-11-21T14:20:00Z, still has 1 WebSocket and 0 "
+           "other connections\n"
+           "process 4, left by an upgrade at 2026-11-20T14:20:00Z, waits for the one before it\n" },
     { "{" DAEMON ",'target_groups':[{'name':'app','targets':["
       "{'target':'10.0.0.1:80','state':'healthy','reason':'','weight':100,'outstanding':12,"
       "'origin':'file','AnomalyDetection':{'Result':'normal','MitigationInEffect':'no'}},"
