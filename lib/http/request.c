@@ -103,7 +103,7 @@ static void read_meaning(struct http_scan *s)
                       http_field_lists(m, HTTP_N_UPGRADE, SPAN("websocket"));
     if (s->strictest && m->class_ != HTTP_COMPLIANT)
         http_refuse_for(m, m->reason);
-    if (s->strictest && m->field_count > HTTP_STRICT_FIELDS_MAX)
+    if (s->strictest && s->fields > HTTP_STRICT_FIELDS_MAX)
         http_refuse(m, 431, "too many fields");
 }
 
@@ -144,12 +144,14 @@ static int count_empty_lines(struct span bytes, size_t *len, bool *bare)
     return count;
 }
 
-static void check_size(struct http_scan *s, size_t len)
+/* A line that is too long by itself is told of first: how much of the head came at once makes no
+ * difference. */
+static void check_size(struct http_scan *s, size_t len, struct span bytes)
 {
-    if (s->strictest && len > HTTP_STRICT_HEAD_MAX)
-        http_refuse(s->m, 431, "the request head is too long");
-    if (len > HTTP_HEAD_MAX)
-        http_refuse(s->m, 400, "the request head is too long");
+    if (len > (s->strictest ? (size_t)HTTP_STRICT_HEAD_MAX : (size_t)HTTP_HEAD_MAX)) {
+        http_check_line_length(s, bytes);
+        http_refuse(s->m, s->strictest ? 431 : 400, "the request head is too long");
+    }
 }
 
 /* The head at `before`, behind empty lines. True when it is whole, and read. */
@@ -158,7 +160,7 @@ static bool scan(struct http_scan *s, struct span bytes, size_t before, size_t *
     const size_t len = http_head_end(bytes, before, scanned);
 
     s->m->head_len = len == 0 ? bytes.len : before + len;
-    check_size(s, s->m->head_len);
+    check_size(s, s->m->head_len, span_after(bytes, before));
     if (s->m->refuse_why != NULL)
         return true;
     if (len == 0) {

@@ -69,19 +69,27 @@ static bool is_bad_name(const struct http_scan *s, struct span name, enum http_r
     return true;
 }
 
-static void keep_field(struct http_scan *s, struct span name, struct span value, enum http_name id)
+/* Whatever becomes of the field. False for a value that has more than text. */
+static bool check_field(struct http_scan *s, struct span name, struct span value)
 {
-    if (!http_is_clean(value) && !http_all(value, HTTP_C_TEXT)) {
-        if (id == HTTP_N_HOST)
-            http_refuse(s->m, 400, "Host is malformed");
-        if (!http_is_value(value)) {
-            leave_out(s, HTTP_R_NON_COMPLIANT_HEADER);
-            return;
-        }
-        http_note(s->m, HTTP_R_NON_COMPLIANT_HEADER); /* high bytes */
-    }
     if (s->strictest && (name.len > HTTP_STRICT_NAME_MAX || value.len > HTTP_STRICT_VALUE_MAX))
         http_refuse(s->m, 431, "a field is too long");
+    if (http_is_clean(value) || http_all(value, HTTP_C_TEXT))
+        return true;
+    http_note(s->m, HTTP_R_NON_COMPLIANT_HEADER);
+    return false;
+}
+
+static void keep_field(struct http_scan *s, struct span name, struct span value, enum http_name id)
+{
+    if (!check_field(s, name, value)) {
+        if (id == HTTP_N_HOST)
+            http_refuse(s->m, 400, "Host is malformed");
+        if (!http_is_value(value)) { /* else high bytes */
+            leave_out(s, HTTP_R_NONE);
+            return;
+        }
+    }
     s->before = id == HTTP_N_HOST || id == HTTP_N_CONNECTION || id == HTTP_N_UPGRADE
                     ? HTTP_MUST_NOT_FOLD
                     : HTTP_A_FIELD;
@@ -97,6 +105,7 @@ static void read_named(struct http_scan *s, struct span name, struct span value)
 
     if (is_bad_name(s, name, &why)) {
         leave_out(s, why);
+        check_field(s, name, span_trim(value));
         see_disguised(s, name, value);
         return;
     }
@@ -119,6 +128,7 @@ static void read_field(struct http_scan *s, struct span line)
 {
     const char *colon = memchr(line.ptr, ':', line.len);
 
+    s->fields++;
     if (has_stray_cr_or_nul(line)) {
         http_refuse_for(s->m, HTTP_R_BAD_HEADER);
         s->before = HTTP_LEFT_OUT;

@@ -131,13 +131,19 @@ void http_read_request_line(struct http_scan *s, struct span line)
         http_read_target(m, rest, s->strictest);
 }
 
-void http_check_begun_line(struct http_scan *s, struct span bytes)
+void http_check_line_length(struct http_scan *s, struct span bytes)
 {
     const size_t max = (s->strictest ? HTTP_STRICT_LINE_MAX : HTTP_LINE_MAX) + 2;
-    struct span rest = bytes;
 
     if (bytes.len > max && memchr(bytes.ptr, '\n', max) == NULL)
         http_refuse(s->m, 414, "the request line is too long");
+}
+
+void http_check_begun_line(struct http_scan *s, struct span bytes)
+{
+    struct span rest = bytes;
+
+    http_check_line_length(s, bytes);
     if (bytes.len == 0 || memchr(bytes.ptr, '\n', bytes.len) != NULL)
         return;
     /* No method at all? A TLS hello, say, need never have a line's end. */

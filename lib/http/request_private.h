@@ -27,11 +27,15 @@ struct http_scan {
     bool strictest;
     bool is_old; /* HTTP/0.9, or no version */
     enum http_before before;
+    uint32_t fields; /* lines so far, those that are left out as well */
     struct http_lengths lengths;    /* of the genuine fields: they decide */
     struct http_lengths suspicious; /* with those in a disguise: is it an attack? */
 };
 
 void http_read_request_line(struct http_scan *s, struct span line);
+
+/* Refuse when these bytes begin with a longer line than may be. */
+void http_check_line_length(struct http_scan *s, struct span bytes);
 
 /* The bytes so far cannot become a request line: refuse. */
 void http_check_begun_line(struct http_scan *s, struct span bytes);

@@ -178,6 +178,10 @@ REQUEST_LINES = [
      G + b"\r\n"),
     (b"\rGET / HTTP/1.1\r\nHost: a\r\n\r\n", "Severe", "BadMethod", 400, None),
     (b"GET / HTTP/1.1\r\r\nHost: a\r\n\r\n", "Severe", "BadVersion", 400, None),
+    (b"GET /" + b"a" * 9000 + b" HTTP/1.1\r\nHost: a\r\n\r\n", "-", "-", (200, 200, 414),
+     b"GET /" + b"a" * 9000 + b" HTTP/1.1\r\nHost: a\r\n\r\n"),
+    (b"GET /" + b"a" * 16400 + b" HTTP/1.1\r\nHost: a\r\n\r\n", "-", "-", 414, None),
+    (b"GET /" + b"a" * 70000 + b" HTTP/1.1\r\nHost: a\r\n\r\n", "-", "-", 414, None),
 ]
 
 HOSTS = [
@@ -234,6 +238,8 @@ FIELDS = [
     (G + b"X.Y: z\r\n\r\n", "-", "-", 200, (G + b"X.Y: z\r\n\r\n", G + b"X.Y: z\r\n\r\n", G + b"\r\n")),
     (G + b"X-Forwarded-For: evil\r\n\r\n", "-", "-", 200, G + b"X-Forwarded-For: evil\r\n\r\n"),
     (G + b"X_Forwarded_For: evil\r\n\r\n", "-", "-", 200, G + b"\r\n"),
+    (G + b"X_Forwarded_For: evil\x01\r\n\r\n", "Acceptable", "NonCompliantHeader", (200, 200, 400), G + b"\r\n"),
+    (G + b"X_Y: z\x01\r\n\r\n", "Acceptable", "NonCompliantHeader", (200, 200, 400), G + b"\r\n"),
     (G + b"Connection: X-Forwarded-For, Host, Cookie\r\nCookie: a=b\r\n\r\n", "-", "-", 200,
      G + b"Cookie: a=b\r\n\r\n"),
     (G + b"Connection: X-Custom\r\nX-Custom: 1\r\n\r\n", "-", "-", 200, G + b"\r\n"),

@@ -89,6 +89,8 @@ static struct span filled(const char *shape, size_t fill)
 #define LONG_LINE "GET /@ HTTP/1.1\r\n" H "\r\n"
 #define LONG_FIELD "GET / HTTP/1.1\r\n" H "X: @\r\n\r\n"
 #define LONG_NAME "GET / HTTP/1.1\r\n" H "@: x\r\n\r\n"
+#define LONG_ODD_NAME "GET / HTTP/1.1\r\n" H "_@: x\r\n\r\n"
+#define LONG_ODD_FIELD "GET / HTTP/1.1\r\n" H "X_Forwarded_For: @\r\n\r\n"
 #define FOLDED_FIELD "GET / HTTP/1.1\r\n" H "X: a\r\n @\r\n\r\n"
 
 static const struct {
@@ -98,9 +100,11 @@ static const struct {
 } limits[] = {
     { "line at 8K", LONG_LINE, 8192 - 14, 0, 0 },
     { "line past 8K", LONG_LINE, 8192 - 13, 0, 414 },
-    { "line at 16K", LONG_LINE, HTTP_LINE_MAX - 14, 0, 431 },
-    { "line past 16K", LONG_LINE, HTTP_LINE_MAX - 13, 414, 431 },
-    { "line without an end", "GET /@", HTTP_LINE_MAX, 414, 431 },
+    { "line at 16K", LONG_LINE, HTTP_LINE_MAX - 14, 0, 414 },
+    { "line past 16K", LONG_LINE, HTTP_LINE_MAX - 13, 414, 414 },
+    { "line past 64K", LONG_LINE, HTTP_HEAD_MAX, 414, 414 },
+    { "line without an end", "GET /@", HTTP_LINE_MAX, 414, 414 },
+    { "line without an end past 64K", "GET /@", HTTP_HEAD_MAX, 414, 414 },
     { "line without an end yet", "GET /@", 8000, -1, -1 },
     { "value at 8K", LONG_FIELD, 8192, 0, 0 },
     { "value past 8K", LONG_FIELD, 8193, 0, 431 },
@@ -110,6 +114,8 @@ static const struct {
     { "folded past 16K", FOLDED_FIELD, HTTP_LINE_MAX - 2, 400, 431 },
     { "name at 128", LONG_NAME, 128, 0, 0 },
     { "name past 128", LONG_NAME, 129, 0, 431 },
+    { "name past 128, left out", LONG_ODD_NAME, 129, 0, 431 },
+    { "value past 8K, left out", LONG_ODD_FIELD, 8193, 0, 431 },
     { "head without an end", "GET / HTTP/1.1\r\nX: @", HTTP_HEAD_MAX, 400, 431 },
 };
 
@@ -154,6 +160,8 @@ static void test_limits_of_fields(void **state)
     assert_int_equal(parse_with_fields(100, "a_b: a", HTTP_STRICTEST), 0);
     assert_int_equal(message.field_count, 1);
     assert_int_equal(message.dropped_fields, 99);
+    assert_int_equal(parse_with_fields(101, "a_b: a", HTTP_STRICTEST), 431);
+    assert_int_equal(parse_with_fields(99, "X: a\r\n b", HTTP_STRICTEST), 400);
 }
 
 int main(void)
