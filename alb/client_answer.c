@@ -278,38 +278,26 @@ static void rewrite_and_forward(struct client *c, struct http_message *m, struct
         forward(c, m, route);
 }
 
-/* NULL when that costs too much. */
-static const struct rule *find_rule(struct client *c, const struct listener_config *listener,
-                                    const struct http_message *m)
-{
-    struct worker *w = c->worker;
-    struct condition_request request;
-
-    condition_request_init(&request, m, &c->facts.ip, w->regex);
-    const struct rule *rule = rules_match(listener, &request);
-    metric_add(&w->counters.rule_evaluations, rules_evaluated(listener, rule));
-    return condition_request_is_spent(&request) ? NULL : rule;
-}
-
 /* What no rule was found for must not go to the default: a rule that guards something may
  * have been meant. */
-static void refuse_unfound(struct client *c, const struct http_message *m,
-                           const struct route *route)
+static void refuse_unfound(struct client *c, const struct http_message *m)
 {
+    const struct route none = { .rule = NULL };
+
     metric_add(&c->worker->counters.rules_too_costly, 1);
-    refuse(c, m, route, 500, "to find its rule costs too much");
+    refuse(c, m, &none, 500, "to find its rule costs too much");
 }
 
 /* Requests that no rule sees. True when it was one, and is answered. */
-static bool refuse_unrouted(struct client *c, const struct http_message *m)
+static bool refuse_unrouted(struct client *c, const struct http_message *m,
+                            const struct listener_config *listener)
 {
-    if (m->method_id == HTTP_TRACE || m->method_id == HTTP_CONNECT)
-        client_refuse(c, m, 405, "method not allowed");
-    else if (headers_has_too_many_addresses(m))
-        client_refuse(c, m, 463, "more than 30 addresses in X-Forwarded-For");
-    else
-        return false;
-    return true;
+    const char *why = "listener removed";
+    const int status = listener == NULL ? 503 : rules_unrouted(m, &why);
+
+    if (status != 0)
+        client_refuse(c, m, status, why);
+    return status != 0;
 }
 
 /* routing.http.drop_invalid_header_fields.enabled. */
@@ -342,6 +330,25 @@ static void carry_out(struct client *c, struct http_message *m, struct route rou
     }
 }
 
+static void answer_by_rule(struct client *c, const struct listener_config *listener,
+                           struct http_message *m)
+{
+    struct worker *w = c->worker;
+    struct condition_request request;
+
+    condition_request_init(&request, m, &c->facts.ip, w->regex);
+    const struct route route = { .rule = rules_match(listener, &request) };
+    metric_add(&w->counters.rule_evaluations, rules_evaluated(listener, route.rule));
+    const bool is_twofold = w->config->alb.desync_mode == HTTP_STRICTEST &&
+                            rules_read_otherwise(listener, &request, route.rule);
+    if (condition_request_is_spent(&request))
+        refuse_unfound(c, m);
+    else if (is_twofold)
+        client_refuse(c, m, 400, RULES_WHY_TWOFOLD);
+    else
+        carry_out(c, m, route);
+}
+
 /* The way of a request: rules, then its action. */
 void client_answer(struct client *c, struct http_message *m)
 {
@@ -349,18 +356,10 @@ void client_answer(struct client *c, struct http_message *m)
 
     client_count_class(c, m);
     treat_invalid_names(c, m);
-    if (listener == NULL) {
-        client_refuse(c, m, 503, "listener removed");
-        return;
-    }
-    if (refuse_unrouted(c, m))
+    if (refuse_unrouted(c, m, listener))
         return;
     headers_choose_host(m, &c->worker->config->alb);
-    const struct route route = { .rule = find_rule(c, listener, m) };
-    if (route.rule == NULL)
-        refuse_unfound(c, m, &route);
-    else
-        carry_out(c, m, route);
+    answer_by_rule(c, listener, m);
     const uint64_t exceeded = regex_scratch_take_exceeded(c->worker->regex);
     if (exceeded > 0)
         metric_add(&c->worker->counters.regex_exceeded, exceeded);

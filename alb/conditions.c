@@ -24,8 +24,12 @@ struct span condition_host(struct span host)
 void condition_request_init(struct condition_request *r, const struct http_message *message,
                             const struct ip *peer, struct regex_scratch *scratch)
 {
-    *r = (struct condition_request){ message, condition_host(message->host), peer, scratch,
-                                     CONDITION_BUDGET };
+    *r = (struct condition_request){ .message = message,
+                                     .host = condition_host(message->host),
+                                     .path = message->path,
+                                     .peer = peer,
+                                     .scratch = scratch,
+                                     .left = CONDITION_BUDGET };
 }
 
 /* --- what it costs ------------------------------------------------------------------- */
@@ -179,7 +183,7 @@ bool condition_holds(const struct condition *c, struct condition_request *r)
     case CONDITION_HOST:
         return fits_text(c, r->host, true, r);
     case CONDITION_PATH:
-        return fits_text(c, r->message->path, false, r);
+        return fits_text(c, r->path, false, r);
     case CONDITION_METHOD:
         return fits_method(c, r->message->method);
     case CONDITION_SOURCE_IP:

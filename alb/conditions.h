@@ -3,7 +3,7 @@
  *
  * Each has values of which one must fit; a rule's conditions must all hold.
  * Texts are compared as they were sent, after the percent-encoding of odd bytes:
- * nothing is decoded or normalised.
+ * nothing is decoded or normalised (but see rules_read_otherwise() in rules.h).
  *
  *   host-header          any case, without the port; wildcards or regex
  *   path-pattern         minds case, never sees the query; wildcards or regex
@@ -54,6 +54,7 @@ struct condition {
 struct condition_request {
     const struct http_message *message;
     struct span host; /* without its port */
+    struct span path; /* the message's, or another reading of it */
     const struct ip *peer;
     struct regex_scratch *scratch;
     uint32_t left; /* of CONDITION_BUDGET */

@@ -202,6 +202,8 @@ static bool explain_request(struct explanation *x, struct span bytes)
 
     switch (http_request_parse(bytes, mode, x->message, &scanned)) {
     case HTTP_PARSED:
+        if (x->config->alb.drop_invalid_header_fields)
+            http_drop_invalid_names(x->message);
         return explain_print(x);
     case HTTP_REFUSED:
         explain_print_refused(x);

@@ -197,8 +197,13 @@ static void print_forward(const struct explanation *x, struct route *route,
         const struct forward_group *g = &a->groups[i];
         printf("  group %s, weight %u: %.1f %%\n", g->group->name, g->weight,
                a->weights == 0 ? 0.0 : 100.0 * g->weight / a->weights);
-        print_targets(g->group);
+        if (g->group->options.protocol_version == VERSION_HTTP1)
+            print_targets(g->group);
+        else
+            printf("    answer 464: it does not speak HTTP/1.1\n");
     }
+    if (a->weights == 0)
+        printf("answer    503: no target group has a weight\n");
 }
 
 static void print_redirect(const struct explanation *x, const struct action *a)
@@ -247,16 +252,24 @@ static void print_action(const struct explanation *x, const struct rule *rule,
     }
 }
 
+/* In strictest, what a target might take the path for. */
+static bool reads_otherwise(const struct explanation *x, struct condition_request *r,
+                            const struct rule *rule)
+{
+    if (x->config->alb.desync_mode != HTTP_STRICTEST || !rules_read_otherwise(x->listener, r, rule))
+        return false;
+    printf("\nanswer    400: %s\n", RULES_WHY_TWOFOLD);
+    return true;
+}
+
 /* NULL when that costs too much. */
-static const struct rule *print_rules(const struct explanation *x, struct regex_scratch *scratch)
+static const struct rule *print_rules(const struct explanation *x, struct condition_request *r)
 {
     const struct listener_config *l = x->listener;
-    struct condition_request r;
 
-    condition_request_init(&r, x->message, &x->peer, scratch);
     for (size_t i = 0; i < l->rule_count; i++) {
-        const bool holds = print_rule(x, &l->rules[i], &r);
-        if (condition_request_is_spent(&r))
+        const bool holds = print_rule(x, &l->rules[i], r);
+        if (condition_request_is_spent(r))
             return NULL;
         if (holds)
             return &l->rules[i];
@@ -266,21 +279,35 @@ static const struct rule *print_rules(const struct explanation *x, struct regex_
     return &l->fallback;
 }
 
+/* True when a rule or the default answers. */
+static bool print_answer(const struct explanation *x, struct regex_scratch *scratch)
+{
+    struct condition_request r;
+
+    condition_request_init(&r, x->message, &x->peer, scratch);
+    const struct rule *rule = print_rules(x, &r);
+    if (rule != NULL && reads_otherwise(x, &r, rule))
+        return false;
+    if (rule == NULL || condition_request_is_spent(&r)) {
+        printf("\nanswer    500: to find its rule costs too much\n");
+        return false;
+    }
+    print_action(x, rule, scratch);
+    return true;
+}
+
 bool explain_print(const struct explanation *x)
 {
-    const enum http_method method = x->message->method_id;
+    const char *why;
 
     print_request(x);
-    if (method == HTTP_TRACE || method == HTTP_CONNECT) {
-        printf("answer    405 before any rule: method not allowed\n");
+    const int unrouted = rules_unrouted(x->message, &why);
+    if (unrouted != 0) {
+        printf("answer    %d before any rule: %s\n", unrouted, why);
         return false;
     }
     struct regex_scratch *scratch = regex_scratch_new();
-    const struct rule *rule = print_rules(x, scratch);
-    if (rule != NULL)
-        print_action(x, rule, scratch);
-    else
-        printf("\nanswer    500: to find its rule costs too much\n");
+    const bool is_answered = print_answer(x, scratch);
     regex_scratch_free(&scratch);
-    return true;
+    return is_answered;
 }

@@ -1,7 +1,23 @@
 /* rules.c -- see rules.h. */
 #include "alb/rules.h"
 
+#include "http/path.h"
+
+#include "alb/headers.h"
 #include "alb/rules_index.h"
+
+int rules_unrouted(const struct http_message *m, const char **why)
+{
+    if (m->method_id == HTTP_TRACE || m->method_id == HTTP_CONNECT) {
+        *why = "method not allowed";
+        return 405;
+    }
+    if (headers_has_too_many_addresses(m)) {
+        *why = "more than 30 addresses in X-Forwarded-For";
+        return 463;
+    }
+    return 0;
+}
 
 bool rule_holds(const struct rule *rule, struct condition_request *request)
 {
@@ -19,6 +35,20 @@ const struct rule *rules_match(const struct listener_config *listener,
         return &listener->fallback;
     const size_t place = rules_index_find(listener->index, request, rule_holds);
     return place < listener->rule_count ? &listener->rules[place] : &listener->fallback;
+}
+
+bool rules_read_otherwise(const struct listener_config *listener, struct condition_request *request,
+                          const struct rule *rule)
+{
+    char text[HTTP_LINE_MAX];
+    struct condition_request other = *request;
+
+    other.path = http_path_normal(request->path, text);
+    if (span_equal(other.path, request->path))
+        return false;
+    const bool is_another = rules_match(listener, &other) != rule;
+    request->left = other.left;
+    return is_another;
 }
 
 size_t rules_evaluated(const struct listener_config *listener, const struct rule *rule)

@@ -11,9 +11,19 @@
 
 #include "alb/config.h"
 
+/* A request that no rule sees: the status that it gets, and why (a literal). 0: ask the rules. */
+int rules_unrouted(const struct http_message *m, const char **why);
+
 /* Never NULL. Lives as long as the snapshot. */
 const struct rule *rules_match(const struct listener_config *listener,
                                struct condition_request *request);
+
+/* Has a target that reads the path in its normal form (http/path.h) got a request of another rule
+ * than this one, which answers it? In strictest such a one is refused: what is guarded as /admin/x
+ * is not to be had as //admin/x. */
+#define RULES_WHY_TWOFOLD "another rule answers the path in its normal form"
+bool rules_read_otherwise(const struct listener_config *listener, struct condition_request *request,
+                          const struct rule *rule);
 
 bool rule_holds(const struct rule *rule, struct condition_request *request);
 

@@ -87,7 +87,7 @@ static uint32_t last_before(const struct rules_index *x, const struct node *node
 static void try_node(struct search *s, const struct node *node)
 {
     const struct rules_index *x = s->index;
-    const struct span path = s->request->message->path;
+    const struct span path = s->request->path;
 
     if (node == NULL)
         return;

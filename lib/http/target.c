@@ -1,5 +1,6 @@
 /* target.c -- the request target (RFC 9112 3.2) and the host it is for. */
 #include "http/chars.h"
+#include "http/path.h"
 #include "http/rewrite.h"
 #include "http/scan.h"
 
@@ -64,52 +65,6 @@ static bool starts_with_scheme(struct span text, struct span scheme)
     return text.len >= scheme.len && span_equal_nocase(span_of(text.ptr, scheme.len), scheme);
 }
 
-static int hex_digit(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    c |= 0x20;
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
-/* The byte at `*i` with %XX resolved; moves past it. */
-static int take_decoded(struct span path, size_t *i)
-{
-    if (path.ptr[*i] == '%' && path.len - *i >= 3) {
-        int high = hex_digit(path.ptr[*i + 1]);
-        int low = hex_digit(path.ptr[*i + 2]);
-        if (high >= 0 && low >= 0) {
-            *i += 3;
-            return high * 16 + low;
-        }
-    }
-    return (uint8_t)path.ptr[(*i)++];
-}
-
-/* A path that some server would take for another: a ".." segment or a NUL,
- * however they are written. */
-static bool is_devious(struct span path)
-{
-    size_t dots = 0;
-    size_t others = 0;
-
-    for (size_t i = 0; i < path.len;) {
-        int c = take_decoded(path, &i);
-        if (c == '\0')
-            return true;
-        if (c == '/' || c == '\\') {
-            if (dots == 2 && others == 0)
-                return true;
-            dots = others = 0;
-        } else if (c == '.') {
-            dots++;
-        } else {
-            others++;
-        }
-    }
-    return dots == 2 && others == 0;
-}
-
 bool http_read_target(struct http_message *m, struct span raw, bool strictest)
 {
     m->target = raw;
@@ -128,7 +83,7 @@ bool http_read_target(struct http_message *m, struct span raw, bool strictest)
     } else {
         return http_refuse_for(m, HTTP_R_BAD_URI);
     }
-    if (strictest && is_devious(m->path))
+    if (strictest && http_path_is_devious(m->path))
         return http_refuse(m, 400, "the path has a .. segment or a NUL");
     return true;
 }
@@ -149,9 +104,11 @@ static bool is_port(struct span text)
 
 static bool is_ip_literal_text(struct span text)
 {
-    for (size_t i = 0; i < text.len; i++)
-        if (hex_digit(text.ptr[i]) < 0 && text.ptr[i] != ':' && text.ptr[i] != '.')
+    for (size_t i = 0; i < text.len; i++) {
+        const char c = text.ptr[i], letter = (char)(c | 0x20);
+        if (!(c >= '0' && c <= '9') && !(letter >= 'a' && letter <= 'f') && c != ':' && c != '.')
             return false;
+    }
     return text.len > 0;
 }
 
@@ -177,7 +134,7 @@ bool http_rewrite_uri(struct http_message *m, struct span uri, bool strictest)
         return false;
     const char *mark = memchr(uri.ptr, '?', uri.len);
     if (strictest &&
-        is_devious(span_of(uri.ptr, mark == NULL ? uri.len : (size_t)(mark - uri.ptr))))
+        http_path_is_devious(span_of(uri.ptr, mark == NULL ? uri.len : (size_t)(mark - uri.ptr))))
         return false;
     m->has_query = false;
     m->query = SPAN("");

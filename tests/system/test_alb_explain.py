@@ -103,10 +103,54 @@ def test_errors_are_1(explain, tmp_path):
     assert code == 1 and "answer    400 before any rule" in out
     code, out, _ = explain("TRACE", "http://a.test:8080/")
     assert code == 1 and "405 before any rule" in out
+    code, out, _ = explain("GET", "http://a.test:8080/", "X-Forwarded-For: " + ",".join(["10.0.0.1"] * 31))
+    assert code == 1 and "answer    463 before any rule" in out
 
     (tmp_path / "bad.ini").write_text(CONFIG.replace("weight=300", "weight=3000"))
     code, _, err = run("alb", "explain", tmp_path / "bad.ini", "GET", "http://a.test:8080/")
     assert code == 1 and "bad.ini:12:" in err
+
+
+def test_it_minds_what_the_balancer_minds(tmp_path):
+    """Attributes that change which rule answers, or whether its group can."""
+    path = tmp_path / "alb.ini"
+    path.write_text("""
+[alb]
+routing.http.desync_mitigation_mode = strictest
+routing.http.drop_invalid_header_fields.enabled = true
+[edge]
+allow = any
+[listener web]
+bind = 127.0.0.1:8080
+default_action = forward h2
+[target_group h2]
+target = 127.0.0.1:1
+protocol_version = HTTP2
+[rule admin]
+listener = web
+priority = 1
+path-pattern = /admin/*
+action = fixed-response 403
+[rule odd]
+listener = web
+priority = 2
+http-header = X!Y *
+action = fixed-response 404
+[rule nobody]
+listener = web
+priority = 3
+path-pattern = /nobody
+action = forward h2:0
+""")
+    for url, header, code, text in (
+            ("/x", "A: b", 0, "answer 464: it does not speak HTTP/1.1"),
+            ("/admin/x", "A: b", 0, "fixed-response 403"),
+            ("//admin/x", "A: b", 1, "answer    400: another rule answers the path in its normal form"),
+            ("//x", "A: b", 0, "default_action"),
+            ("/x", "X!Y: z", 0, "X!Y *: no: there is no X!Y"),
+            ("/nobody", "A: b", 0, "answer    503: no target group has a weight")):
+        got, out, _ = run("alb", "explain", path, "GET", f"http://a.test:8080{url}", header)
+        assert got == code and text in out, (url, header, out)
 
 
 def test_the_page_about_rules_is_true(tmp_path):

@@ -294,10 +294,37 @@ static void test_weights(void **state)
     config_free(&c);
 }
 
+static void test_other_readings(void **state)
+{
+    static const struct {
+        const char *path;
+        bool other;
+    } paths[] = {
+        { "/ws/", false },    { "/x", false },       { "/x//y", false },    { "/ws//a", false },
+        { "//ws/", true },    { "/%77s/", true },    { "/./ws/", true },    { "/ws%2f", true },
+        { "/Exact", false },  { "/Exact/.", false }, { "/%45xact", true },  { "/.//Exact", true },
+        { "/a%2ecss", true }, { "/chat/ab", false }, { "/chat/%61", true },
+    };
+    const struct listener_config *web = config_listener(*state, SPAN("web"));
+    struct condition_request request;
+    struct ip ip;
+
+    assert_true(ip_parse(SPAN("192.0.2.1"), &ip));
+    message.host = SPAN("a.test");
+    for (size_t i = 0; i < COUNT(paths); i++) {
+        message.path = span_text(paths[i].path);
+        condition_request_init(&request, &message, &ip, scratch);
+        const struct rule *rule = rules_match(web, &request);
+        if (rules_read_otherwise(web, &request, rule) != paths[i].other)
+            fail_msg("%s", paths[i].path);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_cases),
+        cmocka_unit_test(test_other_readings),
         cmocka_unit_test(test_rules_of_another_listener),
         cmocka_unit_test(test_query_is_not_seen),
         cmocka_unit_test(test_conditions),
