@@ -67,7 +67,7 @@ static void begin_drains(struct leaving *l)
 {
     struct drain_plan plan = { .cause = DRAIN_DEPARTURE };
 
-    balancer_share_pace(&plan, &l->old->alb.tunnel);
+    balancer_share_pace(l->balancer, &plan, &l->old->alb.tunnel);
     for (size_t i = 0, n; i < l->count; i += n) {
         n = gather_group(l->targets + i, l->count - i);
         plan.delay_ms = delay_of(l, l->targets[i]);
@@ -83,7 +83,7 @@ static void welcome(struct balancer *b, const struct group *g, struct target *t)
 
     if (t->drain != NULL &&
         (t->drain->cause == DRAIN_DEPARTURE || (t->drain->cause == DRAIN_COMMAND && !is_drained)))
-        balancer_drain_leave(t);
+        balancer_drain_leave(b, t);
     group_set_drained(g, t, is_drained, clock_mono_ms());
 }
 
@@ -119,7 +119,7 @@ void balancer_depart(struct balancer *b, struct target *t, uint32_t delay_ms)
     atomic_store(&t->state, TARGET_DRAINING);
     log_info("target draining group=%s target=%s delay_ms=%u", t->group, t->text, delay_ms);
     plan.options = options_of(&leaving, t);
-    balancer_share_pace(&plan, &b->config->alb.tunnel);
+    balancer_share_pace(b, &plan, &b->config->alb.tunnel);
     balancer_drain_begin(b, &t, 1, &plan);
     pace_unref(&plan.shared);
 }
@@ -130,7 +130,6 @@ bool balancer_departs_in_ms(const struct target *t, uint32_t *left_ms)
 
     if (d == NULL || d->cause != DRAIN_DEPARTURE)
         return false;
-    const uint64_t passed = clock_mono_ms() - d->began_ms;
-    *left_ms = passed >= d->delay_ms ? 0 : d->delay_ms - (uint32_t)passed;
+    *left_ms = drain_left_ms(d);
     return true;
 }

@@ -17,6 +17,7 @@
 #include "alb/balancer_private.h"
 #include "alb/config.h"
 #include "alb/group_health.h"
+#include "alb/inherit.h"
 #include "alb/members.h"
 #include "alb/upgrade.h"
 
@@ -144,7 +145,7 @@ static bool choose(struct subject *s)
 
     if (s->balancer->state != RUN_SERVING)
         return refuse(s, 503, "the balancer is shutting down");
-    if (upgrade_is_running(s->balancer))
+    if (upgrade_is_running(s->balancer) || inherit_is_taking_over(s->balancer->inherit))
         return refuse(s, 409, "an upgrade is under way: try again");
     for (size_t i = 0; i < members->group_count; i++)
         most += members->groups[i].count;
@@ -188,7 +189,7 @@ static void begin_drains(struct subject *s)
     struct balancer *b = s->balancer;
     struct drain_plan plan = { .cause = DRAIN_COMMAND };
 
-    balancer_share_pace(&plan, &b->config->alb.tunnel);
+    balancer_share_pace(b, &plan, &b->config->alb.tunnel);
     for (size_t i = 0, n; i < s->count; i += n) {
         n = same_group(s, i);
         const struct group_options *options =
@@ -209,7 +210,7 @@ static void mark(struct subject *s)
         group_set_drained(members_of(s->balancer->members, config), t, s->order->is_drain,
                           clock_mono_ms());
         if (!s->order->is_drain)
-            balancer_drain_leave(t);
+            balancer_drain_leave(s->balancer, t);
     }
 }
 

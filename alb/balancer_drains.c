@@ -6,6 +6,7 @@
  */
 #include <inttypes.h>
 #include <stdio.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -55,7 +56,8 @@ static void end_target(struct balancer *b, struct target *t, enum drain_cause ca
     t->drain = NULL;
     t->was_shed = cause == DRAIN_UNHEALTHY;
     cut(b, t, cause == DRAIN_UNHEALTHY ? worker_cut_tunnels : worker_cut_target);
-    if (cause != DRAIN_DEPARTURE)
+    if (cause != DRAIN_DEPARTURE ||
+        t->is_registered) /* with the process after this one it is not */
         return;
     log_info("target removed group=%s target=%s", t->group, t->text);
     registry_forget(&b->registry, t);
@@ -86,8 +88,9 @@ static void let_go(struct target *t)
         finish(d);
 }
 
-void balancer_drain_leave(struct target *t)
+void balancer_drain_leave(struct balancer *b, struct target *t)
 {
+    inherit_order_undrain(b->inherit, t);
     if (t->drain == NULL)
         return;
     atomic_store(&t->drain_id, 0);
@@ -165,14 +168,29 @@ static void take_targets(struct drain *d, struct target *const *targets)
         atomic_store(&t->drain_id, d->id);
     }
     d->still = d->target_count;
-    d->found = drain_open(d);
+    d->found = 0;
+    for (size_t i = 0; i < d->target_count; i++)
+        d->found += target_tunnels(d->targets[i]);
 }
 
-void balancer_share_pace(struct drain_plan *plan, const struct tunnel_options *options)
+/* Other processes may be handed its page. */
+static struct pace *new_rate(struct balancer *b, uint32_t rate)
+{
+    const int inherited = inherit_page(b->inherit);
+    const int page = inherited != -1 ? -1 : pace_page();
+    struct pace *p = pace_new_rate(inherited != -1 ? inherited : page, clock_mono_us(), rate);
+
+    if (page != -1)
+        close(page);
+    return p;
+}
+
+void balancer_share_pace(struct balancer *b, struct drain_plan *plan,
+                         const struct tunnel_options *options)
 {
     plan->shared_rate = options->drain_rate;
     if (plan->shared_rate != 0)
-        plan->shared = pace_new_rate(-1, clock_mono_us(), plan->shared_rate);
+        plan->shared = new_rate(b, plan->shared_rate);
 }
 
 static void set_pace(struct drain *d, const struct drain_plan *plan)
@@ -184,7 +202,7 @@ static void set_pace(struct drain *d, const struct drain_plan *plan)
     if (d->rate != 0 && plan->shared != NULL && d->rate == plan->shared_rate)
         d->pace = pace_ref(plan->shared);
     else if (d->rate != 0)
-        d->pace = pace_new_rate(-1, now_us, d->rate);
+        d->pace = new_rate(d->balancer, d->rate);
     else
         d->pace = pace_new_within(now_us, window_us, drain_untold(d), random_jitter());
 }
@@ -250,6 +268,7 @@ struct drain_outlook balancer_drain_begin(struct balancer *b, struct target *con
     d->order = (enum drain_order)plan->options->drain_order;
     d->delay_ms = plan->delay_ms;
     d->stays = plan->stays;
+    d->is_cut = plan->options->drain_close == FAREWELL_CUT;
     d->began_ms = clock_mono_ms();
     list_append(&b->drains, &d->link);
     take_targets(d, targets);
@@ -260,10 +279,17 @@ struct drain_outlook balancer_drain_begin(struct balancer *b, struct target *con
         drain_ref(d); /* the shares' */
     balancer_tell_workers(b, closer_join, d);
     start_timers(d);
+    inherit_order_drain(b->inherit, d);
     return outlook;
 }
 
 /* --- from one process to the next ----------------------------------------------------------- */
+
+void balancer_order_drains(struct balancer *b)
+{
+    list_each (at, &b->drains)
+        inherit_order_drain(b->inherit, list_entry(at, struct drain, link));
+}
 
 bool balancer_drains_for_ms(const struct target *t, uint32_t *left_ms)
 {
@@ -271,8 +297,7 @@ bool balancer_drains_for_ms(const struct target *t, uint32_t *left_ms)
 
     if (d == NULL || d->cause != DRAIN_COMMAND)
         return false;
-    const uint64_t passed = clock_mono_ms() - d->began_ms;
-    *left_ms = passed >= d->delay_ms ? 0 : d->delay_ms - (uint32_t)passed;
+    *left_ms = drain_left_ms(d);
     return true;
 }
 
@@ -336,7 +361,7 @@ void balancer_review_health(void *user, const struct group *g)
         const bool is_shed = t->drain != NULL && t->drain->cause == DRAIN_UNHEALTHY;
         const bool wanted = g->config->options.tunnel.drain_unhealthy && is_to_be_shed(g, t);
         if (is_shed && !wanted)
-            balancer_drain_leave(t);
+            balancer_drain_leave(b, t);
         t->was_shed &= wanted;
         if (wanted && t->drain == NULL && !t->was_shed && b->state == RUN_SERVING)
             balancer_drain_begin(b, &t, 1, &plan);

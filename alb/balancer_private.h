@@ -62,7 +62,8 @@ struct drain_outlook balancer_drain_begin(struct balancer *b, struct target *con
 
 /* For drains that begin together: the rate of [alb] is that of all of them. To be given back
  * with pace_unref(&plan->shared). */
-void balancer_share_pace(struct drain_plan *plan, const struct tunnel_options *options);
+void balancer_share_pace(struct balancer *b, struct drain_plan *plan,
+                         const struct tunnel_options *options);
 
 /* The process before this one has drained it by command: go on for so long, if it is drained here
  * too. Its tunnels are to come. */
@@ -72,7 +73,10 @@ void balancer_drain_on(struct balancer *b, struct target *t, uint32_t delay_ms);
 bool balancer_drains_for_ms(const struct target *t, uint32_t *left_ms);
 
 /* The target is part of no drain any more: what was not told yet stays as it is. */
-void balancer_drain_leave(struct target *t);
+void balancer_drain_leave(struct balancer *b, struct target *t);
+
+/* The process before this one has taken to its end: it is to drain what drains here. */
+void balancer_order_drains(struct balancer *b);
 
 /* The process stops: drain all that there is, within this time. */
 void balancer_drain_all(struct balancer *b, uint32_t delay_ms);

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "base/bug.h"
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
 
@@ -63,6 +64,13 @@ void drain_unref(struct drain **d)
     free(gone->targets);
     free(gone->fronts);
     free(gone);
+}
+
+uint32_t drain_left_ms(const struct drain *d)
+{
+    const uint64_t passed = clock_mono_ms() - d->began_ms;
+
+    return passed >= d->delay_ms ? 0 : d->delay_ms - (uint32_t)passed;
 }
 
 bool drain_has(const struct drain *d, const struct target *t)

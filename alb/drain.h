@@ -23,6 +23,7 @@ struct balancer;
 struct target;
 struct worker;
 
+/* The numbers of these two go to other processes: a new one comes at the end. */
 enum drain_cause {
     DRAIN_COMMAND,   /* `alb drain` */
     DRAIN_DEPARTURE, /* deregistered, or the configuration names it no more */
@@ -56,6 +57,7 @@ struct drain {
     uint32_t delay_ms;
     uint32_t rate;  /* a second; 0: auto */
     bool stays;     /* does not end early */
+    bool is_cut;    /* nobody is told */
     size_t still;   /* targets that are part of it */
     uint32_t found; /* tunnels when it began */
     uint32_t seen;  /* `closed` when progress was logged last */
@@ -68,6 +70,9 @@ void drain_unref(struct drain **d);
 
 /* Its group's name; "*" for all. */
 const char *drain_group(const struct drain *d);
+
+/* Of its delay. */
+uint32_t drain_left_ms(const struct drain *d);
 
 bool drain_has(const struct drain *d, const struct target *t);
 

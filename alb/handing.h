@@ -13,7 +13,7 @@
  *    | MOVE ...                         |
  *    | PAST what has been               |   to one that takes it; until the old one ends
  *    | REPORT what is still here        |
- *    |                          ORDER   |   it is to stop as well
+ *    |                          ORDER   |   drain, stop: what holds there holds here
  *
  * The old one decides: a MOVE whose TAKEN does not come is the old one's to go on with, and
  * the new one closes its copies when the GO does not come. All that either knows of the other is
@@ -71,6 +71,7 @@ enum {
     TARGET_ADDRESS = 5,    /* struct addr; of one whose deregistration delay runs */
     TARGET_DELAY_LEFT = 6, /* milliseconds */
     TARGET_DRAIN_LEFT = 7, /* milliseconds; of one that a command drains, while that goes on */
+    TARGET_PAGE = 8, /* which descriptor of the message: of its drain's pace, if that is a rate */
 };
 
 /* Of MOVE: in the order of the descriptors. */
@@ -112,8 +113,19 @@ enum {
 
 /* Of ORDER. */
 enum {
-    ORDER_STOP = 1, /* drain all, within so many milliseconds */
-    ORDER_CUT = 2,  /* end */
+    ORDER_STOP = 1,    /* drain all, within so many milliseconds */
+    ORDER_CUT = 2,     /* end */
+    ORDER_DRAIN = 3,   /* these targets; with a descriptor, of the pace, if that is a rate */
+    ORDER_UNDRAIN = 4, /* this target */
 };
+enum {
+    DRAIN_CAUSE_SAID = 1, /* enum drain_cause */
+    DRAIN_DELAY_MS = 2,
+    DRAIN_RATE = 3,       /* a second; 0: auto */
+    DRAIN_ORDER_SAID = 4, /* enum drain_order */
+    DRAIN_IS_CUT = 5,     /* nobody is told */
+    DRAIN_TARGET = 6,     /* these two, for each */
+};
+enum { SUBJECT_GROUP = 1, SUBJECT_TEXT = 2 };
 
 #endif

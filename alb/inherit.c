@@ -229,6 +229,7 @@ bool inherit_open(struct balancer *b, char *why, size_t why_size)
         return true;
     struct inherit *in = mem_new(struct inherit);
     in->balancer = b;
+    in->page = -1;
     in->doors[0].fd = in->doors[1].fd = -1;
     in->link = handover_new(b->control.ev, fd, on_message, on_end, in);
     b->inherit = in;
@@ -402,6 +403,7 @@ struct told {
     uint32_t delay_ms;
     bool is_drained; /* by command, for so long yet */
     uint32_t drain_ms;
+    uint64_t page; /* which descriptor */
 };
 
 static void read_told(struct told *told, struct span bytes)
@@ -409,7 +411,7 @@ static void read_told(struct told *told, struct span bytes)
     struct span value;
     uint16_t type;
 
-    *told = (struct told){ NULL };
+    *told = (struct told){ .page = UINT64_MAX };
     while (record_next(&bytes, &type, &value)) {
         if (type == TARGET_GROUP && told->group == NULL)
             told->group = record_text(value);
@@ -423,6 +425,8 @@ static void read_told(struct told *told, struct span bytes)
             read_bound(value, &told->addr);
         else if (type == TARGET_DELAY_LEFT)
             told->delay_ms = (uint32_t)record_number(value);
+        else if (type == TARGET_PAGE)
+            told->page = record_number(value);
         else if (type == TARGET_DRAIN_LEFT) {
             told->is_drained = true;
             told->drain_ms = (uint32_t)record_number(value);
@@ -458,6 +462,11 @@ static void take_told(struct balancer *b, const struct told *told)
                         told->delay_ms);
 }
 
+int inherit_page(const struct inherit *in)
+{
+    return in == NULL ? -1 : in->page;
+}
+
 void inherit_states(struct inherit *in)
 {
     struct span left = in == NULL ? SPAN("") : span_of(in->state, in->state_len), value;
@@ -468,7 +477,9 @@ void inherit_states(struct inherit *in)
         if (type != STATE_TARGET)
             continue;
         read_told(&told, value);
+        in->page = told.page < in->page_count ? in->pages[told.page] : -1;
         take_told(in->balancer, &told);
+        in->page = -1;
         free(told.group);
         free(told.text);
     }

@@ -18,11 +18,13 @@
 
 struct balancer;
 struct config;
+struct drain;
 struct inherit;
 struct listener_config;
 struct problems;
 struct registrations;
 struct seal_ring;
+struct target;
 
 /* False when there is something to be had, and it could not be read: `why`. */
 bool inherit_open(struct balancer *b, char *why, size_t why_size);
@@ -51,6 +53,9 @@ int inherit_stop_page(struct inherit *in);
  * have none. */
 void inherit_said(const struct inherit *in, struct registrations *said);
 
+/* While targets are told: the page of the pace of this one's drain, borrowed; -1: it has none. */
+int inherit_page(const struct inherit *in);
+
 /* Targets have their members and probes: they are what they were there. Those whose
  * deregistration delay runs go on with it. The last of what was told at the start: it is wiped. */
 void inherit_states(struct inherit *in);
@@ -71,10 +76,17 @@ struct elder {
 /* Those of which it has told, itself first. */
 size_t inherit_elders(const struct inherit *in, const struct elder **out);
 
+/* It serves no more, but has not said so yet: it takes no orders for targets. */
+bool inherit_is_taking_over(const struct inherit *in);
+
 /* And obeys these orders: to drain all within so long, and to cut. Else they do nothing. */
 bool inherit_obeys(const struct inherit *in);
 void inherit_order_stop(struct inherit *in, uint32_t window_ms);
 void inherit_order_cut(struct inherit *in);
+
+/* The same for what drains here, when it serves no more. */
+void inherit_order_drain(struct inherit *in, const struct drain *d);
+void inherit_order_undrain(struct inherit *in, const struct target *t);
 
 /* The start has failed: tell why. */
 void inherit_failed(struct inherit *in, const struct problems *problems);

@@ -39,7 +39,9 @@ struct inherit {
     size_t state_len;
     int pages[HANDOVER_FDS_MAX]; /* that came with it; -1: taken */
     size_t page_count;
-    int waiting; /* loops that may not listen yet */
+    int page;      /* while a target is told: of the pace of its drain; -1 */
+    bool has_left; /* it has told what it still has: it serves no more */
+    int waiting;   /* loops that may not listen yet */
     bool is_gone, is_bad, is_ready;
     struct elder elders[ELDERS_MAX];
     size_t elder_count;

@@ -98,4 +98,8 @@ void inherit_report(struct inherit *in, struct span bytes)
         else if (type == REPORT_TARGET)
             take_target(in, value);
     }
+    if (!in->has_left) {
+        in->has_left = true;
+        balancer_order_drains(in->balancer);
+    }
 }

@@ -73,12 +73,22 @@ static struct pace *make(uint64_t due_us)
     return p;
 }
 
+/* To a time that is not over yet. */
+static void put_off(_Atomic uint64_t *due_us, uint64_t now_us)
+{
+    uint64_t due = atomic_load(due_us);
+
+    while (due < now_us && !atomic_compare_exchange_weak(due_us, &due, now_us))
+        ;
+}
+
 /* N + 1 claims span N spaces, less the slack: that is a second and the allowance. */
 struct pace *pace_new_rate(int page, uint64_t now_us, uint32_t per_second)
 {
     struct pace *p = make(now_us);
 
-    map_page(p, page);
+    if (map_page(p, page))
+        put_off(p->due_us, now_us);
     p->spacing_us = (SECOND_US + PACE_SLACK_US + PACE_ALLOWANCE_US + per_second - 1) / per_second;
     return p;
 }

@@ -44,7 +44,8 @@ struct pace {
 int pace_page(void);
 
 /* `per_second` is 1 to PACE_RATE_MAX. On a page (the descriptor stays the caller's) the first is
- * due when it says; without a page (-1), or with something that is none, at once. */
+ * due when it says, but not before now; without a page (-1), or with something that is none, at
+ * once. */
 struct pace *pace_new_rate(int page, uint64_t now_us, uint32_t per_second);
 
 /* `count` is how many there are now: the first is due within its share of the window. With

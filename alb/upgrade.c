@@ -219,7 +219,7 @@ static void fail(struct upgrade *u, const char *why)
     struct buf orders = u->orders;
     buf_init(&u->orders, 0);
     upgrade_free(&b->upgrade);
-    upgrade_obey(b, buf_data(&orders));
+    upgrade_obey(b, buf_data(&orders), -1);
     buf_done(&orders);
     if (stop_wanted)
         balancer_stop(b);
@@ -273,7 +273,7 @@ static void leave(struct upgrade *u)
     if (u->takes & TAKES_PAST)
         past_start(&u->past, b, u->link);
     tell(u, true, text);
-    upgrade_obey(b, buf_data(&u->orders));
+    upgrade_obey(b, buf_data(&u->orders), -1);
     if (u->stop_wanted)
         kill(u->pid, SIGTERM); /* and it orders us to stop as well */
 }
@@ -396,12 +396,12 @@ static void on_ready(struct upgrade *u, struct span bytes)
 }
 
 /* It may give some as soon as it serves. */
-static void on_order(struct upgrade *u, struct span bytes)
+static void on_order(struct upgrade *u, const struct handover_message *m)
 {
     if (u->stage == LEAVING)
-        upgrade_obey(u->balancer, bytes);
+        upgrade_obey(u->balancer, m->bytes, m->fd_count > 0 ? m->fds[0] : -1);
     else
-        buf_put(&u->orders, bytes);
+        buf_put(&u->orders, m->bytes);
 }
 
 static void on_message(void *user, struct handover_message *m)
@@ -414,7 +414,7 @@ static void on_message(void *user, struct handover_message *m)
     } else if (m->type == HANDING_TAKEN && u->is_sent) {
         on_taken(u);
     } else if (m->type == HANDING_ORDER) {
-        on_order(u, m->bytes);
+        on_order(u, m);
     } else if (u->stage != LEAVING) {
         snprintf(text, sizeof(text), "%.*s", (int)(m->bytes.len < 300 ? m->bytes.len : 300),
                  m->bytes.len == 0 ? "" : m->bytes.ptr);

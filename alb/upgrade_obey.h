@@ -9,7 +9,8 @@
 
 struct balancer;
 
-/* What is not known is not obeyed. */
-void upgrade_obey(struct balancer *b, struct span orders);
+/* `page` is the descriptor that came with it, or -1; it stays the caller's. What is not known is
+ * not obeyed. */
+void upgrade_obey(struct balancer *b, struct span orders, int page);
 
 #endif

@@ -13,6 +13,7 @@
 #include "alb/admin.h"
 #include "alb/balancer_private.h"
 #include "alb/config.h"
+#include "alb/drain.h"
 #include "alb/greeter.h"
 #include "alb/handing.h"
 #include "alb/worker.h"
@@ -80,7 +81,26 @@ static void tell_sockets(struct balancer *b, struct handover *link)
 
 /* --- state -------------------------------------------------------------------------------- */
 
-static void put_target(struct buf *to, struct target *t)
+/* Of the paces that go on there. */
+struct pages {
+    int fds[HANDOVER_FDS_MAX];
+    size_t count;
+};
+
+static void put_page(struct pages *pages, int fd, struct buf *to, uint16_t type)
+{
+    size_t i = 0;
+
+    while (i < pages->count && pages->fds[i] != fd)
+        i++;
+    if (fd == -1 || i == HANDOVER_FDS_MAX)
+        return;
+    if (i == pages->count)
+        pages->fds[pages->count++] = fd;
+    record_put_number(to, type, i);
+}
+
+static void put_target(struct buf *to, struct target *t, struct pages *pages)
 {
     const uint64_t ramp = atomic_load(&t->ramp_began_ms);
     uint32_t left_ms;
@@ -97,6 +117,8 @@ static void put_target(struct buf *to, struct target *t)
     }
     if (balancer_drains_for_ms(t, &left_ms))
         record_put_number(&one, TARGET_DRAIN_LEFT, left_ms);
+    if (t->drain != NULL)
+        put_page(pages, t->drain->pace->page, &one, TARGET_PAGE);
     record_put(to, STATE_TARGET, buf_data(&one));
     buf_done(&one);
 }
@@ -156,17 +178,16 @@ static void put_secrets(struct buf *to, struct balancer *b)
 
 static void tell_state(struct balancer *b, struct handover *link)
 {
-    const size_t pages = b->stop_page == -1 ? 0 : 1;
+    struct pages pages = { .count = 0 };
     struct buf bytes;
 
     buf_init(&bytes, ALL_MAX);
-    if (pages > 0)
-        record_put_number(&bytes, STATE_STOP_PAGE, 0);
+    put_page(&pages, b->stop_page, &bytes, STATE_STOP_PAGE);
     put_said(&bytes, &b->said);
     list_each (at, &b->registry.targets)
-        put_target(&bytes, list_entry(at, struct target, in_registry));
+        put_target(&bytes, list_entry(at, struct target, in_registry), &pages);
     put_secrets(&bytes, b);
-    handover_send(link, HANDING_STATE, buf_data(&bytes), &b->stop_page, pages);
+    handover_send(link, HANDING_STATE, buf_data(&bytes), pages.fds, pages.count);
     buf_wipe(&bytes);
 }
 
