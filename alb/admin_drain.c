@@ -5,34 +5,24 @@
 #include "alb/admin_private.h"
 #include "alb/balancer.h"
 
-static json_t *drain_json(const struct drain_outcome *o)
+static json_t *outlook_json(const struct drain_outlook *d)
 {
-    const struct drain_outlook *d = &o->outlook;
     json_t *rate = d->rate == 0 ? json_string("auto") : json_integer((json_int_t)d->rate);
 
-    return json_pack("{s:b,s:s,s:[],s:I,s:I,s:o,s:I,s:I,s:I}", "ok", 1, "message", o->text,
-                     "warnings", "targets", (json_int_t)d->targets, "tunnels",
+    return json_pack("{s:I,s:I,s:o,s:I,s:I,s:I}", "targets", (json_int_t)d->targets, "tunnels",
                      (json_int_t)d->tunnels, "rate", rate, "window_ms", (json_int_t)d->window_ms,
                      "delay_ms", (json_int_t)d->delay_ms, "cut_at_end", (json_int_t)d->cut_at_end);
 }
 
-static json_t *outcome_json(const struct drain_outcome *o, bool is_drain)
-{
-    json_t *json;
-
-    if (o->status != 200)
-        return json_pack("{s:b,s:[s]}", "ok", 0, "errors", o->text);
-    json = is_drain ? drain_json(o)
-                    : json_pack("{s:b,s:s,s:[],s:I}", "ok", 1, "message", o->text, "warnings",
-                                "targets", (json_int_t)o->outlook.targets);
-    if (o->warning[0] != '\0')
-        json_array_append_new(json_object_get(json, "warnings"), json_string(o->warning));
-    return json;
-}
-
 static void answer(struct admin_answer *a, const struct drain_outcome *o, bool is_drain)
 {
-    admin_answer_json(a, o->status, outcome_json(o, is_drain));
+    json_t *json = admin_order_json(&o->answer);
+
+    if (o->answer.status == 200 && is_drain)
+        json_object_update_new(json, outlook_json(&o->outlook));
+    else if (o->answer.status == 200)
+        json_object_set_new(json, "targets", json_integer(o->outlook.targets));
+    admin_answer_json(a, o->answer.status, json);
 }
 
 /* The order borrows its texts from `json`. */
@@ -50,13 +40,13 @@ static void run(struct balancer *b, const struct admin_request *r, bool is_drain
                 struct admin_answer *a)
 {
     struct drain_request order = { .is_drain = is_drain };
-    struct drain_outcome outcome = { .status = 400 };
+    struct drain_outcome outcome = { .answer.status = 400 };
     json_t *json = json_loadb(r->body.ptr, r->body.len, JSON_REJECT_DUPLICATES, NULL);
 
     if (json != NULL && read_order(json, &order))
         balancer_drain(b, &order, &outcome);
     else
-        snprintf(outcome.text, sizeof(outcome.text),
+        snprintf(outcome.answer.text, sizeof(outcome.answer.text),
                  "send JSON: {\"target_group\": \"NAME\", \"target\": \"IP:port\"}, "
                  "{\"target_group\": \"NAME\"} or {\"all\": true}");
     json_decref(json);

@@ -11,6 +11,7 @@
 struct balancer;
 struct http_message;
 struct json_t;
+struct order_answer;
 
 enum { ADMIN_BODY_MAX = 16 * 1024 * 1024 };
 
@@ -64,6 +65,9 @@ admin_handler admin_get_failed_upgrades;
 
 /* The answer is this JSON, which is taken. */
 void admin_answer_json(struct admin_answer *a, int status, struct json_t *json);
+
+/* What an order has come to, as JSON; the caller may add to it. */
+struct json_t *admin_order_json(const struct order_answer *order);
 
 /* admin_tunnels.c: live ones, and those that ended last. */
 admin_handler admin_get_tunnels, admin_get_closed;

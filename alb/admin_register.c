@@ -6,18 +6,6 @@
 #include "alb/balancer.h"
 #include "alb/config.h"
 
-static void answer(struct admin_answer *a, const struct register_outcome *o)
-{
-    json_t *json = o->status == 200
-                       ? json_pack("{s:b,s:s,s:[]}", "ok", 1, "message", o->text, "warnings")
-                       : json_pack("{s:b,s:[s]}", "ok", 0, "errors", o->text);
-
-    if (o->status == 200 && o->warning[0] != '\0')
-        json_array_append_new(json_object_get(json, "warnings"), json_string(o->warning));
-    admin_answer_json(a, o->status, json);
-    a->in_force = o->in_force;
-}
-
 /* The order borrows its texts from `json`. */
 static bool read_order(json_t *json, struct register_order *order)
 {
@@ -35,17 +23,18 @@ static bool read_order(json_t *json, struct register_order *order)
 static void run(struct balancer *b, const struct admin_request *r, struct register_order order,
                 struct admin_answer *a)
 {
-    struct register_outcome outcome = { .status = 400 };
+    struct register_outcome outcome = { .answer.status = 400 };
     json_t *json = json_loadb(r->body.ptr, r->body.len, JSON_REJECT_DUPLICATES, NULL);
 
     if (json != NULL && read_order(json, &order))
         balancer_register(b, &order, &outcome);
     else
-        snprintf(outcome.text, sizeof(outcome.text),
+        snprintf(outcome.answer.text, sizeof(outcome.answer.text),
                  "send JSON: {\"target_group\": \"NAME\", \"target\": \"IP:port\"%s}",
                  order.is_register ? ", \"weight\": 0 to 999 or nothing" : "");
     json_decref(json);
-    answer(a, &outcome);
+    admin_answer_json(a, outcome.answer.status, admin_order_json(&outcome.answer));
+    a->in_force = outcome.in_force;
 }
 
 void admin_post_register(struct balancer *b, const struct admin_request *r, struct admin_answer *a)

@@ -33,6 +33,16 @@ void admin_answer_json(struct admin_answer *a, int status, json_t *json)
     a->status = status;
 }
 
+json_t *admin_order_json(const struct order_answer *order)
+{
+    if (order->status != 200)
+        return json_pack("{s:b,s:[s]}", "ok", 0, "errors", order->text);
+    json_t *warnings = json_array();
+    if (order->warning != NULL)
+        json_array_append_new(warnings, json_string(order->warning));
+    return json_pack("{s:b,s:s,s:o}", "ok", 1, "message", order->text, "warnings", warnings);
+}
+
 /* --- the routes ------------------------------------------------------------------ */
 
 static void get_health(struct balancer *b, const struct admin_request *r, struct admin_answer *a)

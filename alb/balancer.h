@@ -162,6 +162,13 @@ bool balancer_reload(struct balancer *b, struct problems *problems);
  * be refused. */
 struct config *balancer_look_at_file(struct balancer *b, struct problems *problems);
 
+/* What an order by command comes to. */
+struct order_answer {
+    int status;          /* 200, or an HTTP status for why not */
+    char text[1024];     /* a sentence */
+    const char *warning; /* NULL, or one: a literal */
+};
+
 /* A target is to come (or to get another weight), or to go. */
 struct register_order {
     bool is_register;
@@ -171,9 +178,7 @@ struct register_order {
 };
 
 struct register_outcome {
-    int status;        /* 200, or an HTTP status for why not */
-    char text[1024];   /* a sentence */
-    char warning[128]; /* "", or one */
+    struct order_answer answer;
     uint64_t in_force; /* once this publication is; 0: nothing has changed */
 };
 
@@ -187,9 +192,7 @@ struct drain_request {
 };
 
 struct drain_outcome {
-    int status;                   /* 200, or an HTTP status for why not */
-    char text[1024];              /* a sentence */
-    const char *warning;          /* "", or one */
+    struct order_answer answer;
     struct drain_outlook outlook; /* of all drains that began */
 };
 

@@ -5,7 +5,6 @@
  * until it is undrained. As with registrations, what is said is in the state file before it
  * counts.
  */
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -31,17 +30,7 @@ struct subject {
     size_t count;
 };
 
-__attribute__((format(printf, 3, 4))) static bool refuse(struct subject *s, int status,
-                                                         const char *format, ...)
-{
-    va_list args;
-
-    va_start(args, format);
-    vsnprintf(s->outcome->text, sizeof(s->outcome->text), format, args);
-    va_end(args);
-    s->outcome->status = status;
-    return false;
-}
+#define refuse(s, ...) balancer_refuse(&(s)->outcome->answer, __VA_ARGS__)
 
 /* "10.0.1.10:9001 of app", "app", "all target groups" */
 static const char *name_of(const struct subject *s, char out[512])
@@ -227,7 +216,7 @@ static void describe_drain(struct subject *s)
                  text_format_duration(o->window_ms, window));
     else
         snprintf(how, sizeof(how), "told to come again, %u a second at most", o->rate);
-    snprintf(s->outcome->text, sizeof(s->outcome->text),
+    snprintf(s->outcome->answer.text, sizeof(s->outcome->answer.text),
              "%s drains: %u target%s, %u WebSocket%s, %s; about %u will be cut at the end of %s",
              name_of(s, name), o->targets, o->targets == 1 ? "" : "s", o->tunnels,
              o->tunnels == 1 ? "" : "s", how, o->cut_at_end,
@@ -247,11 +236,12 @@ static void take(struct subject *s)
         describe_drain(s);
     } else {
         s->outcome->outlook.targets = (uint32_t)s->count;
-        snprintf(s->outcome->text, sizeof(s->outcome->text),
+        snprintf(s->outcome->answer.text, sizeof(s->outcome->answer.text),
                  "%s is not drained any more: %zu target%s", name_of(s, name), s->count,
                  s->count == 1 ? "" : "s");
     }
-    log_info("%s outcome=\"%s\"", s->order->is_drain ? "drain" : "undrain", s->outcome->text);
+    log_info("%s outcome=\"%s\"", s->order->is_drain ? "drain" : "undrain",
+             s->outcome->answer.text);
 }
 
 void balancer_drain(struct balancer *b, const struct drain_request *order,
@@ -259,13 +249,9 @@ void balancer_drain(struct balancer *b, const struct drain_request *order,
 {
     struct subject s = { .balancer = b, .order = order, .outcome = outcome };
 
-    *outcome = (struct drain_outcome){ .status = 200, .warning = "" };
-    if (choose(&s)) {
-        if (balancer_keep(b, &s.next, outcome->text, sizeof(outcome->text), &outcome->warning))
-            take(&s);
-        else
-            outcome->status = 500;
-    }
+    *outcome = (struct drain_outcome){ .answer.status = 200 };
+    if (choose(&s) && balancer_keep(b, &s.next, &outcome->answer))
+        take(&s);
     registrations_done(&s.next);
     free(s.changed);
 }

@@ -87,10 +87,14 @@ void balancer_review_health(void *user, const struct group *g);
 /* The loops have ended: forget the drains that still run. */
 void balancer_end_drains(struct balancer *b);
 
-/* What commands said, before it counts: to the state file, if there is one. False with a
- * sentence; else `warning` may have one. */
-bool balancer_keep(const struct balancer *b, const struct registrations *next, char *why,
-                   size_t why_size, const char **warning);
+/* An order that cannot be followed, and why. Returns false. */
+__attribute__((format(printf, 3, 4))) bool balancer_refuse(struct order_answer *answer, int status,
+                                                           const char *format, ...);
+
+/* What commands said, before it counts: to the state file, if there is one. Else false, and
+ * the answer says why; there may be a warning in it. */
+bool balancer_keep(const struct balancer *b, const struct registrations *next,
+                   struct order_answer *answer);
 
 /* Another process has taken over: end with the last connection. */
 void balancer_leave(struct balancer *b);

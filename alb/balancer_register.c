@@ -30,24 +30,14 @@ struct subject {
     struct registrations next; /* what is to be */
 };
 
-__attribute__((format(printf, 3, 4))) static bool refuse(struct subject *s, int status,
-                                                         const char *format, ...)
-{
-    va_list args;
-
-    va_start(args, format);
-    vsnprintf(s->outcome->text, sizeof(s->outcome->text), format, args);
-    va_end(args);
-    s->outcome->status = status;
-    return false;
-}
+#define refuse(s, ...) balancer_refuse(&(s)->outcome->answer, __VA_ARGS__)
 
 __attribute__((format(printf, 2, 3))) static bool say(struct subject *s, const char *format, ...)
 {
     va_list args;
 
     va_start(args, format);
-    vsnprintf(s->outcome->text, sizeof(s->outcome->text), format, args);
+    vsnprintf(s->outcome->answer.text, sizeof(s->outcome->answer.text), format, args);
     va_end(args);
     return true;
 }
@@ -85,6 +75,8 @@ static bool find(struct subject *s)
 
     if (b->state != RUN_SERVING)
         return refuse(s, 503, "the balancer is shutting down");
+    if (upgrade_is_running(b))
+        return refuse(s, 409, "an upgrade is under way: try again");
     if (strlen(o->target) >= TARGET_NAME_MAX)
         return refuse(s, 400, "a target has at most %d characters", TARGET_NAME_MAX - 1);
     s->group = config_group(b->config, span_text(o->group));
@@ -227,27 +219,38 @@ static bool do_deregister(struct subject *s)
 
 /* --- making it so --------------------------------------------------------------------------- */
 
-bool balancer_keep(const struct balancer *b, const struct registrations *next, char *why,
-                   size_t why_size, const char **warning)
+bool balancer_refuse(struct order_answer *answer, int status, const char *format, ...)
 {
-    if (b->state_path[0] != '\0')
-        return state_file_write(b->state_path, next, why, why_size);
-    *warning = "a restart forgets this: state_file in [alb] says where to keep it";
-    return true;
+    va_list args;
+
+    va_start(args, format);
+    vsnprintf(answer->text, sizeof(answer->text), format, args);
+    va_end(args);
+    answer->status = status;
+    return false;
+}
+
+bool balancer_keep(const struct balancer *b, const struct registrations *next,
+                   struct order_answer *answer)
+{
+    if (b->state_path[0] == '\0') {
+        answer->warning = "a restart forgets this: state_file in [alb] says where to keep it";
+        return true;
+    }
+    if (state_file_write(b->state_path, next, answer->text, sizeof(answer->text)))
+        return true;
+    answer->status = 500;
+    return false;
 }
 
 /* One that goes is drained no more: it would come back so. */
 static bool keep(struct subject *s)
 {
-    struct register_outcome *o = s->outcome;
     struct registration *drain = registrations_find_drain(&s->next, s->order->group, s->name.text);
-    const char *warning = "";
 
     if (!s->order->is_register && drain != NULL)
         registrations_remove(&s->next, drain);
-    const bool ok = balancer_keep(s->balancer, &s->next, o->text, sizeof(o->text), &warning);
-    snprintf(o->warning, sizeof(o->warning), "%s", warning);
-    return ok;
+    return balancer_keep(s->balancer, &s->next, &s->outcome->answer);
 }
 
 static void take(struct subject *s)
@@ -259,7 +262,7 @@ static void take(struct subject *s)
     s->next = before;
     log_info("%s group=%s target=%s outcome=\"%s\"",
              s->order->is_register ? "register" : "deregister", s->order->group, s->name.text,
-             s->outcome->text);
+             s->outcome->answer.text);
     s->outcome->in_force = balancer_change_members(b);
 }
 
@@ -268,18 +271,9 @@ void balancer_register(struct balancer *b, const struct register_order *order,
 {
     struct subject s = { .balancer = b, .order = order, .outcome = outcome };
 
-    *outcome = (struct register_outcome){ .status = 200 };
-    if (upgrade_is_running(b)) {
-        outcome->status = 409;
-        snprintf(outcome->text, sizeof(outcome->text), "an upgrade is under way: try again");
-        return;
-    }
-    if (find(&s) && (order->is_register ? do_register(&s) : do_deregister(&s))) {
-        if (keep(&s))
-            take(&s);
-        else
-            outcome->status = 500;
-    }
+    *outcome = (struct register_outcome){ .answer.status = 200 };
+    if (find(&s) && (order->is_register ? do_register(&s) : do_deregister(&s)) && keep(&s))
+        take(&s);
     registrations_done(&s.next);
 }
 
