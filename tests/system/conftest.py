@@ -10,6 +10,7 @@ import pytest
 import chat
 import harness
 import tls_targets
+import ws_peers
 
 # How a program ends that aborted, or that valgrind (--error-exitcode=9) has complained of: no
 # test may overlook it.
@@ -110,6 +111,18 @@ def start_wsserver(started, tmp_path):
 @pytest.fixture(scope="session")
 def certificates(tmp_path_factory):
     return tls_targets.Certificates(tmp_path_factory.mktemp("certificates"))
+
+
+@pytest.fixture
+def target(start_target):
+    """Takes upgrades; the test has the other end by target.script.take()."""
+    return start_target(ws_peers.Upgraded())
+
+
+@pytest.fixture
+def targets(start_target):
+    """Two such."""
+    return start_target(ws_peers.Upgraded()), start_target(ws_peers.Upgraded())
 
 
 @pytest.fixture

@@ -226,9 +226,14 @@ class Alb(Process):
                               capture_output=True, text=True, timeout=60 * PATIENCE)
         return done.returncode, done.stdout + done.stderr
 
-    def reload(self):
-        code, text = self.command("reload")
+    def ok(self, *args):
+        """The output of a command that has to succeed."""
+        code, text = self.command(*args)
         assert code == 0, text
+        return text
+
+    def reload(self):
+        self.ok("reload")
 
     def upgrade(self, binary=None):
         """`alb upgrade`: (exit code, output). From then on this is the new process; those before it

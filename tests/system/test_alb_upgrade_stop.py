@@ -10,10 +10,10 @@ import time
 
 import pytest
 
+from drains import arrivals, most_in_a_second, stamps  # noqa: F401
 from harness import PATIENCE, wait_until
 from test_alb_upgrade import BAD, script
-from test_ws_drain_pace import most_in_a_second, raw_arrivals, stamps  # noqa: F401
-from ws_peers import Upgraded, all_closed, in_background, open_tunnel, ws_config
+from ws_peers import all_closed, in_background, open_tunnel, ws_config
 
 AT_ONCE = "websocket.drain_rate = 1000\n"
 
@@ -22,11 +22,6 @@ SERVICE = {  # who gets the signal
     "each": lambda alb: [alb.pid] + [p.pid for p in alb.before if p.poll() is None],
     "each, the old ones first": lambda alb: [p.pid for p in alb.before if p.poll() is None] + [alb.pid],
 }
-
-
-@pytest.fixture
-def target(start_target):
-    return start_target(Upgraded())
 
 
 def upgrade(alb, binary=None):
@@ -119,9 +114,9 @@ def test_a_rate_is_that_of_all_processes_together(start_alb, target, who):
         if count:
             upgrade(alb)
     with all_closed([peer for pair in pairs for peer in pair]):
-        wait = in_background(raw_arrivals, [client for client, _ in pairs])
+        wait = in_background(arrivals, [client for client, _ in pairs])
         stop(alb, who)
-        times = [when for when, _, _ in wait()]
+        times = [when for when, _ in wait()]
         assert len(times) == len(pairs)
         assert most_in_a_second(times) <= rate
         assert times[-1] - times[0] < 1.5 * len(pairs) / rate, "and nearly reached"

@@ -1,34 +1,21 @@
 """SIGTERM: every client is told in its turn, between frames, when to come again."""
 
 import contextlib
-import re
 import signal
 import threading
 import time
 
 import pytest
 
+from drains import after
 from harness import frame, read_head, upgrade_request, wait_until
 from ws_peers import (BINARY, BOTH, TEXT, Client, Peer, Upgraded, all_closed, connect,
                       in_background, open_tunnel, ws_config)
 
 
-@pytest.fixture
-def target(start_target):
-    return start_target(Upgraded())
-
-
 def drain(alb):
     alb.signal(signal.SIGTERM)
     wait_until(lambda: "shutdown draining" in alb.log(), "the drain to begin")
-
-
-def after(close):
-    """The milliseconds in restart;after=MS."""
-    code, reason = close
-    found = re.fullmatch(rb"restart;after=(\d+)", reason)
-    assert code == 1012 and found, close
-    return int(found[1])
 
 
 def test_closes_are_spread_over_the_window(start_alb, target):

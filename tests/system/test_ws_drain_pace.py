@@ -1,91 +1,13 @@
 """How fast, in which order and until when a drain closes WebSockets."""
 
-import selectors
 import signal
-import socket
-import struct
 import time
 
 import pytest
 
+from drains import CLOSED, CUT, DELAY, OTHER, arrivals, most_in_a_second, stamps  # noqa: F401
 from harness import PATIENCE, frame, read_exactly, wait_until
 from ws_peers import BINARY, BOTH, TEXT, Upgraded, all_closed, in_background, open_tunnel, ws_config
-
-SO_TIMESTAMPNS = 35
-DELAY = "deregistration_delay.timeout_seconds = %s\n"
-OTHER = """
-[target_group other]
-target = %s
-health_check.enabled = false
-deregistration_delay.timeout_seconds = 60
-[rule other]
-listener = http
-priority = 1
-path-pattern = /other
-action = forward other
-"""
-CLOSED = "alb_websocket_drain_closed_total"
-CUT = "alb_websocket_drain_cut_total"
-
-
-@pytest.fixture
-def target(start_target):
-    return start_target(Upgraded())
-
-
-def drain(alb, *what):
-    code, text = alb.command("drain", *what)
-    assert code == 0, text
-    return text
-
-
-@pytest.fixture(scope="module", autouse=True)
-def stamps():
-    """The kernel stamps what arrives while any socket asks for it, and takes a moment to begin."""
-    with socket.create_server(("127.0.0.1", 0)) as listener, \
-            socket.create_connection(listener.getsockname()) as one, listener.accept()[0] as other:
-        one.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
-
-        def is_stamped():
-            other.sendall(b"x")
-            return one.recvmsg(1, 64)[1]
-        wait_until(is_stamped, "the kernel's stamps")
-        yield
-
-
-def arrival(extra):
-    seconds, nanos = struct.unpack("qq", extra[0][2])
-    return seconds + nanos / 1e9
-
-
-def arrivals(clients):
-    """[(when the kernel had it, number of the client)] of the Close that each gets: exact, however
-    late this process is to read it."""
-    got = raw_arrivals(clients)
-    assert all(data[0] == 0x88 and data[2:4] == b"\x03\xf4" for _, _, data in got), got
-    return [(when, number) for when, number, _ in got]
-
-
-def raw_arrivals(clients, timeout=20):
-    """[(when, number of the client, bytes)] of the first bytes that each gets, as they are on the
-    wire."""
-    got, end = [], time.monotonic() + timeout * PATIENCE
-    with selectors.DefaultSelector() as selector:
-        for number, client in enumerate(clients):
-            client.sock.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
-            client.sock.setblocking(False)
-            selector.register(client.sock, selectors.EVENT_READ, number)
-        while len(got) < len(clients) and time.monotonic() < end:
-            for key, _ in selector.select(0.1):
-                data, extra, _, _ = socket.socket.recvmsg(key.fileobj, 4096, 64)
-                selector.unregister(key.fileobj)
-                if data:
-                    got.append((arrival(extra), key.data, data))
-    return sorted(got)
-
-
-def most_in_a_second(times):
-    return max(sum(1 for t in times if begin <= t < begin + 1) for begin in times)
 
 
 def is_nearly_sorted(numbers, distance):
@@ -100,7 +22,7 @@ def test_a_rate_is_not_exceeded_in_any_second(start_alb, target, rate, count):
     with all_closed([peer for pair in pairs for peer in pair]):
         plain = [pair[0] for i, pair in enumerate(pairs) if i % 10]
         wait = in_background(arrivals, [pair[0] for pair in pairs if pair[0] in plain])
-        text = drain(alb, "app")
+        text = alb.ok("drain", "app")
         assert f"{rate} a second at most; about 0 will be cut" in text
         times = [t for t, _ in wait()]
         assert len(times) == len(plain)
@@ -135,7 +57,7 @@ def test_auto_spreads_over_the_delay(start_alb, target):
     with all_closed([peer for pair in pairs for peer in pair]):
         wait = in_background(arrivals, [client for client, _ in pairs])
         began = time.time()
-        assert "100 WebSockets, told to come again over 1800ms" in drain(alb, "app")
+        assert "100 WebSockets, told to come again over 1800ms" in alb.ok("drain", "app")
         times = [t - began for t, _ in wait()]
         assert len(times) == 100
         assert times[-1] < 1.85, "0.9 of the delay"
@@ -154,7 +76,7 @@ def test_the_oldest_first(start_alb, target, workers):
         time.sleep(0.01)
     with all_closed([peer for pair in pairs for peer in pair]):
         wait = in_background(arrivals, [client for client, _ in pairs])
-        drain(alb, "app")
+        alb.ok("drain", "app")
         assert is_nearly_sorted([n for _, n in wait()], 2)
 
 
@@ -170,7 +92,7 @@ def test_the_idlest_first(start_alb, target, workers):
             assert pairs[number][1 - number % 2].receive()[2] == b"x"
             time.sleep(0.01)
         wait = in_background(arrivals, [client for client, _ in pairs])
-        drain(alb, "app")
+        alb.ok("drain", "app")
         assert is_nearly_sorted([29 - n for _, n in wait()], 2)
 
 
@@ -183,8 +105,8 @@ def test_two_drains_each_have_a_pace_of_their_own(start_alb, start_target):
     with all_closed([peer for pair in pairs + others for peer in pair]):
         waits = [in_background(arrivals, [client for client, _ in some])
                  for some in (pairs, others)]
-        drain(alb, "app")
-        drain(alb, "other", two.address)
+        alb.ok("drain", "app")
+        alb.ok("drain", "other", two.address)
         times = [[t for t, _ in wait()] for wait in waits]
         assert all(len(t) == 20 and most_in_a_second(t) <= 10 for t in times)
         assert max(t[-1] for t in times) - min(t[0] for t in times) < 2.8, "side by side"
@@ -198,7 +120,7 @@ def test_one_command_for_all_groups_keeps_one_rate(start_alb, start_target):
     pairs += [open_tunnel(alb, two, path="/other") for _ in range(10)]
     with all_closed([peer for pair in pairs for peer in pair]):
         wait = in_background(arrivals, [client for client, _ in pairs])
-        assert "20 WebSockets" in drain(alb, "--all")
+        assert "20 WebSockets" in alb.ok("drain", "--all")
         times = [t for t, _ in wait()]
         assert len(times) == 20 and most_in_a_second(times) <= 10
 
@@ -216,7 +138,7 @@ def test_with_a_rate_one_inside_a_frame_is_passed_over_until_its_boundary(start_
     whole = [open_tunnel(alb, target) for _ in range(5)]
     with all_closed([peer for pair in torn + whole for peer in pair]):
         wait = in_background(arrivals, [client for client, _ in whole])
-        drain(alb, "app")
+        alb.ok("drain", "app")
         times = [t for t, _ in wait()]
         assert len(times) == 5
         assert alb.metric(CLOSED) == 5
@@ -247,7 +169,7 @@ def test_with_a_rate_a_stream_without_a_pause_is_told_between_two_frames(start_a
     in_background(stream)
     with all_closed([peer for pair in calm for peer in pair]):
         assert client.receive()[0] == BINARY
-        drain(alb, "app")
+        alb.ok("drain", "app")
         while (got := client.receive())[0] == BINARY:
             assert len(got[2]) == 300000
         assert got[0] == 8 and got[2][:2] == b"\x03\xf4"
@@ -262,7 +184,7 @@ def test_a_loop_with_thousands_is_not_held_up(start_alb, target):
     pairs = [open_tunnel(alb, target) for _ in range(count)]
     more = open_tunnel(alb, target)
     with all_closed([peer for pair in pairs + [more] for peer in pair]):
-        drain(alb, "app")
+        alb.ok("drain", "app")
         took = []
         for _ in range(200):
             began = time.monotonic()
@@ -283,7 +205,7 @@ def test_thousands_that_are_cut_do_not_hold_up_a_loop(start_alb, start_target):
     pairs = [open_tunnel(alb, one) for _ in range(2500)]
     client, origin = open_tunnel(alb, two, path="/other")
     with all_closed([peer for pair in pairs for peer in pair]):
-        drain(alb, "app")
+        alb.ok("drain", "app")
         seen = set()
 
         def echo():
@@ -305,7 +227,7 @@ def test_a_rate_of_a_group_of_its_own(start_alb, start_target):
     pairs = [open_tunnel(alb, two, path="/other") for _ in range(15)]
     with all_closed([peer for pair in pairs for peer in pair]):
         wait = in_background(arrivals, [client for client, _ in pairs])
-        assert "30 a second" in drain(alb, "other")
+        assert "30 a second" in alb.ok("drain", "other")
         times = [t for t, _ in wait()]
         assert times[-1] - times[0] < 2
 
@@ -314,6 +236,6 @@ def test_the_log_says_how_far_it_is(start_alb, target):
     alb = start_alb(ws_config(target, alb="websocket.drain_rate = 1\n", group=DELAY % 60))
     pairs = [open_tunnel(alb, target) for _ in range(20)]
     with all_closed([peer for pair in pairs for peer in pair]):
-        drain(alb, "app")
+        alb.ok("drain", "app")
         wait_until(lambda: "drain progress id=1 cause=command group=app closed=10 left=10 open="
                    in alb.log() or "closed=11 left=9" in alb.log(), "10 seconds to go by", 15)

@@ -6,24 +6,11 @@ import time
 
 import pytest
 
+from drains import CLOSED, CUT, DELAY, is_told
 from harness import answer, wait_until
-from ws_peers import BOTH, TEXT, Client, Upgraded, all_closed, open_tunnel, ws_config
+from ws_peers import BOTH, TEXT, Client, Upgraded, all_closed, is_alive, open_tunnel, ws_config
 
-DELAY = "deregistration_delay.timeout_seconds = %s\n"
 STATE = "state_file = alb.state\n"
-CLOSED = "alb_websocket_drain_closed_total"
-CUT = "alb_websocket_drain_cut_total"
-
-
-@pytest.fixture
-def targets(start_target):
-    return start_target(Upgraded()), start_target(Upgraded())
-
-
-def ok(alb, *args):
-    code, text = alb.command(*args)
-    assert code == 0, text
-    return text
 
 
 def refused(alb, *args):
@@ -36,17 +23,6 @@ def state_of(alb, target):
     found = [t for g in alb.status()["target_groups"] for t in g["targets"]
              if t["target"] == target.address]
     return found[0] if found else None
-
-
-def is_told(client):
-    code, reason = client.receive_close()
-    return code == 1012 and re.fullmatch(rb"restart;after=\d+", reason) is not None
-
-
-def is_alive(client, origin):
-    client.send(TEXT, b"up")
-    origin.send(TEXT, b"down")
-    return origin.receive() == (TEXT, True, b"up") and client.receive() == (TEXT, True, b"down")
 
 
 def open_some(alb, target, count, **client):
@@ -83,7 +59,7 @@ def start(start_alb):
 def test_a_drained_target_gets_nothing_new_and_keeps_its_place(start, targets):
     alb = start(targets, group=DELAY % 100, alb=STATE + "websocket.drain_rate = 1000\n")
     (old,) = open_some(alb, targets[0], 1)
-    text = ok(alb, "drain", "app", targets[0].address)
+    text = alb.ok("drain", "app", targets[0].address)
     assert f"{targets[0].address} of app drains: 1 target, 1 WebSocket, told to come again" in text
     assert is_told(old[0])
     assert state_of(alb, targets[0])["state"] == "draining"
@@ -94,7 +70,7 @@ def test_a_drained_target_gets_nothing_new_and_keeps_its_place(start, targets):
         client.close()
         origin.close()
     assert len(targets[0].seen) == seen
-    assert "not drained any more" in ok(alb, "undrain", "app", targets[0].address)
+    assert "not drained any more" in alb.ok("undrain", "app", targets[0].address)
     assert state_of(alb, targets[0])["state"] == "unavailable"
     open_some(alb, targets[0], 1)
 
@@ -146,9 +122,9 @@ def test_what_cannot_be_drained_is_refused(start, targets):
     assert "is no target of app" in refused(alb, "drain", "app", "127.0.0.1:1")
     assert "not drained" in refused(alb, "undrain", "app")
     assert "not drained" in refused(alb, "undrain", "app", targets[0].address)
-    ok(alb, "drain", "app", targets[0].address)
+    alb.ok("drain", "app", targets[0].address)
     assert "drained already" in refused(alb, "drain", "app", targets[0].address)
-    assert "1 target, 0 WebSockets" in ok(alb, "drain", "app"), "the other one"
+    assert "1 target, 0 WebSockets" in alb.ok("drain", "app"), "the other one"
     assert alb.command("drain")[0] == 2
     assert alb.command("drain", "app", "--all")[0] == 2
 
@@ -158,10 +134,10 @@ def test_a_group_that_is_drained_whole_answers_503(start_alb, start_target):
     a, b = start_target(answer(b"a")), start_target(answer(b"b"))
     alb = start_alb(ws_config(a, b, group=DELAY % 10))
     assert alb.get()[0] == 200
-    assert "2 targets" in ok(alb, "drain", "app")
+    assert "2 targets" in alb.ok("drain", "app")
     assert {alb.get()[0] for _ in range(6)} == {503}
     assert not alb.status()["target_groups"][0]["fails_open"]
-    ok(alb, "undrain", "app", a.address)
+    alb.ok("undrain", "app", a.address)
     assert {alb.get()[2] for _ in range(6)} == {b"a"}
 
 
@@ -170,14 +146,14 @@ def test_a_cookie_does_not_lead_to_a_drained_target(start_alb, start_target):
     alb = start_alb(ws_config(a, b, group=DELAY % 10 + "stickiness.enabled = true\n"))
     _, headers, body = alb.get()
     cookie = headers.get_all("Set-Cookie")[0].split(";")[0]
-    ok(alb, "drain", "app", (a if body == b"a" else b).address)
+    alb.ok("drain", "app", (a if body == b"a" else b).address)
     assert {alb.get(headers={"Cookie": cookie})[2] for _ in range(4)} == (
         {b"b"} if body == b"a" else {b"a"})
 
 
 def test_a_drain_outlives_a_reload_and_a_restart(start, targets):
     alb = start(targets, group=DELAY % 10, alb=STATE)
-    ok(alb, "drain", "app", targets[0].address)
+    alb.ok("drain", "app", targets[0].address)
     alb.reload()
     assert state_of(alb, targets[0])["state"] == "draining"
     assert f"drain app {targets[0].address}\n" in (alb.folder / "alb.state").read_text()
@@ -188,7 +164,7 @@ def test_a_drain_outlives_a_reload_and_a_restart(start, targets):
         client, origin = open_tunnel(alb, targets[1])
         client.close()
         origin.close()
-    ok(alb, "undrain", "--all")
+    alb.ok("undrain", "--all")
     alb.stop()
     alb.start()
     assert state_of(alb, targets[0])["state"] == "unavailable"
@@ -196,17 +172,17 @@ def test_a_drain_outlives_a_reload_and_a_restart(start, targets):
 
 def test_without_a_state_file_it_is_said_that_a_restart_forgets(start, targets):
     alb = start(targets, group=DELAY % 10)
-    assert "a restart forgets this" in ok(alb, "drain", "app", targets[0].address)
+    assert "a restart forgets this" in alb.ok("drain", "app", targets[0].address)
 
 
 def test_a_drain_ends_with_its_target(start, targets):
     alb = start(targets, group=DELAY % "1ms", alb=STATE)
-    ok(alb, "drain", "app", targets[0].address)
-    ok(alb, "deregister", "app", targets[0].address)
+    alb.ok("drain", "app", targets[0].address)
+    alb.ok("deregister", "app", targets[0].address)
     wait_until(lambda: state_of(alb, targets[0]) is None, "the end of the delay")
-    ok(alb, "register", "app", targets[0].address)
+    alb.ok("register", "app", targets[0].address)
     assert state_of(alb, targets[0])["state"] == "unavailable"
-    ok(alb, "drain", "app", targets[0].address)
+    alb.ok("drain", "app", targets[0].address)
     alb.configure(ws_config(targets[1], group=DELAY % "1ms", alb=STATE))
     alb.reload()
     assert "drain " not in (alb.folder / "alb.state").read_text()
@@ -217,9 +193,9 @@ def test_undrain_midway_leaves_the_others_alone(start, targets, listener):
     alb = start(targets[:1], group=DELAY % 100, alb="websocket.drain_rate = 4\n", workers=2)
     pairs = [open_tunnel(alb, targets[0], listener) for _ in range(20)]
     with all_closed([peer for pair in pairs for peer in pair]):
-        ok(alb, "drain", "app")
+        alb.ok("drain", "app")
         wait_until(lambda: alb.metric(CLOSED) >= 4, "some to be told")
-        ok(alb, "undrain", "app", targets[0].address)
+        alb.ok("undrain", "app", targets[0].address)
         told = int(alb.metric(CLOSED))
         assert told < 10
         time.sleep(0.8)
@@ -238,7 +214,7 @@ def test_what_is_left_at_the_end_of_the_delay_is_cut(start, targets):
     alb = start(targets[:1], group=DELAY % 1, alb="websocket.drain_rate = 2\n", workers=2)
     pairs = [open_tunnel(alb, targets[0]) for _ in range(10)]
     with all_closed([peer for pair in pairs for peer in pair]):
-        text = ok(alb, "drain", "app")
+        text = alb.ok("drain", "app")
         assert "2 a second at most; about 8 will be cut at the end of 1s" in text
         for client, _ in pairs:
             assert client.receive_close()[0] == 1012
@@ -254,7 +230,7 @@ def test_nobody_is_told_when_they_are_to_be_cut(start, targets, setting):
     alb = start(targets[:1], group=DELAY % 1, alb=setting)
     client, origin = open_tunnel(alb, targets[0])
     began = time.monotonic()
-    assert "1 WebSocket, they stay until then; about 1 will be cut" in ok(alb, "drain", "app")
+    assert "1 WebSocket, they stay until then; about 1 will be cut" in alb.ok("drain", "app")
     assert client.receive() is None and origin.receive() is None
     assert time.monotonic() - began > 0.9
     assert alb.metric(CLOSED) == 0
@@ -269,7 +245,7 @@ def test_tunnels_of_targets_that_go_are_told_in_their_turn(start, targets, how, 
     with all_closed([peer for pair in pairs + [kept] for peer in pair]):
         began = time.monotonic()
         if how == "deregister":
-            ok(alb, "deregister", "app", targets[0].address)
+            alb.ok("deregister", "app", targets[0].address)
         else:
             alb.configure(ws_config(targets[1], group=DELAY % 2, alb=STATE, workers=2))
             alb.reload()
@@ -286,9 +262,9 @@ def test_a_target_that_comes_back_during_its_drain_keeps_those_that_are_left(sta
     alb = start(targets, group=DELAY % 100, alb=STATE + "websocket.drain_rate = 2\n")
     pairs = open_some(alb, targets[0], 8)
     with all_closed([peer for pair in pairs for peer in pair]):
-        ok(alb, "deregister", "app", targets[0].address)
+        alb.ok("deregister", "app", targets[0].address)
         wait_until(lambda: alb.metric(CLOSED) >= 2, "some to be told")
-        ok(alb, "register", "app", targets[0].address)
+        alb.ok("register", "app", targets[0].address)
         told = int(alb.metric(CLOSED))
         time.sleep(1.2)
         assert alb.metric(CLOSED) == told
@@ -369,9 +345,9 @@ def test_health_goes_on_while_a_target_is_drained(start, start_target):
     targets = [start_target(Checked()) for _ in range(2)]
     alb = start(targets, group=CHECKED)
     wait_until(lambda: all(state_of(alb, t)["state"] == "healthy" for t in targets), "health")
-    ok(alb, "drain", "app", targets[0].address)
+    alb.ok("drain", "app", targets[0].address)
     assert state_of(alb, targets[0])["state"] == "draining"
-    ok(alb, "undrain", "app", targets[0].address)
+    alb.ok("undrain", "app", targets[0].address)
     assert state_of(alb, targets[0])["state"] == "healthy", "at once"
 
 
@@ -379,9 +355,9 @@ def test_status_says_how_many_are_left(start, targets):
     alb = start(targets[:1], group=DELAY % 100)
     pairs = [open_tunnel(alb, targets[0]) for _ in range(5)]
     with all_closed([peer for pair in pairs for peer in pair]):
-        ok(alb, "drain", "app")
+        alb.ok("drain", "app")
         assert state_of(alb, targets[0])["tunnels"] == 5
-        assert re.search(r"draining .*Target.Drained: .*; 5 WebSockets left\n", ok(alb, "status"))
+        assert re.search(r"draining .*Target.Drained: .*; 5 WebSockets left\n", alb.ok("status"))
         assert alb.metric("alb_target_tunnels_open") == 5
         assert alb.metric("alb_target_tunnels_draining") >= 4
 
@@ -395,7 +371,7 @@ def test_a_drain_goes_on_in_the_process_that_takes_over(start, targets):
     pairs = open_some(alb, targets[0], 30)
     with all_closed([peer for pair in pairs for peer in pair]):
         began = time.monotonic()
-        ok(alb, "drain", "app", targets[0].address)
+        alb.ok("drain", "app", targets[0].address)
         wait_until(lambda: alb.metric(CLOSED) >= 2, "some to be told")
         code, text = alb.upgrade()
         assert code == 0, text
@@ -403,7 +379,7 @@ def test_a_drain_goes_on_in_the_process_that_takes_over(start, targets):
         assert all(client.receive_close()[0] == 1012 for client, _ in pairs)
         assert 3 < time.monotonic() - began < 5, "not from the beginning"
         assert 3 <= alb.metric(CLOSED) <= 16
-        ok(alb, "undrain", "app", targets[0].address)
+        alb.ok("undrain", "app", targets[0].address)
         open_some(alb, targets[0], 1)
 
 
@@ -411,9 +387,9 @@ def test_a_drained_target_has_its_health_in_the_process_that_takes_over(start, s
     targets = [start_target(Checked()) for _ in range(2)]
     alb = start(targets, group=CHECKED)
     wait_until(lambda: all(state_of(alb, t)["state"] == "healthy" for t in targets), "health")
-    ok(alb, "drain", "app", targets[0].address)
+    alb.ok("drain", "app", targets[0].address)
     code, text = alb.upgrade()
     assert code == 0, text
     assert state_of(alb, targets[0])["state"] == "draining"
-    ok(alb, "undrain", "app", targets[0].address)
+    alb.ok("undrain", "app", targets[0].address)
     assert state_of(alb, targets[0])["state"] == "healthy"

@@ -3,12 +3,7 @@
 import pytest
 
 from harness import resident_kb, wait_until
-from ws_peers import BINARY, BOTH, CLOSE, TEXT, Upgraded, open_tunnel, ws_config
-
-
-@pytest.fixture
-def target(start_target):
-    return start_target(Upgraded())
+from ws_peers import BINARY, BOTH, CLOSE, TEXT, open_tunnel, ws_config
 
 
 @pytest.fixture

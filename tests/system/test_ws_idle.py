@@ -6,14 +6,9 @@ import time
 import pytest
 
 from harness import PATIENCE, wait_until
-from ws_peers import BOTH, TEXT, Upgraded, all_closed, open_tunnel, ws_config
+from ws_peers import BOTH, TEXT, all_closed, open_tunnel, ws_config
 
 IDLE = "idle_timeout.timeout_seconds = "
-
-
-@pytest.fixture
-def target(start_target):
-    return start_target(Upgraded())
 
 
 def open_many(alb, target, n):

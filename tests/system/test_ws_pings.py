@@ -7,7 +7,7 @@ import time
 import pytest
 
 from harness import PATIENCE, frame, wait_until
-from ws_peers import (BINARY, BOTH, CLOSE, CONTINUATION, PING, PONG, TEXT, Upgraded, in_background,
+from ws_peers import (BINARY, BOTH, CLOSE, CONTINUATION, PING, PONG, TEXT, in_background,
                       open_tunnel, ws_config)
 
 EVERY = "websocket.ping_interval = %s\n"
@@ -15,11 +15,6 @@ OFTEN = EVERY % "400ms"
 SOON = "websocket.pong_timeout = 600ms\n"
 LONG = "websocket.pong_timeout = 1m\n"
 SIDES = pytest.mark.parametrize("side", ["client", "target"])
-
-
-@pytest.fixture
-def target(start_target):
-    return start_target(Upgraded())
 
 
 def pair_of(side, pair):

@@ -9,11 +9,6 @@ from ws_peers import BINARY, BOTH, PING, PONG, TEXT, Upgraded, open_tunnel, ws_c
 
 
 @pytest.fixture
-def target(start_target):
-    return start_target(Upgraded())
-
-
-@pytest.fixture
 def alb(start_alb, target):
     return start_alb(ws_config(target))
 

@@ -6,12 +6,7 @@ import signal
 import pytest
 
 from harness import wait_until
-from ws_peers import BOTH, Upgraded, open_tunnel, ws_config
-
-
-@pytest.fixture
-def target(start_target):
-    return start_target(Upgraded())
+from ws_peers import BOTH, open_tunnel, ws_config
 
 
 def record(alb, n=1):

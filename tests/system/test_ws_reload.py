@@ -4,10 +4,9 @@ import time
 
 import pytest
 
+from drains import DELAY
 from harness import free_port
-from ws_peers import BOTH, TEXT, Client, Upgraded, open_tunnel, ws_config
-
-DELAY = "deregistration_delay.timeout_seconds = %s\n"
+from ws_peers import BOTH, TEXT, Client, is_alive, ws_config
 
 RULE = """
 [rule away]
@@ -18,12 +17,6 @@ action = fixed-response 410 text/plain "gone"
 """
 
 
-def is_alive(client, origin):
-    client.send(TEXT, b"up")
-    origin.send(TEXT, b"down")
-    return origin.receive() == (TEXT, True, b"up") and client.receive() == (TEXT, True, b"down")
-
-
 def has_no_close(*peers):
     """Nothing but what was asked for came to these until now."""
     for peer in peers:
@@ -32,11 +25,6 @@ def has_no_close(*peers):
             peer.sock.recv(1)
         peer.sock.settimeout(10)
     return True
-
-
-@pytest.fixture
-def targets(start_target):
-    return start_target(Upgraded()), start_target(Upgraded())
 
 
 def open_both(alb, targets, listener="http"):

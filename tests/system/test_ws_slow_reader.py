@@ -7,15 +7,10 @@ import time
 import pytest
 
 from harness import PATIENCE, resident_kb
-from ws_peers import BINARY, BOTH, TEXT, Upgraded, in_background, open_tunnel, ws_config
+from ws_peers import BINARY, BOTH, TEXT, in_background, open_tunnel, ws_config
 
 BLOCK = os.urandom(1 << 20)
 BLOCKS = 24
-
-
-@pytest.fixture
-def target(start_target):
-    return start_target(Upgraded())
 
 
 def send_blocks(peer):

@@ -128,6 +128,13 @@ def open_tunnel(alb, target, listener="http", **client):
     return opened, target.script.take()
 
 
+def is_alive(client, origin):
+    """A message goes each way."""
+    client.send(TEXT, b"up")
+    origin.send(TEXT, b"down")
+    return origin.receive() == (TEXT, True, b"up") and client.receive() == (TEXT, True, b"down")
+
+
 def in_background(work, *args):
     """Run beside the test; join() returns its result or raises what it raised."""
     result = []
