@@ -103,6 +103,11 @@ class Process:
         stat = pathlib.Path(f"/proc/{self.pid}/stat").read_text(encoding="ascii")
         return sum(map(int, stat.rsplit(")", 1)[1].split()[11:13])) / os.sysconf("SC_CLK_TCK")
 
+    def cpu_ns(self):
+        """The same exactly, of the threads that are there."""
+        tasks = pathlib.Path(f"/proc/{self.pid}/task").iterdir()
+        return sum(int((task / "schedstat").read_text().split()[0]) for task in tasks)
+
     def descriptors(self):
         """How many it has open."""
         return len(os.listdir(f"/proc/{self.pid}/fd"))
@@ -429,6 +434,19 @@ class Target:
         for sock in list(self._open):
             with contextlib.suppress(OSError):
                 sock.shutdown(socket.SHUT_RDWR)
+
+
+def neighbours(*scripts):
+    """Targets of one port, at 127.0.0.1, 127.0.0.2 and so on."""
+    while True:
+        made = [Target(scripts[0])]
+        try:
+            for n, script in enumerate(scripts[1:], 2):
+                made.append(Target(script, f"127.0.0.{n}", made[0].port))
+            return made
+        except OSError:  # somebody has that port there
+            for target in made:
+                target.close()
 
 
 def answer(body=b"ok", status="200 OK", fields=b""):

@@ -8,7 +8,7 @@ import time
 import pytest
 
 from dns_server import AAAA, NXDOMAIN, REFUSED, SERVFAIL, SILENT, DnsServer
-from harness import PATIENCE, Target, answer, forward_config, run, wait_until
+from harness import PATIENCE, answer, forward_config, neighbours, run, wait_until
 
 NAME = "app.example.test"
 QUICK = "health_check.enabled = false\nderegistration_delay.timeout_seconds = 100ms\n"
@@ -24,15 +24,7 @@ def dns(started):
 @pytest.fixture
 def hosts(started):
     """Servers of one port, on three addresses of the loopback."""
-    while True:
-        made = [Target(answer(b"1"), "127.0.0.1")]
-        try:
-            for n in (2, 3):
-                made.append(Target(answer(str(n).encode()), f"127.0.0.{n}", made[0].port))
-            break
-        except OSError:  # somebody has that port there
-            for target in made:
-                target.close()
+    made = neighbours(*(answer(str(n).encode()) for n in (1, 2, 3)))
     started.extend(made)
     return made[0].port
 

@@ -18,16 +18,14 @@ def is_nearly_sorted(numbers, distance):
 def test_a_rate_is_not_exceeded_in_any_second(start_alb, target, rate, count):
     alb = start_alb(ws_config(target, alb=f"websocket.drain_rate = {rate}\n", group=DELAY % 60,
                               workers=2))
-    pairs = [open_tunnel(alb, target, ("http", "https")[i % 10 == 0]) for i in range(count)]
+    pairs = [open_tunnel(alb, target, BOTH[i % 10 == 0]) for i in range(count)]
     with all_closed([peer for pair in pairs for peer in pair]):
-        plain = [pair[0] for i, pair in enumerate(pairs) if i % 10]
-        wait = in_background(arrivals, [pair[0] for pair in pairs if pair[0] in plain])
+        wait = in_background(arrivals, [client for client, _ in pairs])
         text = alb.ok("drain", "app")
         assert f"{rate} a second at most; about 0 will be cut" in text
         times = [t for t, _ in wait()]
-        assert len(times) == len(plain)
+        assert len(times) == count == alb.metric(CLOSED)
         assert most_in_a_second(times) <= rate
-        wait_until(lambda: alb.metric(CLOSED) == count, "all to be told")
         assert times[-1] - times[0] < 1.3 * count / rate, "and nearly reached"
 
 
@@ -66,13 +64,14 @@ def test_auto_spreads_over_the_delay(start_alb, target):
         assert max(gaps) < 0.2, gaps
 
 
+@pytest.mark.parametrize("listener", BOTH)
 @pytest.mark.parametrize("workers", [1, 2])
-def test_the_oldest_first(start_alb, target, workers):
+def test_the_oldest_first(start_alb, target, workers, listener):
     alb = start_alb(ws_config(target, alb="websocket.drain_rate = 25\n", group=DELAY % 60,
                               workers=workers))
     pairs = []
     for _ in range(30):
-        pairs.append(open_tunnel(alb, target))
+        pairs.append(open_tunnel(alb, target, listener))
         time.sleep(0.01)
     with all_closed([peer for pair in pairs for peer in pair]):
         wait = in_background(arrivals, [client for client, _ in pairs])
@@ -80,12 +79,13 @@ def test_the_oldest_first(start_alb, target, workers):
         assert is_nearly_sorted([n for _, n in wait()], 2)
 
 
+@pytest.mark.parametrize("listener", BOTH)
 @pytest.mark.parametrize("workers", [1, 2])
-def test_the_idlest_first(start_alb, target, workers):
+def test_the_idlest_first(start_alb, target, workers, listener):
     alb = start_alb(ws_config(
         target, alb="websocket.drain_rate = 25\nwebsocket.drain_order = idlest\n",
         group=DELAY % 60, workers=workers))
-    pairs = [open_tunnel(alb, target) for _ in range(30)]
+    pairs = [open_tunnel(alb, target, listener) for _ in range(30)]
     with all_closed([peer for pair in pairs for peer in pair]):
         for number in range(29, -1, -1):  # number 0 has moved last
             pairs[number][number % 2].send(TEXT, b"x")
@@ -177,23 +177,25 @@ def test_with_a_rate_a_stream_without_a_pause_is_told_between_two_frames(start_a
     origin.close()
 
 
-def test_a_loop_with_thousands_is_not_held_up(start_alb, target):
-    """The search goes in slices: others are served meanwhile."""
-    count = 1500
-    alb = start_alb(ws_config(target, group=DELAY % 4))
-    pairs = [open_tunnel(alb, target) for _ in range(count)]
-    more = open_tunnel(alb, target)
-    with all_closed([peer for pair in pairs + [more] for peer in pair]):
+def test_a_loop_with_thousands_is_not_held_up(start_alb, start_target):
+    """Others are served meanwhile, each at once. What the program computes between a message and its
+    arrival is counted, so that the machine's own pauses are not."""
+    one, two = start_target(Upgraded()), start_target(Upgraded())
+    count, took = 1500, []
+    alb = start_alb(ws_config(one, group=DELAY % 4, more=OTHER % two.address))
+    pairs = [open_tunnel(alb, one) for _ in range(count)]
+    client, origin = open_tunnel(alb, two, path="/other")
+    with all_closed([peer for pair in pairs for peer in pair]):
         alb.ok("drain", "app")
-        took = []
-        for _ in range(200):
-            began = time.monotonic()
-            more[0].send(TEXT, b"x")
-            if more[1].receive()[0] != TEXT:
-                break
-            took.append(time.monotonic() - began)
-        assert sorted(took)[len(took) * 9 // 10] < 0.1 * PATIENCE, "but for the machine's own pauses"
-        wait_until(lambda: alb.metric(CLOSED) > count * 0.9, "nearly all to be told")
+        while alb.metric(CLOSED) < count:
+            for _ in range(100):
+                began = alb.cpu_ns()
+                client.send(TEXT, b"x")
+                assert origin.receive() == (TEXT, True, b"x")
+                took.append(alb.cpu_ns() - began)
+        assert len(took) > 1000 and max(took) < 10e6 * PATIENCE, max(took)
+    client.close()
+    origin.close()
 
 
 def test_thousands_that_are_cut_do_not_hold_up_a_loop(start_alb, start_target):
