@@ -24,6 +24,7 @@
  */
 #include "base/log.h"
 #include "base/mem.h"
+#include "net/watch.h"
 
 #include "alb/balancer.h"
 #include "alb/client_private.h"
@@ -189,22 +190,8 @@ static bool wants_input(const struct client *c)
 
 static void watch(struct client *c)
 {
-    struct ev_loop *loop = c->worker->loop.ev;
-    int events = stream_wants(&c->stream);
-
-    if (wants_input(c))
-        events |= EV_READ;
-    if (buf_len(&c->out) > 0)
-        events |= EV_WRITE;
-    if (!ev_is_active(&c->io) || (c->io.events & (EV_READ | EV_WRITE)) != events) {
-        ev_io_stop(loop, &c->io);
-        ev_io_set(&c->io, c->stream.fd, events);
-        if (events != 0)
-            ev_io_start(loop, &c->io);
-    }
-    /* TLS may hold bytes that the socket will never announce again. */
-    if ((events & EV_READ) && stream_pending(&c->stream) > 0)
-        ev_feed_event(loop, &c->io, EV_READ);
+    watch_stream(c->worker->loop.ev, &c->io, &c->stream,
+                 (wants_input(c) ? EV_READ : 0) | (buf_len(&c->out) > 0 ? EV_WRITE : 0));
 }
 
 /* It went away, or was cut, while a target was answering. */

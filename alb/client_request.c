@@ -139,7 +139,7 @@ static void become_tunnel(struct client *c, struct span *early)
 
     exchange_take_tunnel(c->exchange, &parts);
     exchange_free(&c->exchange);
-    tunnel_start(c->worker, &c->stream, &c->out, *early, &parts);
+    tunnel_start(c->worker, &c->stream, &c->io, &c->out, *early, &parts);
     early->len = 0;
     c->became_tunnel = true;
     client_end(c, "upgraded");

@@ -219,7 +219,7 @@ void exchange_take_tunnel(struct exchange *x, struct exchange_tunnel *out)
     *out = (struct exchange_tunnel){ .target = x->target, .entry = x->entry, .facts = facts_of(x) };
     out->from_target = x->conn->in;
     buf_init(&x->conn->in, 0);
-    target_conn_release_stream(&x->conn, &out->stream);
+    target_conn_release_stream(&x->conn, &out->stream, &out->io);
     out->upgrade = exchange_upgrade_take(x);
     x->target = NULL; /* its outstanding count goes along */
     x->entry = NULL;

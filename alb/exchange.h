@@ -16,6 +16,7 @@
 #ifndef ALB_EXCHANGE_H
 #define ALB_EXCHANGE_H
 
+#include <ev.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -114,11 +115,12 @@ void exchange_count_unsent(struct exchange *x, size_t n);
 bool exchange_must_reset(const struct exchange *x);
 
 /* For EXCHANGE_UPGRADED: the parts of the tunnel. The receiver gets the target's
- * stream, the bytes that came behind the 101, the reference to the target with
+ * stream and its watcher, the bytes that came behind the 101, the reference to the target with
  * its place in the outstanding count, the log entry, and what the tunnel itself could not
  * find out later. */
 struct exchange_tunnel {
     struct stream stream;
+    ev_io io; /* that of the stream, stopped: net/watch.h */
     struct buf from_target;
     struct target *target;
     struct access_entry *entry;

@@ -12,6 +12,7 @@
 
 #include "base/mem.h"
 #include "net/tls_client.h"
+#include "net/watch.h"
 
 #include "alb/dial.h"
 #include "alb/target.h"
@@ -275,12 +276,13 @@ void target_conn_close(struct target_conn **conn)
     free_conn(c);
 }
 
-void target_conn_release_stream(struct target_conn **conn, struct stream *stream)
+void target_conn_release_stream(struct target_conn **conn, struct stream *stream, ev_io *io)
 {
     struct target_conn *c = *conn;
 
     *conn = NULL;
     *stream = c->stream;
+    watch_hand_on(c->worker->loop.ev, &c->io, io);
     free_conn(c);
 }
 
@@ -346,8 +348,7 @@ bool target_conn_flush(struct target_conn *conn)
 
 void target_conn_watch(struct target_conn *conn, bool read)
 {
-    struct ev_loop *loop = conn->worker->loop.ev;
-    int events = stream_wants(&conn->stream);
+    int events = 0;
 
     if (conn->stream.fd == -1) /* a handshake thread has it, or it never came back */
         return;
@@ -355,13 +356,5 @@ void target_conn_watch(struct target_conn *conn, bool read)
         events |= EV_WRITE;
     if (read && !conn->is_connecting)
         events |= EV_READ;
-    if (!ev_is_active(&conn->io) || (conn->io.events & (EV_READ | EV_WRITE)) != events) {
-        ev_io_stop(loop, &conn->io);
-        ev_io_set(&conn->io, conn->stream.fd, events);
-        if (events != 0)
-            ev_io_start(loop, &conn->io);
-    }
-    /* TLS may hold bytes that the socket will never announce again. */
-    if ((events & EV_READ) && stream_pending(&conn->stream) > 0)
-        ev_feed_event(loop, &conn->io, EV_READ);
+    watch_stream(conn->worker->loop.ev, &conn->io, &conn->stream, events);
 }

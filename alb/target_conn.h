@@ -80,10 +80,9 @@ void target_conn_give(struct target_conn **conn);
 /* Close. Clears the variable; NULL is fine. */
 void target_conn_close(struct target_conn **conn);
 
-/* Take the descriptor out (for a tunnel): the connection is freed without
- * closing it. */
-/* It still counts as open: whoever closes the stream counts it out. */
-void target_conn_release_stream(struct target_conn **conn, struct stream *stream);
+/* Take the descriptor out (for a tunnel) with its stopped watcher: the connection is freed
+ * without closing it. It still counts as open: whoever closes the stream counts it out. */
+void target_conn_release_stream(struct target_conn **conn, struct stream *stream, ev_io *io);
 
 /* An event came while connecting: did it connect? 0, or the status to answer with the
  * reason (lives as long as the process); that is counted. */

@@ -13,6 +13,7 @@
 
 #include "base/mem.h"
 #include "net/loop.h"
+#include "net/watch.h"
 #include "ws/close.h"
 
 #include "alb/access_log.h"
@@ -84,23 +85,19 @@ void tunnel_enlist(struct worker *w, struct tunnel *t)
     w->tunnels[w->tunnel_count++] = t;
 }
 
-static void init_leg(struct leg *leg, const struct stream *stream)
+/* With a stream and its watcher, whose owner is done with them. */
+static void init_leg(struct leg *leg, const struct stream *stream, ev_io *io)
 {
     leg->stream = *stream;
+    watch_hand_on(worker_here->loop.ev, io, &leg->io);
     leg->last_ms = leg->pinged_ms = loop_now_ms(&worker_here->loop);
     ws_tracker_init(&leg->tracker);
 }
 
-/* The legs' streams are there. */
-static void watch_leg(struct leg *leg, void (*on_io)(struct ev_loop *, ev_io *, int))
+void tunnel_take_events(struct tunnel *t)
 {
-    ev_io_init(&leg->io, on_io, leg->stream.fd, EV_READ);
-}
-
-void tunnel_watch_legs(struct tunnel *t)
-{
-    watch_leg(&t->client, tunnel_on_client);
-    watch_leg(&t->target_leg, tunnel_on_target);
+    ev_set_cb(&t->client.io, tunnel_on_client);
+    ev_set_cb(&t->target_leg.io, tunnel_on_target);
     wheel_timer_init(&t->timer, on_timer);
 }
 
@@ -128,18 +125,18 @@ void tunnel_count_in(const struct tunnel *t)
     atomic_fetch_add_explicit(&t->target->untold, 1, memory_order_relaxed);
 }
 
-void tunnel_start(struct worker *w, const struct stream *client, struct buf *to_client,
-                  struct span early, struct exchange_tunnel *parts)
+void tunnel_start(struct worker *w, const struct stream *client, ev_io *client_io,
+                  struct buf *to_client, struct span early, struct exchange_tunnel *parts)
 {
     struct tunnel *t = tunnel_new(w, &parts->facts);
 
     t->target = parts->target;
     t->entry = parts->entry;
-    init_leg(&t->client, client);
-    init_leg(&t->target_leg, &parts->stream);
+    init_leg(&t->client, client, client_io);
+    init_leg(&t->target_leg, &parts->stream, &parts->io);
+    tunnel_take_events(t);
     tunnel_take_policy(w, t);
     doctor_watch_begin(w, &parts->upgrade, &t->target_leg.io.data);
-    tunnel_watch_legs(t);
     wheel_set(&w->loop.wheel, &t->timer, first_look(tunnel_policy_get(t)));
     tunnel_enlist(w, t);
     tunnel_count_in(t);

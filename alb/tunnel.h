@@ -9,6 +9,7 @@
 #ifndef ALB_TUNNEL_H
 #define ALB_TUNNEL_H
 
+#include <ev.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -22,10 +23,10 @@ struct target;
 struct tunnel;
 struct worker;
 
-/* Takes the client's stream, what still waits for it (the 101), and all of
- * `parts`. `early` is what the client sent before the 101. */
-void tunnel_start(struct worker *w, const struct stream *client, struct buf *to_client,
-                  struct span early, struct exchange_tunnel *parts);
+/* Takes the client's stream with what is watched of it, what still waits for it (the 101), and
+ * all of `parts`. `early` is what the client sent before the 101. */
+void tunnel_start(struct worker *w, const struct stream *client, ev_io *client_io,
+                  struct buf *to_client, struct span early, struct exchange_tunnel *parts);
 
 /* Close 1012 `restart;after=MS` to the client at the next boundary, then an
  * orderly end. closer.h paces these. May free the tunnel. Only one that can be shut. */

@@ -91,8 +91,8 @@ void tunnel_count_in(const struct tunnel *t);
 /* What its loop's configuration says of it now. */
 void tunnel_take_policy(const struct worker *w, struct tunnel *t);
 
-/* The legs have their streams: make them and the timer ready to be watched. */
-void tunnel_watch_legs(struct tunnel *t);
+/* The legs have their watchers, not started yet: they and the timer call the tunnel. */
+void tunnel_take_events(struct tunnel *t);
 
 /* The last call of every callback: what is true now decides which events are watched, and
  * whether it is freed. */

@@ -315,6 +315,12 @@ static void free_pending(struct leg *leg)
     free(leg->pending);
 }
 
+static void init_stream(struct leg *leg, int fd)
+{
+    stream_init(&leg->stream, fd, NULL);
+    ev_io_init(&leg->io, NULL, fd, EV_READ);
+}
+
 struct tunnel *tunnel_unpack(struct span bytes, int client_fd, int target_fd, struct target *target,
                              const struct listener *listener)
 {
@@ -329,8 +335,8 @@ struct tunnel *tunnel_unpack(struct span bytes, int client_fd, int target_fd, st
         free(t);
         return NULL;
     }
-    stream_init(&t->client.stream, client_fd, NULL);
-    stream_init(&t->target_leg.stream, target_fd, NULL);
+    init_stream(&t->client, client_fd);
+    init_stream(&t->target_leg, target_fd);
     t->started_ms = p.started_ms;
     t->target = target;
     t->entry = p.entry.len == 0 ? NULL : access_entry_unpack(p.entry, target);
@@ -362,7 +368,7 @@ void tunnel_arrive(struct worker *w, struct tunnel *from)
 {
     struct tunnel *t = tunnel_move_in(w, from);
 
-    tunnel_watch_legs(t);
+    tunnel_take_events(t);
     tunnel_take_policy(w, t);
     tunnel_enlist(w, t);
     tunnel_count_in(t);

@@ -14,6 +14,7 @@
 
 #include "base/mem.h"
 #include "net/loop.h"
+#include "net/watch.h"
 
 #include "alb/access_log.h"
 #include "alb/exchange.h"
@@ -207,21 +208,10 @@ static bool is_sent_off(const struct leg *leg)
 
 static void watch(struct tunnel *t, struct leg *leg)
 {
-    struct ev_loop *loop = worker_here->loop.ev;
-    int events = stream_wants(&leg->stream);
+    const bool reads = !leg->eof && tunnel_other_leg(t, leg)->pending == NULL;
 
-    if (!leg->eof && tunnel_other_leg(t, leg)->pending == NULL)
-        events |= EV_READ;
-    if (leg->pending != NULL)
-        events |= EV_WRITE;
-    if (!ev_is_active(&leg->io) || (leg->io.events & (EV_READ | EV_WRITE)) != events) {
-        ev_io_stop(loop, &leg->io);
-        ev_io_set(&leg->io, leg->stream.fd, events);
-        if (events != 0)
-            ev_io_start(loop, &leg->io);
-    }
-    if ((events & EV_READ) && stream_pending(&leg->stream) > 0)
-        ev_feed_event(loop, &leg->io, EV_READ);
+    watch_stream(worker_here->loop.ev, &leg->io, &leg->stream,
+                 (reads ? EV_READ : 0) | (leg->pending != NULL ? EV_WRITE : 0));
 }
 
 /* The last call of every callback. */
