@@ -204,6 +204,26 @@ static bool is_sent_off(const struct leg *leg)
     return leg->finished && !(stream_wants(&leg->stream) & EV_WRITE);
 }
 
+static bool has_said_close(const struct leg *leg)
+{
+    return ws_tracker_close_seen(&leg->tracker) && !ws_tracker_is_opaque(&leg->tracker);
+}
+
+/* It has our FIN, and nothing to say that the other side, which has ended, could still read. With
+ * TLS it has: its close_notify. */
+static bool is_done_with(const struct leg *leg, const struct leg *ended)
+{
+    return ended->eof && leg->finished && leg->stream.tls == NULL;
+}
+
+/* After both Closes the first end is that of both: nothing may follow a Close (RFC 6455 5.5.1), so
+ * there is nothing to wait for. */
+static bool is_closed(const struct tunnel *t)
+{
+    return has_said_close(&t->client) && has_said_close(&t->target_leg) &&
+           (is_done_with(&t->client, &t->target_leg) || is_done_with(&t->target_leg, &t->client));
+}
+
 /* --- events ------------------------------------------------------------------------ */
 
 static void watch(struct tunnel *t, struct leg *leg)
@@ -222,7 +242,7 @@ void tunnel_settle(struct tunnel *t)
     if (!t->is_over) {
         pass_fin(&t->client, &t->target_leg);
         pass_fin(&t->target_leg, &t->client);
-        t->is_over = is_sent_off(&t->client) && is_sent_off(&t->target_leg);
+        t->is_over = (is_sent_off(&t->client) && is_sent_off(&t->target_leg)) || is_closed(t);
     }
     if (t->is_over) {
         tunnel_free(t);

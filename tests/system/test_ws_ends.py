@@ -43,6 +43,54 @@ def test_a_close_handshake_begun_by_the_target(alb, target, listener):
            'target_close=1011' in row(alb)
 
 
+def closed_both_ways(alb, target):
+    client, origin = open_tunnel(alb, target)
+    client.send_close(1000)
+    assert origin.receive_close() == (1000, b"")
+    origin.send_close(1000)
+    assert client.receive_close() == (1000, b"")
+    return client, origin
+
+
+@pytest.mark.parametrize("who", ["client", "target"])
+def test_after_both_closes_the_first_end_is_that_of_both(start_alb, target, who):
+    """Nobody waits for a peer that takes its time: it has nothing more to say."""
+    alb = start_alb(ws_config(target, alb="websocket.close_timeout = 60s"))
+    client, origin = closed_both_ways(alb, target)
+    first, second = (client, origin) if who == "client" else (origin, client)
+    first.close()
+    assert 'end="closed by client" client_frames=1 target_frames=1' in row(alb)
+    wait_until(lambda: alb.metric("alb_connections_open") == 0, "the connection to be gone")
+    assert second.sock.recv(1) == b"", "a FIN, not an RST"
+    second.close()
+
+
+def test_a_client_that_talks_on_after_both_closes_reads_the_targets_close(alb, target):
+    client, origin = open_tunnel(alb, target)
+    client.send_close(1000)
+    assert origin.receive_close() == (1000, b"")
+    origin.send_close(1000)
+    origin.close()
+    row(alb)  # the tunnel is over
+    client.send(TEXT, b"this goes nowhere")
+    assert client.receive_close() == (1000, b"")
+    assert client.sock.recv(1) == b""
+
+
+def test_what_follows_a_close_is_not_taken_for_the_end(alb, target):
+    """Who sends anything behind its Close speaks something else: that goes through, to its end."""
+    client, origin = closed_both_ways(alb, target)
+    client.sendall(b"more")
+    assert origin.recv(4) == b"more"
+    origin.finish()
+    assert client.is_at_end()
+    client.sendall(b" and more")
+    assert origin.recv(9) == b" and more"
+    client.close()
+    assert origin.is_at_end()
+    origin.close()
+
+
 def test_a_close_without_a_code_is_1005(alb, target):
     client, origin = open_tunnel(alb, target)
     client.send(CLOSE)
