@@ -74,9 +74,18 @@ static void touch(struct client *c)
         c->active_ms = now_ms(c);
 }
 
+static bool is_proving(const struct client *c)
+{
+    return c->out_finished && c->is_unproved;
+}
+
 static void set_timer(struct client *c)
 {
-    wheel_hasten(&c->worker->loop.wheel, &c->timer, loop_mono_ms(&c->worker->loop) + time_left(c));
+    uint32_t ms = time_left(c);
+
+    if (is_proving(c) && ms > CLIENT_PROOF_MS)
+        ms = CLIENT_PROOF_MS;
+    wheel_hasten(&c->worker->loop.wheel, &c->timer, loop_mono_ms(&c->worker->loop) + ms);
 }
 
 void client_change_state(struct client *c, enum client_state state)
@@ -171,7 +180,9 @@ static void finish_output(struct client *c)
     c->out_finished = true;
     set_timer(c);
     stream_finish(&c->stream);
-    if (c->in_eof)
+    if (is_proving(c))
+        client_prove(c);
+    else if (c->in_eof)
         client_end(c, "closed");
 }
 
@@ -216,6 +227,7 @@ static void free_client(struct client *c)
     wheel_stop(&w->loop.wheel, &c->timer);
     list_remove(&c->link);
     give_up_exchange(c);
+    client_settle_doubt(c);
     if (c->state == HEAD && !c->became_tunnel && buf_len(&c->in) > 0)
         client_log_torn_head(c);
     if (!c->became_tunnel) {
@@ -290,7 +302,9 @@ static void on_timer(struct wheel_timer *timer)
 {
     struct client *c = list_entry(timer, struct client, timer);
 
-    if (time_left(c) == 0)
+    if (is_proving(c))
+        client_prove(c);
+    if (c->end_reason == NULL && time_left(c) == 0)
         expire(c);
     if (c->end_reason == NULL && !wheel_is_set(&c->timer))
         set_timer(c);

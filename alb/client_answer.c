@@ -96,7 +96,10 @@ void client_reply(struct client *c, struct http_reply *how)
     how->server = listener->hides_server ? NULL : ALB_SERVER;
     how->more_fields = listener->lines;
     http_reply(&c->out, how);
-    client_count_status(c, how->status);
+    if (c->is_unproved)
+        c->unproved_status = (uint16_t)how->status;
+    else
+        client_count_status(c, how->status);
 }
 
 void client_reply_error(struct client *c, int status, bool head_only)

@@ -50,6 +50,11 @@ struct client {
     bool out_finished;      /* LINGER: our FIN is sent */
     bool became_tunnel;     /* the stream belongs to a tunnel now */
     bool is_cut;            /* by us, at the shutdown */
+
+    /* client_proof.c */
+    bool is_unproved;              /* answered, and perhaps nobody was there */
+    uint16_t unproved_status;      /* of an answer of ours, not counted yet; or 0 */
+    struct access_entry *unproved; /* owned: its row; NULL when the log is off */
 };
 
 /* The only way to finish; the first reason stays. */
@@ -89,6 +94,22 @@ void client_log_own(struct client *c, const struct http_message *m, int status, 
 
 void client_count_status(struct client *c, int status);
 void client_count_class(struct client *c, const struct http_message *m);
+
+/* --- client_proof.c --------------------------------------------------------- */
+
+/* Its exchange has an answer, and `rest` is what came behind its request. If it has finished
+ * sending, it may as well have closed. Call before the answer is counted. */
+void client_doubt(struct client *c, struct span rest);
+
+/* Free the exchange; the row of a doubtful answer waits. */
+void client_free_exchange(struct client *c);
+
+/* All is sent and finished: end it if it is known whether it got that. Else call again. */
+void client_prove(struct client *c);
+enum { CLIENT_PROOF_MS = 100 };
+
+/* At its end: count, and write the row. */
+void client_settle_doubt(struct client *c);
 
 /* --- client_upgrade.c ------------------------------------------------------- */
 

@@ -100,16 +100,17 @@ static enum step step_head(struct client *c, struct span *bytes)
 
 /* --- EXCHANGE ---------------------------------------------------------------- */
 
-static void end_exchange(struct client *c)
+static void end_exchange(struct client *c, struct span rest)
 {
     const bool close = exchange_must_close(c->exchange) || c->worker->is_draining;
 
-    exchange_free(&c->exchange);
+    client_doubt(c, rest);
+    client_free_exchange(c);
     client_change_state(c, close ? LINGER : HEAD);
 }
 
 /* Nothing was answered yet: say so in place of the target. */
-static void answer_for_target(struct client *c)
+static void answer_for_target(struct client *c, struct span rest)
 {
     const int status = exchange_status(c->exchange);
     struct target *t = exchange_target(c->exchange);
@@ -118,6 +119,7 @@ static void answer_for_target(struct client *c)
     struct http_reply how;
     const size_t before = buf_len(&c->out);
 
+    client_doubt(c, rest);
     if (failed == NULL) /* the doctor has a line of its own */
         log_info("exchange failed status=%d reason=\"%s\" target=%s", status,
                  exchange_why(c->exchange), t == NULL ? "-" : t->text);
@@ -129,7 +131,7 @@ static void answer_for_target(struct client *c)
         client_reply_error(c, status, exchange_is_head(c->exchange));
     }
     exchange_count_sent(c->exchange, buf_len(&c->out) - before);
-    exchange_free(&c->exchange);
+    client_free_exchange(c);
     client_change_state(c, LINGER);
 }
 
@@ -166,10 +168,10 @@ static enum step step_exchange(struct client *c, struct span *bytes)
     case EXCHANGE_RUNNING:
         return STEP_NEED_INPUT;
     case EXCHANGE_DONE:
-        end_exchange(c);
+        end_exchange(c, *bytes);
         return STEP_AGAIN;
     case EXCHANGE_FAILED:
-        answer_for_target(c);
+        answer_for_target(c, *bytes);
         return STEP_AGAIN;
     case EXCHANGE_BROKEN:
         break_off(c);
@@ -189,7 +191,7 @@ static enum step step_linger(struct client *c, struct span *bytes)
     *bytes = span_after(*bytes, bytes->len);
     if (c->lingered > LINGER_BYTES)
         client_end(c, "client kept sending");
-    else if (c->in_eof && buf_len(&c->out) == 0)
+    else if (c->in_eof && buf_len(&c->out) == 0 && !c->is_unproved)
         client_end(c, "closed");
     return STEP_NEED_INPUT;
 }

@@ -199,6 +199,16 @@ void exchange_free(struct exchange **exchange)
     spares_give(&x->worker->exchanges, x);
 }
 
+struct access_entry *exchange_take_entry(struct exchange *x)
+{
+    struct access_entry *entry = x->entry;
+
+    x->entry = NULL;
+    if (entry != NULL)
+        entry->end = x->why;
+    return entry;
+}
+
 static struct tunnel_facts facts_of(const struct exchange *x)
 {
     const struct access_client *client = x->client.facts;

@@ -94,6 +94,10 @@ bool exchange_must_close(const struct exchange *x); /* the client's connection, 
 uint32_t exchange_time_left(const struct exchange *x);
 void exchange_expire(struct exchange *x);
 
+/* The row as it is to be written, which exchange_free() will not do then. NULL when the log is
+ * off. */
+struct access_entry *exchange_take_entry(struct exchange *x);
+
 struct target *exchange_target(const struct exchange *x);
 
 /* For FAILED: what the doctor knows of a request that asked for a WebSocket; borrowed. NULL of

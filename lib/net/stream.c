@@ -49,10 +49,13 @@ void stream_reset(struct stream *s)
 
 void stream_finish(struct stream *s)
 {
-    if (s->tls != NULL)
-        tls_session_finish(s->tls);
-    else
+    if (s->tls == NULL) {
         shutdown(s->fd, SHUT_WR);
+        return;
+    }
+    tls_session_finish(s->tls);
+    if (tls_session_code(s->tls) != 0)
+        s->error = tls_session_code(s->tls);
 }
 
 /* The outcome of a plain call that returned n. */
@@ -182,6 +185,24 @@ bool stream_waits(const struct stream *s)
     int waiting = 0;
 
     return ioctl(s->fd, SIOCOUTQ, &waiting) == 0 && waiting > 0;
+}
+
+enum stream_fate stream_fate(struct stream *s)
+{
+    struct tcp_info info;
+    socklen_t len = sizeof(info);
+    int error = 0;
+    socklen_t error_len = sizeof(error);
+
+    if (s->error == 0 && getsockopt(s->fd, SOL_SOCKET, SO_ERROR, &error, &error_len) == 0)
+        s->error = error;
+    if (s->error != 0)
+        return STREAM_REFUSED;
+    /* Both sides have sent FIN: when ours is acknowledged, there is nothing left to be said. */
+    return getsockopt(s->fd, IPPROTO_TCP, TCP_INFO, &info, &len) == 0 &&
+                   info.tcpi_state == TCP_CLOSE
+               ? STREAM_TAKEN
+               : STREAM_UNKNOWN;
 }
 
 uint32_t stream_since_ack(const struct stream *s)

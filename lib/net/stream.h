@@ -95,6 +95,15 @@ bool stream_was_reset(const struct stream *s);
  * not have arrived. */
 bool stream_waits(const struct stream *s);
 
+/* What became of the bytes behind stream_finish(), of a peer that had finished sending before. */
+enum stream_fate {
+    STREAM_UNKNOWN, /* nothing was heard: ask again */
+    STREAM_TAKEN,   /* the peer's kernel has them all */
+    STREAM_REFUSED, /* RST: it has closed, not just finished sending; or it cannot be reached.
+                       stream_error() says */
+};
+enum stream_fate stream_fate(struct stream *s);
+
 /* Milliseconds since the peer's kernel was heard of: its last ACK. Not TCP: UINT32_MAX, or 0
  * while bytes wait. */
 uint32_t stream_since_ack(const struct stream *s);

@@ -1,8 +1,14 @@
 """A client may close its sending half and still get its answers."""
 
+import shlex
 import socket
+import ssl
+import threading
 
-from harness import (forward_config, is_closed, read_body, read_response, request, wait_until)
+import pytest
+
+from harness import (forward_config, is_closed, read_body, read_response, request, trusting_context,
+                     wait_until)
 
 
 def echo_path(sock, head, rest):
@@ -87,3 +93,95 @@ def test_a_connection_without_a_request_just_ends(start_alb, start_target):
         assert is_closed(sock)
     wait_until(lambda: alb.metric("alb_connections_open") == 0, "it to be counted out")
     assert target.seen == []
+
+
+class Held:
+    """A target whose answers under /held wait for release(): each of them is `said`, then the end."""
+
+    def __init__(self, start_target, said):
+        self.said, self.free = said, threading.Event()
+        self.target = start_target(self._script)
+
+    def _script(self, sock, head, _rest):
+        if b" /held" not in head:
+            sock.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+            return True
+        self.free.wait(20)
+        sock.sendall(self.said)
+        return False
+
+    def release(self, alb):
+        """Once alb knows what its clients have done: it has served another one since."""
+        assert alb.get()[0] == 200
+        self.free.set()
+
+
+SMALL = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
+CHUNKED = b"HTTP/1.1 201 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n"
+UNTIL_CLOSE = b"HTTP/1.1 404 No\r\n\r\nok"
+
+# what the target says, its status in the row
+ANSWERS = {"small": (SMALL, "200"), "chunked": (CHUNKED, "201"), "until close": (UNTIL_CLOSE, "404"),
+           "none": (b"", "-"), "malformed": (b"hello\r\n\r\n", "-")}
+
+
+@pytest.mark.parametrize("tls", (False, True), ids=("plain", "tls"))
+@pytest.mark.parametrize("name", ANSWERS)
+def test_a_client_that_has_closed_is_a_460(name, tls, start_alb, start_target):
+    """close() looks like a client that has finished sending, until its kernel refuses the answer."""
+    said, status = ANSWERS[name]
+    held = Held(start_target, said)
+    config = forward_config(held.target, group="health_check.enabled = false\nretry.max = 0", more="""
+[listener tls]
+bind = 127.0.0.1:0
+protocol = HTTPS
+certificate = {cert}
+default_action = forward app
+""")
+    alb = start_alb(config)
+
+    sock = alb.connect("tls" if tls else "http")
+    if tls:
+        context = trusting_context()
+        context.maximum_version = ssl.TLSVersion.TLSv1_2  # 1.3 sends tickets; to close over them is a reset
+        sock = context.wrap_socket(sock, server_hostname="localhost")
+    sock.sendall(request("POST", "/held", body=b"x"))
+    wait_until(lambda: any(b"/held" in head for head in held.target.seen), "the target to have it")
+    sock.close()
+    held.release(alb)
+    fields = shlex.split(alb.access_row("/held"))
+    assert fields[8:10] == ["460", status]
+    assert fields[-1] == "end=client closed before it had the answer"
+    assert alb.metric('alb_elb_responses_total{code="4xx"}') == 1
+    assert alb.metric('alb_elb_responses_total{code="5xx"}') == 0
+    wait_until(lambda: alb.metric("alb_connections_open") == 0, "its connection to end")
+
+
+@pytest.mark.parametrize("name", ANSWERS)
+def test_one_that_only_finished_sending_is_not(name, start_alb, start_target):
+    said, status = ANSWERS[name]
+    held = Held(start_target, said)
+    alb = start_alb(forward_config(held.target,
+                                   group="health_check.enabled = false\nretry.max = 0"))
+
+    with alb.connect() as sock:
+        send_and_finish(sock, request("POST", "/held", body=b"x"))
+        wait_until(lambda: any(b"/held" in h for h in held.target.seen), "the target to have it")
+        held.release(alb)
+        got = read_response(sock)
+        assert got.status == (502 if status == "-" else int(status))
+        assert is_closed(sock)
+    assert shlex.split(alb.access_row("/held"))[8:10] == [str(got.status), status]
+    assert alb.metric('alb_elb_responses_total{code="4xx"}') == 0
+    assert alb.metric('alb_elb_responses_total{code="5xx"}') == (status == "-")
+
+
+def test_a_closed_client_is_counted_without_a_log(start_alb, start_target):
+    held = Held(start_target, SMALL)
+    alb = start_alb(forward_config(held.target).replace("access_logs.enabled = true", ""))
+
+    with alb.connect() as sock:
+        sock.sendall(request(path="/held"))
+        wait_until(lambda: held.target.seen, "the target to have it")
+    held.release(alb)
+    wait_until(lambda: alb.metric('alb_elb_responses_total{code="4xx"}') == 1, "it to be counted")

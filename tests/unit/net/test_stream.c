@@ -400,6 +400,39 @@ static void test_write_after_reset(void **state)
     close_pair(&p);
 }
 
+/* What becomes of an answer to a peer that has sent FIN. */
+static enum stream_fate fate_of_answer(struct pair *p)
+{
+    enum stream_fate fate = STREAM_UNKNOWN;
+
+    write_some(p,
+               10); /* may fail already: 1.3 has sent tickets, and to close over them is a reset */
+    stream_finish(&p->s);
+    for (int i = 0; i < 1000 && fate == STREAM_UNKNOWN; i++) {
+        fate = stream_fate(&p->s);
+        usleep(1000);
+    }
+    return fate;
+}
+
+static void test_fate_of_an_answer(void **state)
+{
+    struct pair p;
+
+    open_over(&p, speaks_tls(*state), connect_tcp);
+    shutdown(p.fd, SHUT_WR);
+    assert_int_equal(fate_of_answer(&p), STREAM_TAKEN);
+    assert_int_equal(stream_fate(&p.s), STREAM_TAKEN);
+    close_pair(&p);
+
+    open_over(&p, speaks_tls(*state), connect_tcp);
+    close(p.fd);
+    p.fd = -1;
+    assert_int_equal(fate_of_answer(&p), STREAM_REFUSED);
+    assert_int_equal(stream_fate(&p.s), STREAM_REFUSED);
+    close_pair(&p);
+}
+
 static void test_reset_is_seen_by_peer(void **state)
 {
     struct pair p;
@@ -528,6 +561,7 @@ int main(void)
         EACH(test_close_is_clean),
         EACH(test_peer_resets),
         EACH(test_write_after_reset),
+        EACH(test_fate_of_an_answer),
         EACH(test_reset_is_seen_by_peer),
         EACH(test_nothing_to_do),
         TLS_BOTH(test_tls_pending),
