@@ -1,7 +1,9 @@
 /* admin_reload.c -- POST /reload?dry_run=1: what a reload would change, and which live tunnels it
  * would touch. The answer comes when every loop has looked at its own. */
 #include <jansson.h>
+#include <limits.h>
 #include <stdio.h>
+#include <unistd.h>
 
 #include "base/mem.h"
 #include "base/text.h"
@@ -76,10 +78,12 @@ static void show(struct touched *t, const struct tunnel_view *v, unsigned reason
                                     names_of(reasons), "ends_at_once", (int)at_once));
 }
 
+/* With an old process they keep the settings that they have. */
 static void look_at(struct touched *t, const struct plan *p, const struct tunnel_view *v)
 {
-    const unsigned reasons = plan_reasons(p, v);
-    const bool at_once = plan_ends_at_once(p, v);
+    const bool is_ours = v->pid == (uint32_t)getpid();
+    const unsigned reasons = plan_reasons(p, v) & (is_ours ? UINT_MAX : PLAN_OF_TARGETS);
+    const bool at_once = is_ours && plan_ends_at_once(p, v);
 
     if (reasons == 0)
         return;
@@ -150,18 +154,19 @@ static json_t *texts(const struct problems *problems, bool warnings)
 
 static void begin(struct balancer *b, struct config *next, json_t *warnings, struct admin_answer *a)
 {
+    const struct span text = SPAN("sort=idle&limit=10000"); /* of another process no more */
     struct tunnel_query query;
     char why[256];
     struct look *look = mem_new(struct look);
 
-    tunnel_query_read(&query, SPAN("sort=idle"), false, 0, why, sizeof(why));
+    tunnel_query_read(&query, text, false, 0, why, sizeof(why));
     query.limit = LOOKED_AT_MOST;
     look->pending.finish = finish;
     look->pending.give_up = give_up;
     look->balancer = b;
     look->next = next;
     look->warnings = warnings;
-    look->listing = tunnel_listing_start(b, &query, on_ready, look);
+    look->listing = tunnel_listing_start(b, &query, text, on_ready, look);
     a->pending = &look->pending;
 }
 

@@ -9,6 +9,7 @@
 
 #include "alb/admin_private.h"
 #include "alb/balancer.h"
+#include "alb/inherit.h"
 #include "alb/tunnel_listing.h"
 #include "alb/tunnel_query.h"
 #include "alb/tunnel_ring.h"
@@ -40,19 +41,23 @@ static bool read_query(struct tunnel_query *q, const struct admin_request *r, bo
     return false;
 }
 
-/* An empty body says that it does not fit. */
+static void put_head(struct buf *to, const struct tunnel_top *top)
+{
+    char now[CLOCK_TEXT_MAX];
+
+    buf_print(to, "{\"now\":\"%s\",\"all\":%" PRIu64 ",\"matched\":%" PRIu64 ",\"shown\":%" PRIu32,
+              clock_iso_us(clock_wall_us(), now), top->seen, top->matched, top->count);
+}
+
+/* After the head. An empty body says that it does not fit. */
 static void put_rows(struct admin_answer *a, const char *name, const struct tunnel_top *top)
 {
     struct buf *to = &a->body;
-    char now[CLOCK_TEXT_MAX];
     bool fits = true;
 
     a->status = 200;
     a->type = json_type;
-    buf_print(to,
-              "{\"now\":\"%s\",\"all\":%" PRIu64 ",\"matched\":%" PRIu64 ",\"shown\":%" PRIu32
-              ",\"%s\":[",
-              clock_iso_us(clock_wall_us(), now), top->seen, top->matched, top->count, name);
+    buf_print(to, ",\"%s\":[", name);
     for (uint32_t i = 0; i < top->count && fits; i++)
         fits = buf_put(to, i == 0 ? SPAN("\n") : SPAN(",\n")) && tunnel_view_put(to, &top->rows[i]);
     if (!fits || !buf_put(to, SPAN("]}\n")))
@@ -76,6 +81,7 @@ void admin_get_closed(struct balancer *b, const struct admin_request *r, struct 
     tunnel_top_init(&top, &query);
     tunnel_ring_each(&b->closed, see, &top);
     tunnel_top_sort(&top);
+    put_head(&a->body, &top);
     put_rows(a, "closed", &top);
     tunnel_top_done(&top);
 }
@@ -103,9 +109,26 @@ static void give_up(struct admin_pending *p)
     free(asked);
 }
 
+/* Processes before this one that still have some, and how many of theirs are not in the list. */
+static void put_elders(struct buf *to, const struct tunnel_listing *l)
+{
+    const struct elder *elders;
+    const size_t count = inherit_elders(l->balancer->inherit, &elders);
+
+    buf_print(to, ",\"missing\":%" PRIu64 ",\"old_processes\":[", l->missing);
+    for (size_t i = 0; i < count; i++)
+        buf_print(to, "%s{\"pid\":%d,\"tunnels\":%" PRIu32 "}", i == 0 ? "" : ",", elders[i].pid,
+                  elders[i].tunnels);
+    buf_put(to, SPAN("]"));
+}
+
 static void finish(struct admin_pending *p, struct admin_answer *a)
 {
-    put_rows(a, "tunnels", &((struct asked *)p)->listing->top);
+    const struct tunnel_listing *l = ((struct asked *)p)->listing;
+
+    put_head(&a->body, &l->top);
+    put_elders(&a->body, l);
+    put_rows(a, "tunnels", &l->top);
     give_up(p);
 }
 
@@ -118,6 +141,6 @@ void admin_get_tunnels(struct balancer *b, const struct admin_request *r, struct
     struct asked *asked = mem_new(struct asked);
     asked->pending.finish = finish;
     asked->pending.give_up = give_up;
-    asked->listing = tunnel_listing_start(b, &query, on_ready, asked);
+    asked->listing = tunnel_listing_start(b, &query, r->head->query, on_ready, asked);
     a->pending = &asked->pending;
 }

@@ -134,6 +134,7 @@ struct balancer {
     struct upgrade_ring failed_upgrades; /* any thread */
     struct tunnel_ring closed;           /* the tunnels that ended last; any thread */
     struct list listings;                /* of tunnels: tunnel_listing.h */
+    uint64_t listings_begun;
     struct health *health;
     struct admin *admin;
     struct counters counters; /* of the greeters and the control thread */

@@ -14,6 +14,8 @@
  *    | PAST what has been               |   to one that takes it; until the old one ends
  *    | REPORT what is still here        |
  *    |                          ORDER   |   drain, stop: what holds there holds here
+ *    |                            ASK   |   which tunnels it has
+ *    | LISTED                           |
  *
  * The old one decides: a MOVE whose TAKEN does not come is the old one's to go on with, and
  * the new one closes its copies when the GO does not come. All that either knows of the other is
@@ -39,11 +41,13 @@ enum handing_message {
     HANDING_PAST,
     HANDING_ORDER,
     HANDING_REPORT,
+    HANDING_ASK,
+    HANDING_LISTED,
 };
 
 /* Of HELLO and READY. What the other one does not say that it takes is not sent to it. */
 enum { HELLO_VERSION = 1, HELLO_TAKES = 2 /* a sum of these: */ };
-enum { TAKES_PAST = 1, TAKES_ORDERS = 2, TAKES_REPORTS = 4 };
+enum { TAKES_PAST = 1, TAKES_ORDERS = 2, TAKES_REPORTS = 4, TAKES_ASKS = 8 };
 
 /* Of SOCKETS: each takes the next descriptors of the message, as many as it says. */
 enum { SOCKETS_LISTENER = 1, SOCKETS_ADMIN = 2, SOCKETS_CONTROL = 3 };
@@ -127,5 +131,17 @@ enum {
     DRAIN_TARGET = 6,     /* these two, for each */
 };
 enum { SUBJECT_GROUP = 1, SUBJECT_TEXT = 2 };
+
+/* Of ASK. */
+enum { ASK_NUMBER = 1, ASK_QUERY = 2 /* as in GET /tunnels?QUERY */ };
+
+/* Of LISTED: the rows that are shown first (past_record.h), and how many there are. */
+enum {
+    LISTED_NUMBER = 1, /* of the ASK */
+    LISTED_ROW = 2,
+    LISTED_SEEN = 3,
+    LISTED_MATCHED = 4,
+    LISTED_MISSING = 5, /* tunnels of processes before it that did not answer */
+};
 
 #endif

@@ -21,6 +21,7 @@
 #include "alb/handing.h"
 #include "alb/inherit_private.h"
 #include "alb/registrations.h"
+#include "alb/tunnel_listing.h"
 #include "alb/worker.h"
 
 static const double PATIENCE_S = 10;
@@ -155,6 +156,9 @@ static void on_message(void *user, struct handover_message *m)
         if (in->is_ready)
             inherit_report(in, m->bytes);
         break;
+    case HANDING_LISTED:
+        inherit_listed(in, m->bytes);
+        break;
     default:
         inherit_take(in, m); /* may free `in` */
         return;
@@ -171,6 +175,7 @@ static void on_end(void *user, const char *why)
     inherit_drop_batch(in);
     inherit_forget_report(in);
     handover_free(&in->link);
+    tunnel_listings_unanswered(in->balancer);
     if (in->is_ready)
         log_info("the old process has ended");
 }

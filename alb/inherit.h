@@ -14,6 +14,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/span.h"
 #include "net/addr.h"
 
 struct balancer;
@@ -78,6 +79,10 @@ size_t inherit_elders(const struct inherit *in, const struct elder **out);
 
 /* It serves no more, but has not said so yet: it takes no orders for targets. */
 bool inherit_is_taking_over(const struct inherit *in);
+
+/* Ask it for its tunnels: an answer goes to the listing of that number (tunnel_listing.h). False:
+ * there is nobody to ask. */
+bool inherit_ask(struct inherit *in, uint64_t number, struct span query);
 
 /* And obeys these orders: to drain all within so long, and to cut. Else they do nothing. */
 bool inherit_obeys(const struct inherit *in);

@@ -7,7 +7,7 @@
 #include "alb/inherit_private.h"
 #include "alb/past_record.h"
 
-static const struct listener *listener_of(struct balancer *b, const struct past_names *names)
+const struct listener *inherit_listener_of(struct balancer *b, const struct past_names *names)
 {
     if (names->listener.len == 0 || names->bind.len == 0 || names->bound.len == 0)
         return listener_of_number(0);
@@ -19,8 +19,7 @@ static const struct listener *listener_of(struct balancer *b, const struct past_
     return l;
 }
 
-/* A reference; NULL when none is named. */
-static struct target_key *key_of(struct balancer *b, const struct past_names *names)
+struct target_key *inherit_key_of(struct balancer *b, const struct past_names *names)
 {
     if (names->target.len == 0)
         return NULL;
@@ -41,8 +40,8 @@ static void take_closed(struct balancer *b, struct span bytes, add_view *add)
 
     if (!past_read_view(bytes, &v, &names))
         return;
-    v.facts.listener = listener_of(b, &names);
-    v.target = key_of(b, &names);
+    v.facts.listener = inherit_listener_of(b, &names);
+    v.target = inherit_key_of(b, &names);
     add(&b->closed, &v);
     tunnel_view_done(&v); /* the ring holds its own */
 }
@@ -54,8 +53,8 @@ static void take_failed(struct balancer *b, struct span bytes, add_case *add)
 
     if (c == NULL)
         return;
-    c->listener = listener_of(b, &names);
-    c->target = key_of(b, &names);
+    c->listener = inherit_listener_of(b, &names);
+    c->target = inherit_key_of(b, &names);
     add(&b->failed_upgrades, &c);
 }
 

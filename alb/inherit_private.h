@@ -1,5 +1,6 @@
 /* inherit_private.h -- between inherit.c (the start), inherit_take.c (connections),
- * inherit_past.c (what has been), inherit_report.c (what is still there) and inherit_order.c. */
+ * inherit_past.c (what has been), inherit_report.c (what is still there), inherit_list.c and
+ * inherit_order.c. */
 #ifndef ALB_INHERIT_PRIVATE_H
 #define ALB_INHERIT_PRIVATE_H
 
@@ -10,6 +11,7 @@
 #include "net/handover.h"
 
 #include "alb/inherit.h"
+#include "alb/past_record.h"
 #include "alb/worker.h"
 
 struct inherited_listener {
@@ -69,6 +71,13 @@ void inherit_past(struct inherit *in, struct span bytes);
 /* REPORT, and that there will be no more. */
 void inherit_report(struct inherit *in, struct span bytes);
 void inherit_forget_report(struct inherit *in);
+
+/* LISTED. */
+void inherit_listed(struct inherit *in, struct span bytes);
+
+/* For past_record.h: whom it names. The key is a reference, NULL when no target is named. */
+const struct listener *inherit_listener_of(struct balancer *b, const struct past_names *names);
+struct target_key *inherit_key_of(struct balancer *b, const struct past_names *names);
 
 /* MOVE and GO. */
 void inherit_take(struct inherit *in, struct handover_message *m);

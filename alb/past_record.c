@@ -58,9 +58,9 @@ struct place {
         VIEW((type) + 4, from[i].rtt_most_ms), VIEW((type) + 5, from[i].close_code)
 
 static const struct place view_places[] = {
-    VIEW(20, facts.id),   VIEW(21, facts.from_ms), VIEW(22, facts.client),
-    VIEW(23, facts.port), VIEW(24, facts.rule),    VIEW(25, seen_us),
-    VIEW(26, age_ms),     SIDE(30, FROM_CLIENT),   SIDE(40, FROM_TARGET),
+    VIEW(20, facts.id),    VIEW(21, facts.from_ms), VIEW(22, facts.client), VIEW(23, facts.port),
+    VIEW(24, facts.rule),  VIEW(25, seen_us),       VIEW(26, age_ms),       VIEW(27, pid),
+    SIDE(30, FROM_CLIENT), SIDE(40, FROM_TARGET),
 };
 
 static const struct place case_places[] = {

@@ -25,6 +25,9 @@ enum plan_reason {
     PLAN_REASONS,
 };
 
+/* A bit for each of those that are about where it goes. */
+enum { PLAN_OF_TARGETS = 1 << PLAN_GROUP_GONE | 1 << PLAN_TARGET_REMOVED };
+
 struct plan {
     const struct config *now, *next;
     const struct members *members; /* of `now` */

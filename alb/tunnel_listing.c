@@ -1,14 +1,20 @@
 /* tunnel_listing.c -- see tunnel_listing.h. */
 #include "alb/tunnel_listing.h"
 
+#include <unistd.h>
+
 #include "base/mem.h"
 
 #include "alb/balancer_private.h"
+#include "alb/inherit.h"
 #include "alb/tunnel_private.h"
 #include "alb/worker.h"
 
 /* Tunnels that a loop looks at in a turn: some tens of microseconds. */
 enum { AT_ONCE = 256 };
+
+/* For the process before this one. */
+static const double PATIENCE_S = 2;
 
 /* --- on a loop ---------------------------------------------------------------------------- */
 
@@ -31,6 +37,7 @@ static bool look_at_some(struct worker *w, struct tunnel_listing_part *part)
         if (t == NULL)
             return false;
         tunnel_view(t, &view);
+        view.pid = part->listing->pid;
         tunnel_top_add(&part->top, &view);
     }
     return true;
@@ -71,9 +78,11 @@ static void free_parts(struct tunnel_listing *l)
 static void free_listing(struct tunnel_listing *l)
 {
     ev_async_stop(l->balancer->control.ev, &l->done);
+    ev_timer_stop(l->balancer->control.ev, &l->patience);
     list_remove(&l->link);
     free_parts(l);
     tunnel_top_done(&l->top);
+    free(l->text);
     free(l);
 }
 
@@ -94,6 +103,9 @@ static void begin(struct tunnel_listing *l)
     }
     if (l->part_count == 0)
         ev_async_send(b->control.ev, &l->done);
+    l->is_asking = inherit_ask(b->inherit, l->number, span_text(l->text));
+    if (l->is_asking)
+        ev_timer_start(b->control.ev, &l->patience);
 }
 
 /* The next one that somebody still wants has its turn. */
@@ -110,15 +122,12 @@ static void go_on(struct balancer *b)
     }
 }
 
-static void on_done(struct ev_loop *loop, ev_async *done, int revents)
+static void end_if_done(struct tunnel_listing *l)
 {
-    struct tunnel_listing *l = done->data;
     struct balancer *b = l->balancer;
-    (void)loop;
-    (void)revents;
 
-    if (atomic_load_explicit(&l->waiting, memory_order_acquire) != 0)
-        return; /* never; it orders what the loops wrote before what is read here */
+    if (!l->loops_are_done || l->is_asking)
+        return;
     for (int i = 0; i < l->part_count; i++)
         tunnel_top_merge(&l->top, &l->parts[i].top);
     tunnel_top_sort(&l->top);
@@ -131,13 +140,81 @@ static void on_done(struct ev_loop *loop, ev_async *done, int revents)
     go_on(b);
 }
 
+static void on_done(struct ev_loop *loop, ev_async *done, int revents)
+{
+    struct tunnel_listing *l = done->data;
+    (void)loop;
+    (void)revents;
+
+    if (atomic_load_explicit(&l->waiting, memory_order_acquire) != 0)
+        return; /* never; it orders what the loops wrote before what is read here */
+    l->loops_are_done = true;
+    end_if_done(l);
+}
+
+/* --- the process before this one ------------------------------------------------------------ */
+
+static uint64_t tunnels_of_elders(const struct balancer *b)
+{
+    const struct elder *elders;
+    const size_t count = inherit_elders(b->inherit, &elders);
+    uint64_t n = 0;
+
+    for (size_t i = 0; i < count; i++)
+        n += elders[i].tunnels;
+    return n;
+}
+
+static void on_patience(struct ev_loop *loop, ev_timer *timer, int revents)
+{
+    struct tunnel_listing *l = timer->data;
+    (void)loop;
+    (void)revents;
+
+    l->missing = tunnels_of_elders(l->balancer);
+    tunnel_listing_answered(l);
+}
+
+struct tunnel_listing *tunnel_listing_find(struct balancer *b, uint64_t number)
+{
+    list_each (at, &b->listings) {
+        struct tunnel_listing *l = list_entry(at, struct tunnel_listing, link);
+        if (l->is_asking && l->number == number)
+            return l;
+    }
+    return NULL;
+}
+
+void tunnel_listing_answered(struct tunnel_listing *l)
+{
+    l->is_asking = false;
+    ev_timer_stop(l->balancer->control.ev, &l->patience);
+    end_if_done(l);
+}
+
+/* Only one is under way: the first. */
+void tunnel_listings_unanswered(struct balancer *b)
+{
+    struct tunnel_listing *l = list_entry(b->listings.next, struct tunnel_listing, link);
+
+    if (!list_is_empty(&b->listings) && l->is_asking)
+        tunnel_listing_answered(l);
+}
+
+/* --- asking --------------------------------------------------------------------------------- */
+
 struct tunnel_listing *tunnel_listing_start(struct balancer *b, const struct tunnel_query *query,
-                                            void (*ready)(void *user), void *user)
+                                            struct span text, void (*ready)(void *user), void *user)
 {
     struct tunnel_listing *l = mem_new(struct tunnel_listing);
 
     l->balancer = b;
+    l->number = ++b->listings_begun;
+    l->pid = (uint32_t)getpid();
     l->query = *query;
+    l->text = mem_copy(text.ptr, text.len);
+    ev_timer_init(&l->patience, on_patience, PATIENCE_S, 0);
+    l->patience.data = l;
     l->ready = ready;
     l->user = user;
     tunnel_top_init(&l->top, &l->query);

@@ -117,6 +117,16 @@ static bool read_min_age(struct reading *r)
     return text_duration(r->value, true, &r->query->min_age_ms);
 }
 
+static bool read_pid(struct reading *r)
+{
+    uint64_t pid;
+
+    if (!text_u64(r->value, &pid) || pid == 0 || pid > INT32_MAX)
+        return false;
+    r->query->pid = (uint32_t)pid;
+    return true;
+}
+
 static bool read_sort(struct reading *r)
 {
     int sort;
@@ -193,6 +203,8 @@ static const struct parameter {
     { "client", OF_BOTH, read_client, NULL, "an address, or a block such as 10.0.0.0/8" },
     { "state", OF_BOTH, read_state, state_at, NULL },
     { "min_age", OF_BOTH, read_min_age, NULL, "a duration such as 90s, 5m or 1h" },
+    { "pid", OF_LIVE, read_pid, NULL,
+      "the number of a process: `alb status` has those that there are" },
     { "end", OF_CLOSED, read_end, end_at, NULL },
     { "by", OF_CLOSED, read_by, party_at, NULL },
     { "since", OF_CLOSED, read_since, NULL,
@@ -362,7 +374,7 @@ bool tunnel_query_fits(const struct tunnel_query *q, const struct tunnel_view *r
            is_named(q->listener, r->facts.listener->name) &&
            (!q->has_client || cidr_contains(&q->client, &r->facts.client)) &&
            (q->state == -1 || r->state == q->state) && r->age_ms >= q->min_age_ms &&
-           (!q->is_closed || fits_closed(q, r));
+           (q->pid == 0 || r->pid == q->pid) && (!q->is_closed || fits_closed(q, r));
 }
 
 static uint64_t sort_key(const struct tunnel_query *q, const struct tunnel_view *r)

@@ -29,6 +29,7 @@ struct tunnel_query {
     int end, by;       /* enum tunnel_end, enum tunnel_party; -1: any. For closed ones */
     uint64_t since_us; /* wall clock; 0: any. For closed ones */
     uint32_t min_age_ms;
+    uint32_t pid; /* of the process that has it; 0: any. For live ones */
     enum tunnel_sort sort;
     bool is_ascending;
     uint32_t limit;

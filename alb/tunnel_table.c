@@ -184,6 +184,27 @@ static void print_counts(const json_t *answer, const char *what, FILE *to)
     fputc('\n', to);
 }
 
+/* "3 of them are with process 4711, which an upgrade has left: pid=4711 shows those" */
+static void print_old_processes(const json_t *answer, FILE *to)
+{
+    const uint64_t missing = number_of(answer, "missing");
+    size_t i;
+    const json_t *p;
+
+    json_array_foreach(json_object_get(answer, "old_processes"), i, p)
+    {
+        const uint64_t tunnels = number_of(p, "tunnels"), pid = number_of(p, "pid");
+        if (tunnels > 0)
+            fprintf(to,
+                    "%" PRIu64 " with process %" PRIu64 ", which an upgrade has left: pid=%" PRIu64
+                    " shows those\n",
+                    tunnels, pid, pid);
+    }
+    if (missing > 0)
+        fprintf(to, "%" PRIu64 " of these are not in the list: their process has not answered\n",
+                missing);
+}
+
 static void print(const json_t *answer, const char *key, json_t *table,
                   void (*add_row)(json_t *table, const json_t *row), FILE *to)
 {
@@ -202,6 +223,7 @@ void tunnel_table_print_live(const json_t *answer, FILE *to)
                                          "IDLE",   "FRAMES",   "BYTES", "ID",     NULL };
 
     print_counts(answer, "live tunnels", to);
+    print_old_processes(answer, to);
     print(answer, "tunnels", table_new(heads), add_live, to);
 }
 

@@ -181,6 +181,8 @@ static char *put_row(char *at, const struct tunnel_view *r)
     at = put_name(at, "target", r->target->text);
     at = put_client(at, f);
     at = put_word(at, "state", tunnel_state_name((enum tunnel_state)r->state));
+    if (!r->is_over)
+        at = put_number(at, "pid", r->pid);
     at = put_time(at, "started", r->seen_us - r->age_ms * 1000);
     at = put_number(at, "age_ms", r->age_ms);
     if (r->end != TUNNEL_ALIVE)

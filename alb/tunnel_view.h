@@ -59,6 +59,7 @@ struct tunnel_view {
     struct target_key *target;
     uint64_t seen_us; /* wall clock: the moment of which all this is true, so that of its end */
     uint64_t age_ms;  /* from the 101 to then */
+    uint32_t pid;     /* the process that has it; 0: of one that has ended */
     struct tunnel_side from[TUNNEL_SIDES];
     uint8_t state; /* enum tunnel_state; of one that has ended, the last before */
     uint8_t end;   /* enum tunnel_end: what began its end, if it has begun */

@@ -25,6 +25,7 @@
 #include "alb/handing.h"
 #include "alb/moving.h"
 #include "alb/past.h"
+#include "alb/upgrade_list.h"
 #include "alb/upgrade_obey.h"
 #include "alb/upgrade_report.h"
 #include "alb/upgrade_tell.h"
@@ -54,6 +55,7 @@ struct upgrade {
     uint64_t takes;   /* a sum of enum TAKES_...: what the new one said that it takes */
     struct past past; /* LEAVING */
     struct upgrade_report report;
+    struct upgrade_lists lists;
     upgrade_told_fn *told; /* NULL once it was told, or nobody waits */
     void *user;
 };
@@ -170,6 +172,7 @@ static void stop_telling(struct upgrade *u)
 {
     past_stop(&u->past);
     upgrade_report_stop(&u->report);
+    upgrade_lists_stop(&u->lists);
 }
 
 void upgrade_free(struct upgrade **upgrade)
@@ -415,6 +418,8 @@ static void on_message(void *user, struct handover_message *m)
         on_taken(u);
     } else if (m->type == HANDING_ORDER) {
         on_order(u, m);
+    } else if (m->type == HANDING_ASK && u->stage == LEAVING) {
+        upgrade_lists_ask(&u->lists, m->bytes);
     } else if (u->stage != LEAVING) {
         snprintf(text, sizeof(text), "%.*s", (int)(m->bytes.len < 300 ? m->bytes.len : 300),
                  m->bytes.len == 0 ? "" : m->bytes.ptr);
@@ -501,6 +506,7 @@ static struct upgrade *make(struct balancer *b, pid_t pid, int fd)
     u->pid = pid;
     u->link = handover_new(b->control.ev, fd, on_message, on_end, u);
     buf_init(&u->orders, ORDERS_MAX);
+    upgrade_lists_init(&u->lists, b, u->link);
     ev_timer_init(&u->patience, on_patience, b->config->alb.upgrade_timeout_ms / 1000.0, 0);
     u->patience.data = u;
     ev_timer_start(b->control.ev, &u->patience);

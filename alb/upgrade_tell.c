@@ -197,7 +197,7 @@ static void tell_hello(struct handover *link)
 
     buf_init(&bytes, ONE_MAX);
     record_put_number(&bytes, HELLO_VERSION, HANDING_VERSION);
-    record_put_number(&bytes, HELLO_TAKES, TAKES_ORDERS);
+    record_put_number(&bytes, HELLO_TAKES, TAKES_ORDERS | TAKES_ASKS);
     handover_send(link, HANDING_HELLO, buf_data(&bytes), NULL, 0);
     buf_done(&bytes);
 }

@@ -59,6 +59,8 @@ static void write_query(struct buf *to, const struct tunnel_query *q)
         put_escaped(to, "state", tunnel_state_name((enum tunnel_state)q->state));
     buf_print(to, "&min_age=%" PRIu32 "ms&sort=%s&order=%s&limit=%" PRIu32, q->min_age_ms,
               sorts[q->sort], q->is_ascending ? "asc" : "desc", q->limit);
+    if (q->pid != 0)
+        buf_print(to, "&pid=%" PRIu32, q->pid);
     if (q->is_closed)
         put_closed(to, q);
 }
@@ -70,7 +72,8 @@ static bool is_same(const struct tunnel_query *a, const struct tunnel_query *b)
            a->has_client == b->has_client && ip_equal(&a->client.ip, &b->client.ip) &&
            a->client.bits == b->client.bits && a->state == b->state && a->end == b->end &&
            a->by == b->by && a->since_us == b->since_us && a->min_age_ms == b->min_age_ms &&
-           a->sort == b->sort && a->is_ascending == b->is_ascending && a->limit == b->limit;
+           a->pid == b->pid && a->sort == b->sort && a->is_ascending == b->is_ascending &&
+           a->limit == b->limit;
 }
 
 static void check_written_again(const struct tunnel_query *q)

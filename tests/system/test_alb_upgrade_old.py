@@ -1,9 +1,13 @@
 """What the old process still has after `alb upgrade` (WebSockets over TLS) is known to the new one."""
 
+import json
+import os
+import signal
+
 import pytest
 
 from harness import wait_until
-from ws_peers import TEXT, Upgraded, all_closed, open_tunnel, ws_config
+from ws_peers import Upgraded, all_closed, in_background, open_tunnel, ws_config
 
 
 @pytest.fixture
@@ -97,3 +101,76 @@ def test_a_target_has_no_more_than_it_may(start_alb, start_target, target):
         upgrade(alb)
         wait_until(lambda: alb.metric("alb_target_outstanding") == 2, "the report")
         assert alb.get("/")[0] == 503
+
+
+# --- which they are --------------------------------------------------------------------------------
+
+
+def test_the_list_of_tunnels_is_whole(start_alb, target):
+    """Over three processes, filters and order included; each row says who has it."""
+    alb = start_alb(ws_config(target, workers=2))
+    known, pairs = {}, []
+    with all_closed(pairs):
+        for n in range(3):
+            for listener in ("https", "http"):
+                pairs += open_tunnel(alb, target, listener)
+                new = [row["id"] for row in alb.tunnels()["tunnels"] if row["id"] not in known]
+                assert len(new) == 1
+                known[new[0]] = (n, listener)
+            if n < 2:
+                upgrade(alb)
+                wait_until(lambda: len(old(alb)) == n + 1, "the report")
+        pids = [p.pid for p in alb.before] + [alb.pid]
+        listed = alb.tunnels(sort="age", order="desc")
+        assert (listed["all"], listed["matched"], listed["missing"]) == (6, 6, 0)
+        assert {p["pid"]: p["tunnels"] for p in listed["old_processes"]} == {pids[0]: 1, pids[1]: 1}
+        assert [row["id"] for row in listed["tunnels"]] == list(known), "the oldest first"
+        for row in listed["tunnels"]:
+            n, listener = known[row["id"]]
+            assert row["pid"] == (pids[n] if listener == "https" else alb.pid), row
+            assert row["listener"] == listener and row["target"] == target.address
+        assert alb.tunnels(listener="https")["matched"] == 3
+        assert [r["pid"] for r in alb.tunnels(listener="https", limit=2)["tunnels"]] == pids[:2]
+        for pid, count in zip(pids, (1, 1, 4)):
+            listed = alb.tunnels(pid=pid)
+            assert listed["matched"] == count and {r["pid"] for r in listed["tunnels"]} == {pid}
+        text = alb.command("tunnels", f"pid={pids[0]}")[1]
+        assert f"1 with process {pids[0]}, which an upgrade has left: pid={pids[0]} shows those" in text
+        assert "live tunnels: 6, 1 of them match" in text
+
+
+def test_a_list_that_nobody_answers_is_told_to_be_a_part(start_alb, target):
+    """An old process that hangs: whoever asks hears of it within seconds."""
+    alb = start_alb(ws_config(target))
+    pairs = [open_tunnel(alb, target, listener) for listener in ("https", "http")]
+    with all_closed([peer for pair in pairs for peer in pair]):
+        upgrade(alb)
+        first = alb.before[0]
+        wait_until(lambda: old(alb) == {first.pid: (1, 1)}, "the report")
+        os.kill(first.pid, signal.SIGSTOP)
+        try:
+            listed = alb.tunnels()
+            assert (listed["all"], listed["missing"]) == (1, 1)
+            assert "1 of these are not in the list" in alb.command("tunnels")[1]
+        finally:
+            os.kill(first.pid, signal.SIGCONT)
+        wait_until(lambda: alb.tunnels()["all"] == 2, "its answer")
+        asked = in_background(alb.tunnels)
+        os.kill(first.pid, signal.SIGKILL)
+        assert asked()["all"] in (1, 2)
+        wait_until(lambda: alb.tunnels()["missing"] == 0 and old(alb) == {}, "it to be gone")
+
+
+def test_a_dry_run_knows_what_an_old_process_has(start_alb, start_target, target):
+    other = start_target(Upgraded())
+    alb = start_alb(ws_config(target))
+    pairs = [open_tunnel(alb, target, listener) for listener in ("https", "http")]
+    with all_closed([peer for pair in pairs for peer in pair]):
+        upgrade(alb)
+        wait_until(lambda: len(old(alb)) == 1, "the report")
+        alb.configure(ws_config(target, alb="idle_timeout.timeout_seconds = 7"))
+        plan = json.loads(alb.command("reload", "--dry-run", "--json")[1])
+        assert (plan["all"], plan["touched"]) == (2, 1), "the old one keeps its settings"
+        alb.configure(ws_config(other))
+        plan = json.loads(alb.command("reload", "--dry-run", "--json")[1])
+        assert (plan["all"], plan["touched"]) == (2, 2)

@@ -60,6 +60,7 @@ static struct tunnel_view full_view(struct target_key *key)
 
     v.facts.listener = &listener;
     v.facts.from_ms = 123456789;
+    v.pid = 4711;
     v.state = TUNNEL_HALF_CLOSED;
     v.end = TUNNEL_PONG_TARGET;
     v.is_over = true;
@@ -84,6 +85,7 @@ static void check_view(const struct tunnel_view *a, const struct tunnel_view *b)
     assert_int_equal(a->facts.rule, b->facts.rule);
     assert_int_equal(a->seen_us, b->seen_us);
     assert_int_equal(a->age_ms, b->age_ms);
+    assert_int_equal(a->pid, b->pid);
     assert_int_equal(a->state, b->state);
     assert_int_equal(a->end, b->end);
     assert_int_equal(a->is_over, b->is_over);

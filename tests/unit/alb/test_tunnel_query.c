@@ -50,7 +50,12 @@ static const struct {
       "bytes, frames" },
     { "end=closed+by+client", false, true,
       "end: there is no such parameter: they are group, target, "
-      "listener, client, state, min_age, sort, order, limit" },
+      "listener, client, state, min_age, pid, sort, order, limit" },
+    { "pid=4711", true, false,
+      "pid: there is no such parameter: they are group, target, listener, client, state, min_age, "
+      "end, by, since, sort, order, limit" },
+    { "pid=0", false, false, "pid: " },
+    { "pid=4294967297", false, false, "pid: " },
     { "end=idle:%20target%20silent%20longer&by=us", false, true, "end: there is no such" },
     { "since=10m", false, true, "since: there is no such parameter" },
     { "since=2024-02-29T23:59:59Z", false, true, "since: there" },

@@ -30,6 +30,12 @@ static const struct {
       "\n"
       "CLIENT      LISTENER  GROUP  TARGET       STATE  AGE   IDLE   FRAMES  BYTES      ID\n"
       "[::1]:4711  web       app    10.0.0.1:80  open   1d1h  59.9s  4/70    1023/1.5k  TID_1\n" },
+    { "{'all':5,'matched':0,'shown':0,'missing':2,'old_processes':[{'pid':4711,'tunnels':2},"
+      "{'pid':4710,'tunnels':0}],'tunnels':[]}",
+      tunnel_table_print_live,
+      "live tunnels: 5, 0 of them match\n"
+      "2 with process 4711, which an upgrade has left: pid=4711 shows those\n"
+      "2 of these are not in the list: their process has not answered\n" },
     { "{'all':1,'matched':1,'shown':1,'closed':[{" ROW ",'ended':'2026-11-26T17:30:01.000001Z',"
       "'end':'target reset','by':'target','age_ms':3601000," SIDES "}]}",
       tunnel_table_print_closed,

@@ -70,10 +70,12 @@ static void test_every_field(void **state)
 static void test_a_live_one_has_no_end(void **state)
 {
     struct target_key *key = fixture_key("app", "t");
-    const struct tunnel_view v = fixture_view(key, 1);
-    json_t *json = print(&v);
+    struct tunnel_view v = fixture_view(key, 1);
 
     (void)state;
+    v.pid = 4711;
+    json_t *json = print(&v);
+    assert_int_equal(json_integer_value(json_object_get(json, "pid")), 4711);
     assert_null(json_object_get(json, "end"));
     assert_null(json_object_get(json, "ended"));
     assert_null(json_object_get(json, "by"));
