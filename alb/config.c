@@ -192,7 +192,9 @@ static void on_ini(void *user, struct span kind, struct span name, struct span k
     if (row != NULL && r->lines->rows[row - r->table] == 0)
         r->lines->rows[row - r->table] = line;
     r->lines->written = digest(digest(r->lines->written, key), value);
-    if (!settings_set(r->table, r->options, &r->lines->seen, key, value, line, why, sizeof(why)))
+    const bool is_elsewhere = row == NULL && config_is_elsewhere(r->table, key, why, sizeof(why));
+    if (is_elsewhere ||
+        !settings_set(r->table, r->options, &r->lines->seen, key, value, line, why, sizeof(why)))
         problems_error(r->problems, line, "%s", why);
 }
 

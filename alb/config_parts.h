@@ -31,6 +31,10 @@ void config_require(const struct section_lines *lines, const struct setting *tab
                     const char *section, const char *name, const char *const *keys,
                     struct problems *problems);
 
+/* The sentence for a key that a section's table does not have: another kind of section has it, or
+ * the managed balancer. False: it is unknown. */
+bool config_is_elsewhere(const struct setting *table, struct span key, char *why, size_t size);
+
 void config_edge(struct config *config, struct problems *problems);
 /* The targets of one group. */
 void config_targets(struct group_config *group, struct problems *problems);

@@ -26,6 +26,18 @@ static const struct text_case section_cases[] = {
       "f:1: workers stands before the first [section]; put it in one\n" },
     { "unknown key", EDGE LISTENER GROUP "targets = 127.0.0.1:2\n",
       "f:8: unknown setting \"targets\"; did you mean \"target\"?\n" },
+    { "another section's", "[alb]\nretry.max = 0\n" EDGE LISTENER GROUP "workers = 2\n",
+      "f:2: retry.max does not stand here, but in [target_group NAME]\n"
+      "f:10: workers does not stand here, but in [alb]\n" },
+    { "the managed balancer's",
+      "[alb]\nrouting.http2.enabled = true\naccess_logs.s3.bucket = b\n" EDGE LISTENER GROUP
+      "stickiness.app_cookie.cookie_name = x\n",
+      "f:2: routing.http2.enabled is the managed balancer's, and not here: HTTP/2 is not spoken "
+      "here; leave it out\n"
+      "f:3: access_logs.s3.bucket is the managed balancer's, and not here: logs go to files: "
+      "access_logs.enabled and access_logs.file\n"
+      "f:11: stickiness.app_cookie.cookie_name is the managed balancer's, and not here: only "
+      "stickiness.type = lb_cookie is here\n" },
     { "outside", "[alb]\nidle_timeout.timeout_seconds = 5000\n" EDGE LISTENER GROUP,
       "f:2: idle_timeout.timeout_seconds: 5000 is outside 1..4000 seconds\n" },
     { "all errors are said", "[alb]\nworkers = x\nadmin = here\n[edge]\n",
