@@ -227,6 +227,12 @@ void tunnel_ping_stop(struct tunnel *t)
     forget(t, &t->target_leg);
 }
 
+void tunnel_ping_finished(struct tunnel *t, struct leg *leg)
+{
+    forget(t, leg);
+    tunnel_other_leg(t, leg)->ping &= (uint8_t)~PING_WANTED;
+}
+
 static void end_silent(struct tunnel *t, const struct leg *leg)
 {
     metric_add(&worker_here->counters.pong_timeouts[tunnel_side(t, leg)], 1);
@@ -271,7 +277,7 @@ static uint32_t turn_of(struct tunnel *t, struct leg *leg)
 {
     const struct tunnel_policy *p = tunnel_policy_get(t);
 
-    if (leg->ping & PING_OUT) {
+    if (leg->ping & PING_OUT && !tunnel_other_leg(t, leg)->eof) {
         const uint32_t left = wait_for_pong(t, leg);
         if (left > 0)
             return left;

@@ -128,6 +128,10 @@ void tunnel_ping_note(struct tunnel *t, struct leg *from, bool has_ping, bool ha
 /* What waited for this leg is out: a ping that is wanted may go. */
 void tunnel_ping_flushed(struct tunnel *t, struct leg *leg);
 
+/* This side says nothing more: what is held back of it goes on. No more pings; one that is out to
+ * the other side may be answered still, and that pong is for nobody else. */
+void tunnel_ping_finished(struct tunnel *t, struct leg *leg);
+
 /* No more of them: what is held back goes on. */
 void tunnel_ping_stop(struct tunnel *t);
 

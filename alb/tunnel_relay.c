@@ -161,7 +161,7 @@ void tunnel_relay(struct tunnel *t, struct leg *from, struct span bytes)
 /* The other side may still have something to say, but no longer take its time. */
 static void on_eof(struct tunnel *t, struct leg *from)
 {
-    tunnel_ping_stop(t);
+    tunnel_ping_finished(t, from);
     from->eof = true;
     tunnel_blame(t, tunnel_is_client(t, from) ? TUNNEL_CLIENT_FIN : TUNNEL_TARGET_FIN);
     if (t->close <= CLOSE_DUE)

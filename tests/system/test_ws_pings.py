@@ -269,6 +269,18 @@ def test_half_a_pong_goes_on_before_a_fin(start_alb, target, side):
 
 
 @SIDES
+def test_a_pong_that_comes_after_the_fin_of_the_other_side(start_alb, target, side):
+    """It is ours all the same: nobody there has asked for it."""
+    alb = start_alb(ws_config(target, alb=OFTEN + LONG))
+    pinged, other, tag = first_ping(side, open_tunnel(alb, target))
+    other.finish()
+    assert pinged.is_at_end()
+    pinged.send(PONG, tag)
+    pinged.send(TEXT, b"the last word")
+    assert other.receive() == (TEXT, True, b"the last word")
+
+
+@SIDES
 def test_among_compressed_and_fragmented_messages(start_alb, target, side):
     alb = start_alb(ws_config(target, alb=OFTEN + LONG))
     pinged, other, tag = first_ping(side, open_tunnel(alb, target))
