@@ -37,6 +37,8 @@ enum {
     EARLY_MAX = 16 * 1024, /* bytes taken from a client that speaks before its turn */
     HEAD_MS = 60 * 1000,   /* a head must be whole within this, and the idle timeout */
     LINGER_MS = 2000,      /* from our FIN to the client's */
+    LINGER_RATE = 100,     /* bytes that buy a millisecond more; up to: */
+    LINGER_MOST_MS = 30 * 1000,
 };
 
 void client_end(struct client *c, const char *reason)
@@ -52,6 +54,15 @@ static uint32_t now_ms(const struct client *c)
 
 /* --- time ------------------------------------------------------------------ */
 
+/* A client may read its answer only when it has sent the whole body that we throw away. So an
+ * upload that goes on has time in proportion, and bytes that drip buy none. */
+static uint32_t linger_ms(const struct client *c)
+{
+    const uint32_t ms = LINGER_MS + c->lingered / LINGER_RATE;
+
+    return ms < LINGER_MOST_MS ? ms : LINGER_MOST_MS;
+}
+
 static uint32_t time_left(const struct client *c)
 {
     uint32_t limit = c->worker->config->alb.idle_timeout_ms;
@@ -60,7 +71,7 @@ static uint32_t time_left(const struct client *c)
     if (c->state == EXCHANGE)
         return exchange_time_left(c->exchange);
     if (c->out_finished)
-        limit = LINGER_MS;
+        limit = linger_ms(c);
     else if (buf_len(&c->in) > 0 && limit > HEAD_MS)
         limit = HEAD_MS;
     return passed >= limit ? 0 : limit - passed;
@@ -132,7 +143,7 @@ static void read_input(struct client *c)
     case STREAM_MOVED:
         count_ipv6(c, n);
         metric_add(&c->worker->counters.client_bytes_in, n);
-        if (c->state != LINGER) /* what is thrown away buys no time */
+        if (c->state != LINGER) /* linger_ms() */
             touch(c);
         work(c, span_of(loop->scratch, n));
         break;

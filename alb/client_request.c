@@ -15,8 +15,6 @@
 #include "alb/tunnel.h"
 #include "alb/worker.h"
 
-enum { LINGER_BYTES = 1024 * 1024 };
-
 enum step { STEP_AGAIN, STEP_NEED_INPUT };
 
 /* --- HEAD -------------------------------------------------------------------- */
@@ -187,11 +185,11 @@ static enum step step_exchange(struct client *c, struct span *bytes)
 
 static enum step step_linger(struct client *c, struct span *bytes)
 {
-    c->lingered += (uint32_t)bytes->len;
+    const uint32_t most = UINT32_MAX - c->lingered;
+
+    c->lingered += bytes->len < most ? (uint32_t)bytes->len : most;
     *bytes = span_after(*bytes, bytes->len);
-    if (c->lingered > LINGER_BYTES)
-        client_end(c, "client kept sending");
-    else if (c->in_eof && buf_len(&c->out) == 0 && !c->is_unproved)
+    if (c->in_eof && buf_len(&c->out) == 0 && !c->is_unproved)
         client_end(c, "closed");
     return STEP_NEED_INPUT;
 }

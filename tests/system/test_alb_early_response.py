@@ -65,6 +65,43 @@ def test_an_answer_followed_by_the_end_is_not_taken_for_a_failure(start_alb, sta
                 assert status in (413, 502)  # a reset may overtake the answer
 
 
+RULES = """
+[rule fixed]
+listener = http
+priority = 1
+path-pattern = /fixed
+action = fixed-response 403
+[rule moved]
+listener = http
+priority = 2
+path-pattern = /moved
+action = redirect 301 https://a.test:443/
+[target_group nobody]
+[rule nobody]
+listener = http
+priority = 3
+path-pattern = /nobody
+action = forward nobody
+"""
+
+
+@pytest.mark.parametrize("path, status", (("/early", 413), ("/fixed", 403), ("/moved", 301),
+                                          ("/nobody", 503)))
+def test_who_sends_all_before_reading_gets_the_answer(path, status, start_alb, start_target):
+    """As most HTTP libraries do: what they send is thrown away, and does not end in a reset."""
+    def script(sock, _head, _rest):
+        sock.sendall(TOO_LARGE)
+        return False
+    alb = start_alb(forward_config(start_target(script), more=RULES))
+
+    with alb.connect(timeout=30) as sock:
+        sock.sendall(request("POST", path, fields=b"Content-Length: %d\r\n" % (8 * BIG)))
+        for _ in range(8):
+            sock.sendall(b"x" * BIG)
+        assert read_response(sock).status == status
+        assert is_closed(sock)
+
+
 def test_an_upload_goes_on_while_the_answer_is_sent(start_alb, start_target):
     def script(sock, head, rest):
         sock.sendall(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n")
