@@ -5,6 +5,7 @@
 #include "alb/config.h"
 #include "alb/doctor.h"
 #include "alb/route.h"
+#include "alb/rules.h"
 #include "alb/worker.h"
 
 static struct upgrade_case *case_of(struct client *c, const struct http_message *m,
@@ -15,31 +16,13 @@ static struct upgrade_case *case_of(struct client *c, const struct http_message 
     return upgrade_case_new(&c->facts, c->listener, m, route, loop_wall_us(&c->worker->loop));
 }
 
-/* Does a rule that forwards miss nothing but the host? */
-static bool misses_host_only(const struct rule *rule, struct condition_request *request)
-{
-    bool asks_host = false;
-
-    for (size_t i = 0; i < rule->condition_count; i++) {
-        if (rule->conditions[i].kind == CONDITION_HOST)
-            asks_host = true;
-        else if (!condition_holds(&rule->conditions[i], request))
-            return false;
-    }
-    return asks_host && rule->action.kind == ACTION_FORWARD;
-}
-
 static bool some_rule_misses_host(struct client *c, const struct http_message *m)
 {
     const struct listener_config *l = worker_listener_config(c->worker, c->listener);
     struct condition_request request;
 
     condition_request_init(&request, m, &c->facts.ip, c->worker->regex);
-    for (size_t i = 0; l != NULL && i < l->rule_count; i++) {
-        if (misses_host_only(&l->rules[i], &request))
-            return !condition_request_is_spent(&request);
-    }
-    return false;
+    return l != NULL && rules_miss_host_only(l, &request);
 }
 
 /* The client has come by https, and only the last hop has not. */

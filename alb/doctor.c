@@ -14,6 +14,7 @@
 
 static void write_line(const struct upgrade_case *c)
 {
+    const struct upgrade_symptoms s = upgrade_case_symptoms(c);
     char client[IP_TEXT_MAX + 16], rule[16] = "-";
 
     char *end = log_put_ip(client, &c->client, true);
@@ -21,10 +22,10 @@ static void write_line(const struct upgrade_case *c)
         snprintf(rule, sizeof rule, "%d", (int)c->rule);
     log_info("upgrade failed reason=%s status=%u client=%.*s:%u edge=%s listener=%s rule=%s "
              "group=%s target=%s target_status=%u host=\"%s\" path=\"%s\" detail=\"%s\"",
-             upgrade_failure_name((enum upgrade_failure)c->failure), c->status, (int)(end - client),
-             client, c->port, c->behind_edge ? "yes" : "no", c->listener->name, rule,
+             upgrade_failure_name(s.failure), c->status, (int)(end - client), client, c->port,
+             c->behind_edge ? "yes" : "no", c->listener->name, rule,
              c->group[0] == '\0' ? "-" : c->group, c->target == NULL ? "-" : c->target->text,
-             c->target_status, c->host, c->path, c->detail == NULL ? "" : c->detail);
+             c->target_status, c->host, c->path, upgrade_detail(&s));
 }
 
 static void log_case(struct worker *w, const struct upgrade_case *c)

@@ -5,20 +5,35 @@
 #include "base/random.h"
 #include "http/message.h"
 
+#include "alb/access_log.h"
 #include "alb/config.h"
 #include "alb/doctor.h"
 #include "alb/exchange_private.h"
 #include "alb/members.h"
 #include "alb/route.h"
+#include "alb/rules.h"
 #include "alb/target.h"
 #include "alb/worker.h"
+
+/* The request is as it came: the default action rewrites nothing. */
+static bool misses_host(const struct exchange *x, const struct http_message *m)
+{
+    const struct listener_config *l = worker_listener_config(x->worker, x->client.listener);
+    struct condition_request request;
+
+    condition_request_init(&request, m, &x->client.facts->ip, x->worker->regex);
+    return l != NULL && rules_miss_host_only(l, &request);
+}
 
 void exchange_upgrade_begin(struct exchange *x, const struct http_message *m,
                             const struct route *route)
 {
-    if (upgrade_is_asked(m))
-        x->upgrade = upgrade_case_new(x->client.facts, x->client.listener, m, route,
-                                      loop_wall_us(&x->worker->loop));
+    if (!upgrade_is_asked(m))
+        return;
+    x->upgrade = upgrade_case_new(x->client.facts, x->client.listener, m, route,
+                                  loop_wall_us(&x->worker->loop));
+    if (x->upgrade->rule == 0)
+        x->upgrade->misses_host = misses_host(x, m);
 }
 
 static uint64_t interval_ns(const struct group_config *group)

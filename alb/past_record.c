@@ -37,7 +37,8 @@ enum {
     CLIENT_IS_OPAQUE = 2,
     TARGET_IS_OPAQUE = 4,
     BEHIND_EDGE = 8,
-    HAS_PROTOCOL = 16
+    HAS_PROTOCOL = 16,
+    MISSES_HOST = 32,
 };
 
 struct place {
@@ -127,8 +128,9 @@ bool past_put_view(struct buf *to, uint16_t type, const struct tunnel_view *v)
 
 bool past_put_case(struct buf *to, uint16_t type, const struct upgrade_case *c)
 {
-    const uint64_t flags =
-        (c->behind_edge ? BEHIND_EDGE : 0u) | (c->offers_protocol ? HAS_PROTOCOL : 0u);
+    const uint64_t flags = (c->behind_edge ? BEHIND_EDGE : 0u) |
+                           (c->offers_protocol ? HAS_PROTOCOL : 0u) |
+                           (c->misses_host ? MISSES_HOST : 0u);
     struct buf one;
 
     buf_init(&one, ONE_MAX);
@@ -268,6 +270,7 @@ struct upgrade_case *past_read_case(struct span bytes, struct past_names *names)
         return NULL;
     facts.failure = (uint8_t)failure;
     facts.behind_edge = (p.flags & BEHIND_EDGE) != 0;
+    facts.misses_host = (p.flags & MISSES_HOST) != 0;
     facts.offers_protocol = (p.flags & HAS_PROTOCOL) != 0;
     *names = p.names;
     return upgrade_case_of(

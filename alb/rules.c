@@ -6,6 +6,8 @@
 #include "alb/headers.h"
 #include "alb/rules_index.h"
 
+enum { LOOKED_AT_MOST = 1000 };
+
 int rules_unrouted(const struct http_message *m, const char **why)
 {
     if (m->method_id == HTTP_TRACE || m->method_id == HTTP_CONNECT) {
@@ -49,6 +51,28 @@ bool rules_read_otherwise(const struct listener_config *listener, struct conditi
     const bool is_another = rules_match(listener, &other) != rule;
     request->left = other.left;
     return is_another;
+}
+
+static bool misses_host_only(const struct rule *rule, struct condition_request *request)
+{
+    bool asks_host = false;
+
+    for (size_t i = 0; i < rule->condition_count; i++) {
+        if (rule->conditions[i].kind == CONDITION_HOST)
+            asks_host = true;
+        else if (!condition_holds(&rule->conditions[i], request))
+            return false;
+    }
+    return asks_host && rule->action.kind == ACTION_FORWARD;
+}
+
+bool rules_miss_host_only(const struct listener_config *listener, struct condition_request *request)
+{
+    for (size_t i = 0; i < listener->rule_count && i < LOOKED_AT_MOST; i++) {
+        if (misses_host_only(&listener->rules[i], request))
+            return !condition_request_is_spent(request);
+    }
+    return false;
 }
 
 size_t rules_evaluated(const struct listener_config *listener, const struct rule *rule)

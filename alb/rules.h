@@ -25,6 +25,11 @@ const struct rule *rules_match(const struct listener_config *listener,
 bool rules_read_otherwise(const struct listener_config *listener, struct condition_request *request,
                           const struct rule *rule);
 
+/* Is there a rule that forwards, and that misses nothing but the host? Of a request that the
+ * default action answers. Only the first 1000 rules are looked at. */
+bool rules_miss_host_only(const struct listener_config *listener,
+                          struct condition_request *request);
+
 bool rule_holds(const struct rule *rule, struct condition_request *request);
 
 /* How many rules a walk by priority looks at before it is at this one. The default

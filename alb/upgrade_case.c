@@ -136,6 +136,7 @@ struct upgrade_symptoms upgrade_case_symptoms(const struct upgrade_case *c)
     return (struct upgrade_symptoms){
         .failure = (enum upgrade_failure)c->failure,
         .behind_edge = c->behind_edge,
+        .misses_host = c->misses_host,
         .target_status = c->target_status,
         .detail = c->detail,
     };

@@ -168,11 +168,31 @@ static const char *cause_of(const struct upgrade_symptoms *s)
                                               : rows[s->failure - WS_REFUSALS].cause;
 }
 
+/* A target that would not have it, and was perhaps not meant to: another rule was near. (One that
+ * fails says nothing about that.) */
+static bool is_perhaps_another_rule(const struct upgrade_symptoms *s)
+{
+    return s->failure == UPGRADE_TARGET_STATUS && s->misses_host && s->target_status >= 200 &&
+           s->target_status < 500;
+}
+
+#define MISSES_HOST "a rule that forwards would have matched but for its host-header"
+
+const char *upgrade_detail(const struct upgrade_symptoms *s)
+{
+    if (is_perhaps_another_rule(s))
+        return MISSES_HOST;
+    return s->detail == NULL ? "" : s->detail;
+}
+
 const char *upgrade_cause(const struct upgrade_symptoms *s, char out[UPGRADE_TEXT_MAX])
 {
     if (s->failure == UPGRADE_TARGET_STATUS) {
-        snprintf(out, UPGRADE_TEXT_MAX, "The target answered %d in place of 101.",
-                 s->target_status);
+        snprintf(out, UPGRADE_TEXT_MAX, "The target answered %d in place of 101%s.",
+                 s->target_status,
+                 is_perhaps_another_rule(s) ? "; " MISSES_HOST
+                                              ", so that the default action chose this target"
+                                            : "");
         return out;
     }
     const char *cause = cause_of(s);
@@ -204,7 +224,18 @@ static const char *cure_of(const struct upgrade_symptoms *s)
 
 const char *upgrade_cure(const struct upgrade_symptoms *s, char out[UPGRADE_TEXT_MAX])
 {
-    snprintf(out, UPGRADE_TEXT_MAX, "%s", cure_of(s));
+    const char *cure = cure_of(s);
+
+    if (is_perhaps_another_rule(s))
+        snprintf(out, UPGRADE_TEXT_MAX, "%.*s; or, if that rule was meant, %s",
+                 (int)strlen(cure) - 1, cure,
+                 s->behind_edge
+                     ? "let the edge send the viewer's Host on (the " ALL_VIEWER
+                       " does), or add the Host that came to the rule's host-header."
+                     : "add the Host that came to its host-header, or connect by the name that is "
+                       "there.");
+    else
+        snprintf(out, UPGRADE_TEXT_MAX, "%s", cure);
     return out;
 }
 
@@ -255,8 +286,11 @@ static void describe(const struct upgrade_symptoms *s, const char *status, FILE 
 
 static void describe_statuses(FILE *to)
 {
-    fprintf(to, "\nWhat to do about `target_status`, by what the target answered:\n\n"
-                "| It answered | Cure |\n|---|---|\n");
+    fprintf(to,
+            "\nWhat to do about `target_status`, by what the target answered. (When the default "
+            "action chose the target, it answered 2xx to\n4xx, and a rule that forwards would have "
+            "matched but for its host-header, cause and cure say that too.)\n\n"
+            "| It answered | Cure |\n|---|---|\n");
     for (size_t i = 0; i < sizeof by_status / sizeof *by_status; i++) {
         if (by_status[i].low == 0)
             fprintf(to, "| anything else | %s |\n", by_status[i].cure);

@@ -46,6 +46,7 @@ const char *upgrade_failure_name(enum upgrade_failure failure);
 struct upgrade_symptoms {
     enum upgrade_failure failure;
     bool behind_edge;   /* ws_behind_edge() */
+    bool misses_host;   /* rules_miss_host_only(), and the default action forwarded it */
     int target_status;  /* what the target answered */
     const char *detail; /* some words on what exactly went wrong */
 };
@@ -55,6 +56,9 @@ enum { UPGRADE_TEXT_MAX = 512 };
 /* A sentence each; both return `out`. */
 const char *upgrade_cause(const struct upgrade_symptoms *s, char out[UPGRADE_TEXT_MAX]);
 const char *upgrade_cure(const struct upgrade_symptoms *s, char out[UPGRADE_TEXT_MAX]);
+
+/* What exactly went wrong, for the log; "" when there is nothing to add. */
+const char *upgrade_detail(const struct upgrade_symptoms *s);
 
 /* All of them, as a page of Markdown. */
 void upgrade_failures_describe(FILE *to);

@@ -177,6 +177,31 @@ def test_a_host_that_no_rule_forwards(start_alb, start_target):
     assert newest(alb)["reason"] == "fixed_response"
 
 
+def test_a_host_that_no_rule_has_and_a_target_that_refuses(start_alb, start_target):
+    """The default action forwards as well: the request is at the wrong group, which says no."""
+    target = start_target(script)
+    alb = start_alb(ws_config(target, more="""
+[target_group chat]
+target = 127.0.0.1:1
+health_check.enabled = false
+[rule by_host]
+listener = http
+priority = 7
+host-header = chat.example
+path-pattern = /status/*
+action = forward chat
+"""))
+    told = "a rule that forwards would have matched but for its host-header"
+    for path, fields, is_told in (("/status/404", b"", True), ("/status/200", VIA, True),
+                                  ("/status/503", b"", False), ("/other", b"", False)):
+        ask(alb, path, fields, host=b"origin.example")
+        row = newest(alb)
+        assert (row["reason"], row["rule"], row["group"]) == ("target_status", 0, "app"), row
+        assert (told in row["cause"]) == ("if that rule was meant" in row["cure"]) == is_told, row
+        assert ("AllViewer" in row["cure"]) == (is_told and fields == VIA), row
+        assert alb.log().rstrip().endswith(f'path="{path}" detail="{told if is_told else ""}"')
+
+
 def test_the_client_goes_away_before_the_101(start_alb, start_target):
     target = start_target(script)
     alb = start(start_alb, target)

@@ -320,11 +320,50 @@ static void test_other_readings(void **state)
     }
 }
 
+static const char host_rules[] = LISTENER RULE("plain", "1", "path-pattern = /plain\n") RULE(
+    "host", "2",
+    "host-header = chat.example\npath-pattern = /chat*\n") "[rule gone]\nlistener = web\npriority "
+                                                           "= 3\naction = fixed-response 410\n"
+                                                           "host-header = "
+                                                           "chat.example\npath-pattern = /gone\n";
+
+/* Only those that the default action answers are asked about. */
+static void test_rules_that_miss_the_host_only(void **state)
+{
+    static const struct {
+        const char *host, *path;
+        bool misses;
+    } requests[] = {
+        { "origin.example", "/chat/1", true }, { "origin.example", "/other", false },
+        { "origin.example", "/gone", false },  /* it does not forward */
+        { "origin.example", "/plain", false }, /* it asks for no host */
+        { "chat.example", "/other", false },
+    };
+    struct config *c = read_text(host_rules);
+    struct condition_request request;
+    struct ip ip;
+    (void)state;
+
+    assert_true(ip_parse(SPAN("192.0.2.1"), &ip));
+    for (size_t i = 0; i < COUNT(requests); i++) {
+        message.host = span_text(requests[i].host);
+        message.path = span_text(requests[i].path);
+        condition_request_init(&request, &message, &ip, scratch);
+        if (rules_miss_host_only(config_listener(c, SPAN("web")), &request) != requests[i].misses)
+            fail_msg("%s %s", requests[i].host, requests[i].path);
+    }
+    request.left = 0;
+    message.path = SPAN("/chat/1");
+    assert_false(rules_miss_host_only(config_listener(c, SPAN("web")), &request));
+    config_free(&c);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_cases),
         cmocka_unit_test(test_other_readings),
+        cmocka_unit_test(test_rules_that_miss_the_host_only),
         cmocka_unit_test(test_rules_of_another_listener),
         cmocka_unit_test(test_query_is_not_seen),
         cmocka_unit_test(test_conditions),

@@ -69,6 +69,46 @@ static void test_each_status_has_a_cure(void **state)
     }
 }
 
+/* The default action chose the target, and the target would not have it. */
+static void test_a_host_that_misses_is_told_when_the_target_refuses(void **state)
+{
+    static const struct {
+        enum upgrade_failure failure;
+        int status;
+        bool is_told;
+    } cases[] = {
+        { UPGRADE_TARGET_STATUS, 199, false },
+        { UPGRADE_TARGET_STATUS, 200, true },
+        { UPGRADE_TARGET_STATUS, 302, true },
+        { UPGRADE_TARGET_STATUS, 404, true },
+        { UPGRADE_TARGET_STATUS, 499, true },
+        { UPGRADE_TARGET_STATUS, 500, false },
+        { UPGRADE_TARGET_STATUS, 503, false },
+        { UPGRADE_TARGET_TIMEOUT, 0, false },
+        { (enum upgrade_failure)WS_MISSING_KEY, 404, false },
+    };
+    char cause[UPGRADE_TEXT_MAX], cure[UPGRADE_TEXT_MAX];
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        for (int edge = 0; edge < 2; edge++) {
+            const struct upgrade_symptoms s = { .failure = cases[i].failure,
+                                                .target_status = cases[i].status,
+                                                .behind_edge = edge == 1,
+                                                .misses_host = true };
+            upgrade_cause(&s, cause);
+            upgrade_cure(&s, cure);
+            assert_is_sentence(cause);
+            assert_is_sentence(cure);
+            assert_int_equal(strstr(cause, "would have matched but for its host-header") != NULL,
+                             cases[i].is_told);
+            assert_int_equal(strstr(cure, "if that rule was meant") != NULL, cases[i].is_told);
+            if (cases[i].is_told)
+                assert_int_equal(strstr(cure, "AllViewer") != NULL, edge);
+        }
+    }
+}
+
 /* The row of counters.c for this reason; NULL when there is none. */
 static const struct metric *row_of(int failure)
 {
@@ -104,6 +144,7 @@ int main(void)
         cmocka_unit_test(test_each_has_a_cause_and_a_cure),
         cmocka_unit_test(test_the_detail_comes_before_the_full_stop),
         cmocka_unit_test(test_each_status_has_a_cure),
+        cmocka_unit_test(test_a_host_that_misses_is_told_when_the_target_refuses),
         cmocka_unit_test(test_each_has_its_counter),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
