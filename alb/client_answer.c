@@ -129,6 +129,19 @@ void client_refuse(struct client *c, const struct http_message *m, int status, c
     refuse(c, m, NULL, status, why);
 }
 
+void client_refuse_head(struct client *c, const struct http_message *m, struct span head,
+                        int status, const char *why)
+{
+    if (m != NULL && http_is_understood(m)) {
+        client_refuse(c, m, status, why);
+        return;
+    }
+    if (!client_upgrade_unread(c, head, status, why))
+        client_reply_error(c, status, m != NULL && m->method_id == HTTP_HEAD);
+    log_own(c, m, NULL, status, why, ACCESS_NONE);
+    client_change_state(c, LINGER);
+}
+
 static void refuse_upgrade(struct client *c, const struct http_message *m,
                            const struct route *route, enum ws_refusal refusal)
 {

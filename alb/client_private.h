@@ -82,8 +82,12 @@ void client_expire_head(struct client *c);
 /* The request goes to a target, or is answered. */
 void client_answer(struct client *c, struct http_message *m);
 
-/* Answer with an error page and close. `m` is NULL when no whole head came. */
+/* Answer with an error page (or the doctor's words) and close. `m` is NULL when there is none. */
 void client_refuse(struct client *c, const struct http_message *m, int status, const char *why);
+
+/* The same for what is no good request: its bytes. */
+void client_refuse_head(struct client *c, const struct http_message *m, struct span head,
+                        int status, const char *why);
 
 /* Put it into `out`, with what the listener does to headers, and count it. */
 void client_reply(struct client *c, struct http_reply *how);
@@ -122,5 +126,8 @@ void client_upgrade_missed(struct client *c, const struct http_message *m,
 bool client_upgrade_refused(struct client *c, const struct http_message *m,
                             const struct route *route, enum upgrade_failure failure, int status,
                             const char *detail);
+
+/* The same for a head that is no good request. */
+bool client_upgrade_unread(struct client *c, struct span head, int status, const char *why);
 
 #endif

@@ -29,7 +29,7 @@ static enum step need_input(struct client *c, struct span bytes)
         return STEP_NEED_INPUT;
     if (http_request_cut_off(bytes, m)) {
         client_count_class(c, m);
-        client_refuse(c, m, 400, "client closed within the request head");
+        client_refuse_head(c, m, bytes, 400, "client closed within the request head");
     } else {
         client_change_state(c, LINGER);
     }
@@ -62,7 +62,7 @@ void client_log_torn_head(struct client *c)
 void client_expire_head(struct client *c)
 {
     if (http_request_cut_off(buf_data(&c->in), &c->worker->request))
-        client_refuse(c, NULL, 408, "request head not whole in time");
+        client_refuse_head(c, NULL, buf_data(&c->in), 408, "request head not whole in time");
     else
         client_end(c, "idle");
 }
@@ -84,7 +84,7 @@ static enum step step_head(struct client *c, struct span *bytes)
         return need_input(c, *bytes);
     case HTTP_REFUSED:
         client_count_class(c, m);
-        client_refuse(c, m, m->refuse_status, m->refuse_why);
+        client_refuse_head(c, m, span_of(bytes->ptr, m->head_len), m->refuse_status, m->refuse_why);
         return STEP_AGAIN;
     case HTTP_PARSED:
         break;

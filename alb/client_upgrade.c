@@ -6,12 +6,13 @@
 #include "alb/doctor.h"
 #include "alb/route.h"
 #include "alb/rules.h"
+#include "alb/upgrade_signs.h"
 #include "alb/worker.h"
 
 static struct upgrade_case *case_of(struct client *c, const struct http_message *m,
                                     const struct route *route)
 {
-    if (m == NULL || !http_is_understood(m) || !upgrade_is_asked(m))
+    if (m == NULL || !upgrade_is_asked(m))
         return NULL;
     return upgrade_case_new(&c->facts, c->listener, m, route, loop_wall_us(&c->worker->loop));
 }
@@ -69,21 +70,43 @@ void client_upgrade_missed(struct client *c, const struct http_message *m,
         doctor_record(c->worker, &u, failure_of(c, m, route), status);
 }
 
+/* The answer, in the doctor's words. */
+static void tell(struct client *c, struct upgrade_case *u, enum upgrade_failure failure, int status,
+                 bool head_only)
+{
+    struct doctor_text text;
+    struct http_reply how;
+
+    u->failure = (uint8_t)failure;
+    doctor_reply(c->worker, u, status, &how, &text);
+    how.head_only = head_only;
+    client_reply(c, &how);
+    doctor_record(c->worker, &u, failure, status);
+}
+
 bool client_upgrade_refused(struct client *c, const struct http_message *m,
                             const struct route *route, enum upgrade_failure failure, int status,
                             const char *detail)
 {
     struct upgrade_case *u = case_of(c, m, route);
-    struct doctor_text text;
-    struct http_reply how;
 
     if (u == NULL)
         return false;
-    u->failure = (uint8_t)failure;
     u->detail = detail;
-    doctor_reply(c->worker, u, status, &how, &text);
-    how.head_only = m->method_id == HTTP_HEAD;
-    client_reply(c, &how);
-    doctor_record(c->worker, &u, failure, status);
+    tell(c, u, failure, status, m->method_id == HTTP_HEAD);
+    return true;
+}
+
+bool client_upgrade_unread(struct client *c, struct span head, int status, const char *why)
+{
+    struct upgrade_signs signs;
+
+    upgrade_signs_read(head, &signs);
+    if (!signs.asks)
+        return false;
+    struct upgrade_case *u =
+        upgrade_case_unread(&c->facts, c->listener, &signs, loop_wall_us(&c->worker->loop));
+    u->detail = why;
+    tell(c, u, UPGRADE_REQUEST_REFUSED, status, false);
     return true;
 }

@@ -13,6 +13,7 @@
 #include "alb/log_put.h"
 #include "alb/route.h"
 #include "alb/target.h"
+#include "alb/upgrade_signs.h"
 
 enum { HOST_MAX = 255, PATH_MAX_KEPT = 1024 };
 
@@ -100,21 +101,41 @@ struct upgrade_case *upgrade_case_of(const struct upgrade_case *facts,
     return c;
 }
 
+static struct upgrade_case facts_of(const struct access_client *client,
+                                    const struct listener *listener, uint64_t wall_us)
+{
+    return (struct upgrade_case){
+        .when_us = wall_us,
+        .id = { client->conn_id[0], client->conn_id[1] },
+        .listener = listener,
+        .rule = ACCESS_RULE_NONE,
+        .client = client->ip,
+        .port = client->port,
+    };
+}
+
+struct upgrade_case *upgrade_case_unread(const struct access_client *client,
+                                         const struct listener *listener,
+                                         const struct upgrade_signs *signs, uint64_t wall_us)
+{
+    struct upgrade_case facts = facts_of(client, listener, wall_us);
+
+    facts.behind_edge = signs->behind_edge;
+    facts.offers_protocol = signs->offers_protocol;
+    return upgrade_case_of(
+        &facts, &(struct upgrade_case_texts){ .host = signs->host, .path = signs->path });
+}
+
 struct upgrade_case *upgrade_case_new(const struct access_client *client,
                                       const struct listener *listener, const struct http_message *m,
                                       const struct route *route, uint64_t wall_us)
 {
-    const struct upgrade_case facts = {
-        .when_us = wall_us,
-        .id = { client->conn_id[0], client->conn_id[1] },
-        .listener = listener,
-        .rule = rule_of(route),
-        .client = client->ip,
-        .port = client->port,
-        .failure = (uint8_t)ws_request_check(m),
-        .behind_edge = ws_behind_edge(m),
-        .offers_protocol = http_find(m, HTTP_N_SEC_WEBSOCKET_PROTOCOL) != NULL,
-    };
+    struct upgrade_case facts = facts_of(client, listener, wall_us);
+
+    facts.rule = rule_of(route);
+    facts.failure = (uint8_t)ws_request_check(m);
+    facts.behind_edge = ws_behind_edge(m);
+    facts.offers_protocol = http_find(m, HTTP_N_SEC_WEBSOCKET_PROTOCOL) != NULL;
     const struct upgrade_case_texts texts = {
         .host = asked_host(m, route),
         .path = asked_path(m),

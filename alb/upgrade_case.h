@@ -20,6 +20,7 @@ struct http_message;
 struct listener;
 struct route;
 struct target_key;
+struct upgrade_signs;
 
 struct upgrade_case {
     uint64_t when_us; /* wall clock: when it came */
@@ -49,6 +50,10 @@ bool upgrade_is_asked(const struct http_message *m);
 struct upgrade_case *upgrade_case_new(const struct access_client *client,
                                       const struct listener *listener, const struct http_message *m,
                                       const struct route *route, uint64_t wall_us);
+/* Of a head that was refused. */
+struct upgrade_case *upgrade_case_unread(const struct access_client *client,
+                                         const struct listener *listener,
+                                         const struct upgrade_signs *signs, uint64_t wall_us);
 void upgrade_case_free(struct upgrade_case **c); /* NULL is fine */
 
 /* With these texts, copied and cut, and all else as it is there; takes over its target. */

@@ -48,7 +48,8 @@ static const struct row {
                          "host-header." },
     [UPGRADE_REQUEST_REFUSED - WS_REFUSALS] = { "request_refused", "4xx, 5xx",
                                                 "The request was refused before any rule.",
-                                                "Send what an RFC 6455 client sends: a GET over "
+                                                "Send what an RFC 6455 client sends: a "
+                                                "well-formed GET over "
                                                 "HTTP/1.1 without Expect and without a body.",
                                                 NULL },
     [UPGRADE_RULE_FAILED - WS_REFUSALS] = { "rule_failed", "400, 414, 464, 5xx",
@@ -263,8 +264,9 @@ static const char head[] =
     "the\n"
     "  reason alone.\n"
     "\n"
-    "A request that is not HTTP at all (no rule sees it) is not counted: what it asked for is not "
-    "known.\n"
+    "A head that is refused as it is written (400 and the like, before any rule) counts too when "
+    "what came of it has one of\n"
+    "these signs: its reason is `request_refused`, and the cause has the parser's own words.\n"
     "\n"
     "| Reason | Status | Cause | Cure |\n"
     "|---|---|---|---|\n";

@@ -1,8 +1,10 @@
 """Each upgrade that fails has one reason, everywhere the same: in the answer, in the log, in a
 counter, and among the last 1,000 at the admin port, with a cause and a cure."""
 
+import contextlib
 import json
 import re
+import socket
 import time
 
 import pytest
@@ -68,7 +70,7 @@ CASES = [
     ("https_redirect_loop", "/secure", VIA, None, 301, "viewer protocol policy"),
     ("fixed_response", "/fixed", b"", None, 404, "a rule that forwards"),
     ("fixed_response", "/fixed", b"", OWN, 404, "a rule that forwards"),
-    ("request_refused", "/", b"", (b"GET", b"TRACE"), 405, "a GET"),
+    ("request_refused", "/", b"", (b"GET", b"TRACE"), 405, "well-formed GET"),
     ("rule_failed", "/grpc", b"", None, 464, "alb explain"),
     ("no_target", "/nobody", b"", None, 503, "alb status"),
     ("target_unreachable", "/gone", b"", None, 502, "alb status"),
@@ -162,6 +164,86 @@ def test_what_a_row_says(start_alb, start_target):
                    "listener": "http", "rule": 0, "group": "app", "target": target.address,
                    "status": 403, "target_status": 403, "edge": False}
     assert "secret" not in alb.log()
+
+
+WELL = upgrade_request("/ws?token=secret")
+LONG = b"X-Long: " + b"a" * 60000 + b"\r\n"
+# what was sent, status, the parser's words, path and host as far as they can be told
+UNREAD = {
+    "no Host": (WELL.replace(b"Host: localhost\r\n", b""), 400, "HTTP/1.1 needs a Host", "/ws", ""),
+    "a bad Host": (WELL.replace(b"localhost", b'a"b'), 400, "Host is malformed", "/ws", ""),
+    "a bad length": (WELL.replace(b"Upgrade: ", b"Content-Length: x\r\nUpgrade: "), 400,
+                     "Content-Length", "/ws", "localhost"),
+    "two lengths": (WELL.replace(b"Upgrade: ", b"Content-Length: 1\r\nContent-Length: 2\r\nUpgrade: "),
+                    400, "Content-Length", "/ws", "localhost"),
+    "a NUL in a field": (WELL.replace(b"Upgrade: ", b"X: \0\r\nUpgrade: "), 400, "", "/ws", "localhost"),
+    "a bad target": (WELL.replace(b"/ws", b"ws"), 400, "", "ws", "localhost"),
+    "HTTP/3.0": (WELL.replace(b"HTTP/1.1", b"HTTP/3.0"), 505, "are spoken", "/ws", "localhost"),
+    "a head that is too long": (WELL[:-2] + LONG * 2 + b"\r\n", 400, "too long", "/ws", "localhost"),
+    "a coding": (WELL.replace(b"Upgrade: ", b"Transfer-Encoding: gzip\r\nUpgrade: "), 501,
+                 "transfer coding", "/ws", "localhost"),
+    "Expect": (WELL.replace(b"Upgrade: ", b"Expect: cake\r\nUpgrade: "), 417, "100-continue", "/ws",
+               "localhost"),
+    "cut off": (WELL[:-2], 400, "closed within the request head", "/ws", "localhost"),
+}
+
+
+def send_and_finish(alb, data):
+    with connect(alb) as sock:
+        with contextlib.suppress(ConnectionError):  # the answer may come before the end
+            sock.sendall(data)
+            sock.shutdown(socket.SHUT_WR)
+        return read_response(sock)
+
+
+@pytest.mark.parametrize("name", UNREAD)
+def test_a_head_that_is_refused_before_any_rule(start_alb, start_target, name):
+    data, status, words, path, host = UNREAD[name]
+    target = start_target(script)
+    alb = start(start_alb, target)
+    response = send_and_finish(alb, data)
+    assert response.status == status and target.seen == []
+    (row,) = alb.failed_upgrades()
+    assert (row["reason"], row["status"], row["rule"]) == ("request_refused", status, None)
+    assert row["cause"].startswith("The request was refused before any rule: ") and words in row["cause"]
+    assert (row["path"], row["host"]) == (path, host)
+    lines = response.body.decode().splitlines()
+    assert lines == ["WebSocket upgrade failed: request_refused", row["cause"], row["cure"]]
+    assert response.values("Cache-Control") == ["no-store"]
+    assert alb.metric('alb_upgrades_failed_total{reason="request_refused"}') == 1
+    assert alb.metric('alb_websocket_upgrades_total{outcome="failed"}') == 1
+    assert f"upgrade failed reason=request_refused status={status} " in alb.log()
+    assert "secret" not in alb.log()
+    assert f" {status} - " in alb.access_row("HTTP" if status in (417, 501) else "- - -")
+
+
+def test_what_strictest_refuses_of_an_upgrade(start_alb, start_target):
+    alb = start(start_alb, start_target(script))
+    alb.configure(alb.path.read_text().replace(
+        "[alb]", "[alb]\nrouting.http.desync_mitigation_mode = strictest"))
+    alb.reload()
+    response = send_and_finish(alb, WELL.replace(b"Upgrade: ", b"X: a\r\n b\r\nUpgrade: "))
+    assert response.status == 400
+    (row,) = alb.failed_upgrades()
+    assert row["reason"] == "request_refused" and row["cause"] in response.body.decode()
+
+
+def test_a_head_that_does_not_come_whole_in_time(start_alb, start_target):
+    alb = start(start_alb, start_target(script))
+    with connect(alb) as sock:
+        sock.sendall(WELL[:-2])
+        response = read_response(sock)
+    assert response.status == 408 and response.body.startswith(b"WebSocket upgrade failed: ")
+    assert "not whole in time" in newest(alb)["cause"]
+
+
+def test_a_plain_head_that_is_refused_is_no_upgrade(start_alb, start_target):
+    alb = start(start_alb, start_target(script))
+    for data in (b"GET / HTTP/1.1\r\n\r\n", b"GET / HTTP/1.1\r\nHost: x", b"\0\r\n\r\n",
+                 b"GET / HTTP/1.1\r\nHost: x\r\nContent-Length: x\r\n\r\nUpgrade: websocket\r\n"):
+        response = send_and_finish(alb, data)
+        assert response.status == 400 and b"<html>" in response.body
+    assert alb.failed_upgrades() == []
 
 
 def test_a_host_that_no_rule_forwards(start_alb, start_target):
