@@ -58,8 +58,9 @@ struct listener {
     struct list link;
     uint16_t number; /* of listener_take_number(); 0: none */
     struct balancer *balancer;
-    bool is_open;     /* control thread, as all below */
-    ev_timer leaving; /* runs from when it is removed until it is closed */
+    atomic_bool is_unwanted; /* by the process that takes over: whoever has connected stays here */
+    bool is_open;            /* control thread, as all below */
+    ev_timer leaving;        /* runs from when it is removed until it is closed */
     uint64_t left_at_ms;
     int *sockets; /* owned: the descriptors that the threads accept from */
     size_t socket_count;
@@ -145,6 +146,7 @@ struct balancer {
     uint64_t started_ms, drain_began_ms;
     uint32_t drain_window_ms; /* then all is cut */
     unsigned stops;           /* how often a signal said so */
+    atomic_int closing; /* loops that have yet to close sockets of a listener that was removed */
     int stop_page; /* of the pace of a stop, for all processes of a chain of upgrades: pace.h */
     uint64_t reloads, reloads_failed;
     atomic_uint connections;      /* client connections, all workers */

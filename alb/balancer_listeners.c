@@ -5,6 +5,8 @@
  *       ^          |           |         begun: SYNs are not answered any more, but who has
  *       +----------+-----------+         connected is taken
  *         the next configuration has it again
+ *
+ * Neither a stop nor another process that takes over shortens that second.
  */
 #include <errno.h>
 #include <string.h>
@@ -125,6 +127,9 @@ static void on_leaving_over(struct ev_loop *loop, ev_timer *timer, int revents)
     }
     log_info("listener closed name=%s bind=%s", l->name, l->bind);
     l->socket_count = 0;
+    atomic_fetch_add(&l->balancer->closing, l->protocol == PROTOCOL_HTTPS
+                                                ? l->balancer->greeter_count
+                                                : l->balancer->worker_count);
     tell(l->balancer, l, greeter_close_listener, worker_close_listener);
 }
 
@@ -144,6 +149,41 @@ static void reopen(struct balancer *b, struct listener *l)
     ev_timer_stop(b->control.ev, &l->leaving);
     l->is_open = true;
     tell(b, l, greeter_relisten, worker_relisten);
+}
+
+bool balancer_is_closing_listeners(const struct balancer *b)
+{
+    list_each (at, &b->listeners) {
+        if (is_leaving(list_entry(at, struct listener, link)))
+            return true;
+    }
+    return atomic_load(&b->closing) > 0;
+}
+
+/* --- to another process -------------------------------------------------------------- */
+
+void balancer_mark_unwanted(struct balancer *b, const struct addr *bound, int protocol)
+{
+    list_each (at, &b->listeners) {
+        struct listener *l = list_entry(at, struct listener, link);
+        if (l->is_open && l->protocol == protocol && addr_equal(&l->bound, bound))
+            atomic_store(&l->is_unwanted, true);
+    }
+}
+
+void balancer_want_listeners(struct balancer *b)
+{
+    list_each (at, &b->listeners)
+        atomic_store(&list_entry(at, struct listener, link)->is_unwanted, false);
+}
+
+void balancer_close_unwanted(struct balancer *b)
+{
+    list_each (at, &b->listeners) {
+        struct listener *l = list_entry(at, struct listener, link);
+        if (l->is_open && atomic_load(&l->is_unwanted))
+            begin_leaving(b, l);
+    }
 }
 
 /* --- coming ------------------------------------------------------------------------ */

@@ -20,6 +20,17 @@ bool balancer_may_listen(struct balancer *b, const struct config *config,
 /* Close the listeners that the configuration no longer names. */
 void balancer_close_listeners(struct balancer *b, const struct config *config);
 
+/* Are sockets of one of these not closed yet? Whoever connected in time is taken until then. */
+bool balancer_is_closing_listeners(const struct balancer *b);
+
+/* The process that takes over has no use for the listener of this address, or has it after all: the
+ * upgrade failed. */
+void balancer_mark_unwanted(struct balancer *b, const struct addr *bound, int protocol);
+void balancer_want_listeners(struct balancer *b);
+
+/* It has taken over: close those that are marked, as if a reload had removed them. */
+void balancer_close_unwanted(struct balancer *b);
+
 /* Post to one loop, to every worker, to every greeter; waits when an inbox is
  * full. */
 void balancer_must_post(struct loop *loop, loop_fn *run, void *arg);

@@ -37,7 +37,8 @@ static void cut(struct balancer *b)
 
 static bool is_over(const struct balancer *b)
 {
-    return atomic_load(&b->connections) == 0 && upgrade_is_told(b) && !inherit_obeys(b->inherit);
+    return !balancer_is_closing_listeners(b) && atomic_load(&b->connections) == 0 &&
+           upgrade_is_told(b) && !inherit_obeys(b->inherit);
 }
 
 static void on_look(struct ev_loop *loop, ev_timer *timer, int revents)
@@ -81,8 +82,8 @@ static void on_leaving(struct ev_loop *loop, ev_timer *timer, int revents)
     struct balancer *b = timer->data;
     (void)revents;
 
-    if (atomic_load(&b->connections) > 0 || !admin_is_idle(b->admin) ||
-        inherit_goes_on(b->inherit) || !upgrade_is_told(b))
+    if (balancer_is_closing_listeners(b) || atomic_load(&b->connections) > 0 ||
+        !admin_is_idle(b->admin) || inherit_goes_on(b->inherit) || !upgrade_is_told(b))
         return;
     log_info("the last connection has ended; process %ld has the others",
              (long)upgrade_successor(b));
@@ -96,7 +97,8 @@ void balancer_leave(struct balancer *b)
     admin_leave(b->admin);
     names_free(&b->names);
     health_free(&b->health);
-    balancer_tell_greeters(b, greeter_unlisten, NULL);
+    balancer_close_unwanted(b);
+    balancer_tell_greeters(b, greeter_close_listeners, NULL);
     balancer_tell_workers(b, worker_close_listeners, NULL);
     ev_timer_init(&b->drain_timer, on_leaving, LOOK_S, LOOK_S);
     b->drain_timer.data = b;

@@ -22,6 +22,8 @@
  * An idle client owns no buffer: bytes are parsed where they were read, in the
  * loop's scratch, and only what cannot be used yet is kept.
  */
+#include <sys/socket.h>
+
 #include "base/log.h"
 #include "base/mem.h"
 #include "net/watch.h"
@@ -390,11 +392,13 @@ void client_arrive(struct worker *w, struct listener *listener, const struct han
     begin(w, listener, from);
 }
 
-/* Between two requests, with nothing on its way. */
+/* Between two requests, with nothing on its way. The other process would not know what a listener
+ * that was removed answers. */
 static bool can_go(const struct client *c)
 {
     return c->state == HEAD && c->end_reason == NULL && c->stream.tls == NULL && !c->in_eof &&
-           buf_len(&c->in) == 0 && buf_len(&c->out) == 0;
+           buf_len(&c->in) == 0 && buf_len(&c->out) == 0 &&
+           !worker_listener_is_gone(c->worker, c->listener);
 }
 
 size_t clients_take_out(struct worker *w, struct client **out, size_t room)
@@ -438,9 +442,17 @@ void client_describe(const struct client *c, struct handshake_result *out,
     *listener = c->listener;
 }
 
+/* A request that is there already gets its answer. */
+static bool has_arrived(const struct client *c)
+{
+    char byte;
+
+    return buf_len(&c->in) > 0 || recv(c->stream.fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) > 0;
+}
+
 static void hang_up(struct client *c, const char *reason)
 {
-    if (c->state != HEAD || buf_len(&c->in) > 0)
+    if (c->state != HEAD || has_arrived(c))
         return;
     if (buf_len(&c->out) > 0)
         client_change_state(c, LINGER);

@@ -170,6 +170,8 @@ static void leave(struct greeter_listener *l)
     l->tls = tls == NULL ? NULL : tls_server_ref(tls);
     tls_server_unref(&before);
     balancer_acceptor_leaves(&l->acceptor);
+    if (list_is_empty(&l->greeter->waiting))
+        acceptor_resume(&l->acceptor); /* it is held while another process takes over */
 }
 
 static void stay(struct greeter_listener *l)
@@ -196,7 +198,10 @@ void greeter_relisten(struct loop *loop, void *arg)
 
 void greeter_close_listener(struct loop *loop, void *arg)
 {
+    struct greeter *g = loop->user;
+
     each_socket(loop, arg, empty_and_free);
+    atomic_fetch_sub(&g->balancer->closing, 1);
 }
 
 static void close_listeners(struct greeter *g)
@@ -205,11 +210,37 @@ static void close_listeners(struct greeter *g)
         free_listener(list_entry(at, struct greeter_listener, link));
 }
 
+/* All but those that are being removed: whoever has connected to one of these is still taken. */
+static void close_open(struct greeter *g)
+{
+    list_each_safe (at, after, &g->listeners) {
+        struct greeter_listener *l = list_entry(at, struct greeter_listener, link);
+        if (!l->acceptor.is_leaving)
+            free_listener(l);
+    }
+}
+
+void greeter_close_listeners(struct loop *loop, void *arg)
+{
+    (void)arg;
+    close_open(loop->user);
+}
+
+/* The other process does not have those that are being removed. */
+static void hold_open(struct acceptor *a)
+{
+    if (!a->is_leaving)
+        acceptor_hold(a);
+}
+
 void greeter_accept(struct loop *loop, void *arg)
 {
     struct greeter *g = loop->user;
 
-    each_acceptor(g, arg != NULL ? acceptor_resume : acceptor_hold);
+    if (arg == NULL)
+        each_acceptor(g, hold_open);
+    else if (list_is_empty(&g->waiting))
+        each_acceptor(g, acceptor_resume);
     if (arg == NULL)
         upgrade_report_quiet(g->balancer);
 }
@@ -243,8 +274,9 @@ void greeter_drain(struct loop *loop, void *arg)
     struct greeter *g = loop->user;
     (void)arg;
 
-    close_listeners(g);
-    handshaker_done(&g->handshaker); /* none of these has asked for anything yet */
+    close_open(g);
+    if (list_is_empty(&g->listeners))
+        handshaker_done(&g->handshaker); /* none of these has asked for anything yet */
 }
 
 /* --- starting and stopping ---------------------------------------------------------- */

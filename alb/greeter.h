@@ -43,6 +43,7 @@ loop_fn greeter_unlisten;
 loop_fn greeter_accept;
 loop_fn greeter_relisten;
 loop_fn greeter_close_listener;
+loop_fn greeter_close_listeners;
 loop_fn greeter_adopt;
 loop_fn greeter_drain;
 

@@ -46,7 +46,11 @@ enum handing_message {
 };
 
 /* Of HELLO and READY. What the other one does not say that it takes is not sent to it. */
-enum { HELLO_VERSION = 1, HELLO_TAKES = 2 /* a sum of these: */ };
+enum {
+    HELLO_VERSION = 1,
+    HELLO_TAKES = 2,    /* a sum of enum TAKES_... */
+    HELLO_UNWANTED = 3, /* of READY: a listener (BOUND, PROTOCOL) that it has no use for */
+};
 enum { TAKES_PAST = 1, TAKES_ORDERS = 2, TAKES_REPORTS = 4, TAKES_ASKS = 8 };
 
 /* Of SOCKETS: each takes the next descriptors of the message, as many as it says. */

@@ -25,6 +25,7 @@
 #include "alb/worker.h"
 
 static const double PATIENCE_S = 10;
+enum { READY_MAX = 1024 * 1024 };
 
 /* --- what it tells --------------------------------------------------------------------- */
 
@@ -514,6 +515,23 @@ void inherit_failed(struct inherit *in, const struct problems *problems)
     handover_send(in->link, HANDING_FAILED, span_text(text), NULL, 0);
 }
 
+/* Who is in their accept queues is the old process's to answer. */
+static void put_unwanted(struct buf *to, const struct inherit *in)
+{
+    struct buf one;
+
+    for (size_t i = 0; i < in->listener_count; i++) {
+        const struct inherited_listener *l = &in->listeners[i];
+        if (l->count == 0 || l->fds[0] == -1)
+            continue;
+        buf_init(&one, READY_MAX);
+        record_put(&one, LISTENER_BOUND, span_of(&l->bound, sizeof(l->bound)));
+        record_put_number(&one, LISTENER_PROTOCOL, (uint64_t)l->protocol);
+        record_put(to, HELLO_UNWANTED, buf_data(&one));
+        buf_done(&one);
+    }
+}
+
 static void on_listening(struct loop *loop, void *arg)
 {
     struct balancer *b = loop->user;
@@ -524,8 +542,9 @@ static void on_listening(struct loop *loop, void *arg)
     if (--in->waiting > 0 || in->link == NULL)
         return;
     in->is_ready = true;
+    buf_init(&bytes, READY_MAX);
+    put_unwanted(&bytes, in);
     close_rest(in);
-    buf_init(&bytes, 64);
     record_put_number(&bytes, HELLO_VERSION, HANDING_VERSION);
     record_put_number(&bytes, HELLO_TAKES, TAKES_PAST | TAKES_REPORTS);
     handover_send(in->link, HANDING_READY, buf_data(&bytes), NULL, 0);

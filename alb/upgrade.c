@@ -134,6 +134,7 @@ void upgrade_forget(struct balancer *b, const void *user)
 
 static void accept_again(struct balancer *b)
 {
+    balancer_want_listeners(b);
     balancer_tell_workers(b, worker_accept, (void *)1);
     balancer_tell_greeters(b, greeter_accept, (void *)1);
     admin_accept(b->admin, true);
@@ -375,6 +376,25 @@ void upgrade_report_quiet(struct balancer *b)
     balancer_must_post(&b->control, on_quiet, NULL);
 }
 
+static void take_unwanted(struct balancer *b, struct span left)
+{
+    struct span one, value;
+    uint16_t type;
+
+    while (record_next(&left, &type, &one)) {
+        struct addr bound = { .len = 0 };
+        int protocol = -1;
+        uint16_t what;
+        while (type == HELLO_UNWANTED && record_next(&one, &what, &value)) {
+            if (what == LISTENER_BOUND && value.len == sizeof(bound))
+                memcpy(&bound, value.ptr, value.len);
+            else if (what == LISTENER_PROTOCOL)
+                protocol = (int)record_number(value);
+        }
+        balancer_mark_unwanted(b, &bound, protocol);
+    }
+}
+
 static void on_ready(struct upgrade *u, struct span bytes)
 {
     struct balancer *b = u->balancer;
@@ -392,6 +412,7 @@ static void on_ready(struct upgrade *u, struct span bytes)
     service_notify(text);
     u->stage = READYING;
     u->takes = said(bytes, HELLO_TAKES);
+    take_unwanted(b, bytes);
     u->waiting = b->worker_count + b->greeter_count;
     admin_accept(b->admin, false);
     balancer_tell_workers(b, worker_accept, NULL);

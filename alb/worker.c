@@ -57,6 +57,16 @@ static void close_listeners(struct worker *w)
         free_listener(list_entry(at, struct worker_listener, link));
 }
 
+/* All but those that are being removed: whoever has connected to one of these is still taken. */
+static void each_open(struct worker *w, void (*apply)(struct worker_listener *l))
+{
+    list_each_safe (at, after, &w->listeners) {
+        struct worker_listener *l = list_entry(at, struct worker_listener, link);
+        if (!l->acceptor.is_leaving)
+            apply(l);
+    }
+}
+
 void worker_done(struct worker *w)
 {
     worker_here = w; /* after its thread has ended */
@@ -88,7 +98,8 @@ const struct listener_config *worker_listener_config(const struct worker *w,
 
 bool worker_listener_is_gone(const struct worker *w, const struct listener *listener)
 {
-    return w->removed != NULL && listener_config_of(w->config, listener) == NULL;
+    return atomic_load_explicit(&listener->is_unwanted, memory_order_relaxed) ||
+           (w->removed != NULL && listener_config_of(w->config, listener) == NULL);
 }
 
 const struct listener_headers *worker_listener_headers(const struct worker *w,
@@ -196,6 +207,7 @@ static void each_socket(struct loop *loop, const struct listener *of,
 static void leave(struct worker_listener *l)
 {
     balancer_acceptor_leaves(&l->acceptor);
+    acceptor_resume(&l->acceptor); /* it is held while another process takes over */
 }
 
 static void stay(struct worker_listener *l)
@@ -221,7 +233,10 @@ void worker_relisten(struct loop *loop, void *arg)
 
 void worker_close_listener(struct loop *loop, void *arg)
 {
+    struct worker *w = loop->user;
+
     each_socket(loop, arg, empty_and_free);
+    atomic_fetch_sub(&w->balancer->closing, 1);
 }
 
 void worker_accept(struct loop *loop, void *arg)
@@ -231,6 +246,8 @@ void worker_accept(struct loop *loop, void *arg)
     w->is_leaving = arg == NULL;
     list_each (at, &w->listeners) {
         struct worker_listener *l = list_entry(at, struct worker_listener, link);
+        if (l->acceptor.is_leaving)
+            continue; /* the other process does not have it */
         if (arg != NULL && !l->is_early)
             acceptor_resume(&l->acceptor);
         else
@@ -243,7 +260,7 @@ void worker_accept(struct loop *loop, void *arg)
 void worker_close_listeners(struct loop *loop, void *arg)
 {
     (void)arg;
-    close_listeners(loop->user);
+    each_open(loop->user, free_listener);
 }
 
 void worker_hang_up_idle(struct loop *loop, void *arg)
@@ -326,8 +343,9 @@ void worker_drain(struct loop *loop, void *arg)
     struct worker *w = loop->user;
     (void)arg;
 
+    worker_here = w;
     w->is_draining = true;
-    close_listeners(w);
+    each_open(w, empty_and_free);
     clients_drain(w);
     pool_done(&w->pool);
 }

@@ -1,8 +1,10 @@
 """A listener that is removed: nobody who connected is reset, everybody gets an answer."""
 
+import contextlib
 import ctypes
 import errno
 import select
+import signal
 import socket
 import struct
 import threading
@@ -154,27 +156,121 @@ def drop_all(sock):
                     struct.pack("HxxxxxxP", 1, ctypes.addressof(code)))
 
 
-def test_a_client_whose_handshake_is_slow_is_answered(second):
-    """The answer to its SYN was lost; it is sent again after 1, 3 and 7 s."""
+@contextlib.contextmanager
+def slow_handshake(second):
+    """A client to whom the answer to its SYN is lost; it is sent again after 1, 3 and 7 s."""
     with socket.socket() as sock:
         drop_all(sock)
         sock.setblocking(False)
         with pytest.raises(BlockingIOError):
             sock.connect(("127.0.0.1", second.port))
+        yield sock
+
+
+def is_answered_late(second, sock):
+    """From now on it hears us."""
+    sock.setsockopt(socket.SOL_SOCKET, SO_DETACH_FILTER, 0)
+    sock.settimeout(10)
+    while sock.connect_ex(("127.0.0.1", second.port)) not in (0, errno.EISCONN):
+        select.select([], [sock], [], 10)
+        assert sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) == 0
+    if second.kind == "https":
+        sock = trusting_context().wrap_socket(sock, server_hostname="localhost")
+    with sock:
+        sock.sendall(request())
+        assert read_response(sock).body == b"target"
+
+
+def test_a_client_whose_handshake_is_slow_is_answered(second):
+    with slow_handshake(second) as sock:
         second.reload(with_it=False)
         time.sleep(1.5)  # longer than a removed one stays for others
         assert "listener closed name=two" not in second.alb.log()
-        sock.setsockopt(socket.SOL_SOCKET, SO_DETACH_FILTER, 0)
-        sock.settimeout(10)
-        while sock.connect_ex(("127.0.0.1", second.port)) not in (0, errno.EISCONN):
-            select.select([], [sock], [], 10)
-            assert sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) == 0
-        if second.kind == "https":
-            sock = trusting_context().wrap_socket(sock, server_hostname="localhost")
-        with sock:
+        is_answered_late(second, sock)
+    wait_until(lambda: "listener closed name=two" in second.alb.log(), "it to be closed")
+
+
+def upgrade(second):
+    code, text = second.alb.upgrade()
+    assert code == 0, text
+    second.alb.ready["listeners"]["two"] = f"127.0.0.1:{second.port}"
+
+
+def test_an_upgrade_does_not_shorten_its_time(second):
+    with slow_handshake(second) as sock:
+        second.reload(with_it=False)
+        upgrade(second)
+        is_answered_late(second, sock)
+    old = second.alb.before[0]
+    wait_until(lambda: old.poll() is not None, "the old process to end")
+
+
+def test_a_listener_that_an_upgrade_removes_goes_as_well(second):
+    with slow_handshake(second) as sock, second.connect() as other:
+        second.alb.configure(second.config(with_it=False))
+        upgrade(second)
+        other.sendall(request(path="/special"))
+        assert read_response(other).body == b"special", "by the rules that it had"
+        assert is_closed(other)
+        is_answered_late(second, sock)
+    wait_until(second.is_refused, "it to be closed")
+    old = second.alb.before[0]
+    wait_until(lambda: old.poll() is not None, "the old process to end")
+
+
+def test_an_upgrade_that_fails_removes_nothing(second):
+    second.alb.configure(second.config(with_it=False) + "\n[rule x]\nnonsense = 1\n")
+    code, text = second.alb.upgrade()
+    assert code == 1 and "carries on" in text
+    with second.connect() as sock:
+        for _ in range(2):
             sock.sendall(request())
             assert read_response(sock).body == b"target"
-    wait_until(lambda: "listener closed name=two" in second.alb.log(), "it to be closed")
+
+
+def test_a_stop_does_not_shorten_its_time(second):
+    with slow_handshake(second) as sock:
+        second.reload(with_it=False)
+        second.alb.signal(signal.SIGTERM)
+        is_answered_late(second, sock)
+    assert second.alb.wait() == 0
+
+
+@pytest.mark.parametrize("removed_by", ["a reload", "the upgrade"])
+def test_every_client_gets_its_answer_whoever_takes_over(second, removed_by):
+    for i in range(4):
+        storm = Storm(second)
+        wait_until(lambda: storm.answered > 50 or storm.failed, "a storm")
+        refused = storm.refused
+        if removed_by == "a reload":
+            second.reload(with_it=False)
+        else:
+            second.alb.configure(second.config(with_it=False))
+        upgrade(second)
+        wait_until(lambda: storm.refused > refused + 20 or storm.failed, "it to be closed")
+        storm.stop()
+        assert storm.failed == [], i
+        second.reload(with_it=True)
+
+
+def test_a_stop_answers_who_has_asked(start_alb, start_target):
+    """Accepted or not, read or not: what is there when it comes."""
+    second = Second(start_alb, start_target, "http")
+    accepted = [second.connect() for _ in range(10)]
+    for sock in accepted:
+        sock.sendall(request())
+        assert read_response(sock).body == b"target"
+    second.alb.signal(signal.SIGSTOP)
+    socks = accepted + [second.connect() for _ in range(10)]
+    for sock in socks:
+        sock.sendall(request())
+    second.alb.signal(signal.SIGTERM)
+    second.alb.signal(signal.SIGCONT)
+    for sock in socks:
+        with sock:
+            assert read_response(sock).body == b"target"
+            assert is_closed(sock)
+    assert second.alb.wait() == 0
 
 
 def test_a_client_that_never_ends_its_handshake_is_not_waited_for_long(second):
