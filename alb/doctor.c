@@ -69,7 +69,9 @@ static void put_fields(const struct upgrade_case *c, int status, char *out, size
     size_t n = (size_t)snprintf(out, size, "Cache-Control: no-store\r\n");
 
     if (status == 426)
-        n += (size_t)snprintf(out + n, size - n, "Sec-WebSocket-Version: 13\r\n");
+        n += (size_t)snprintf(out + n, size - n,
+                              "Sec-WebSocket-Version: 13\r\n"
+                              "Upgrade: websocket\r\nConnection: Upgrade\r\n");
     if (c->retry_after_s != 0)
         snprintf(out + n, size - n, "Retry-After: %u\r\n", (unsigned)c->retry_after_s);
 }

@@ -30,12 +30,16 @@
 enum { DRAIN_MS = 2000, DRAIN_BYTES = 64 * 1024, EVENTS = 64 };
 
 static const char plain_http[] = "a plain HTTP request came to an HTTPS port";
+#define PAGE                                                                                       \
+    "<html>\r\n<head><title>400 The plain HTTP request was sent to HTTPS port</title></head>\r\n"  \
+    "<body>\r\n<center><h1>400 Bad Request</h1></center>\r\n"                                      \
+    "<center>The plain HTTP request was sent to HTTPS port</center>\r\n</body>\r\n</html>\r\n"
 static const char answer[] = "HTTP/1.1 400 Bad Request\r\n"
-                             "Content-Type: text/plain\r\n"
-                             "Content-Length: 51\r\n"
+                             "Content-Type: text/html\r\n"
+                             "Content-Length: 220\r\n"
                              "Connection: close\r\n"
-                             "\r\n"
-                             "The plain HTTP request was sent to an HTTPS port.\r\n";
+                             "\r\n" PAGE;
+_Static_assert(sizeof(PAGE) - 1 == 220, "as its head says");
 
 struct shake {
     struct list link; /* in its handshaker's `running` */

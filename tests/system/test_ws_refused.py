@@ -60,8 +60,10 @@ def test_a_refusal_says_cause_and_cure(start_alb, start_target):
         assert len(lines) == 3 and all(line.endswith(".") for line in lines[1:]), case
         assert cure in lines[2], case
         assert response.values("Cache-Control") == ["no-store"], case
-        assert response.values("Connection") == ["close"], case
         assert response.values("Sec-WebSocket-Version") == (["13"] if status == 426 else []), case
+        # RFC 9110 15.5.22 and 7.8
+        assert response.values("Upgrade") == (["websocket"] if status == 426 else []), case
+        assert response.values("Connection") == ["close"] + (["Upgrade"] if status == 426 else []), case
         line = next(line for line in alb.log().splitlines() if f'path="/room/{i}"' in line)
         assert f"upgrade failed reason={name} status={status} client=127.0.0.1:" in line, case
     for i, (case, _, status, name, _) in enumerate(CASES):

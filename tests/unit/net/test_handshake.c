@@ -246,7 +246,7 @@ static void check_answer(const char *got)
     const char *body = strstr(got, "\r\n\r\n");
     assert_true(strncmp(got, "HTTP/1.1 400 Bad Request\r\n", 26) == 0);
     assert_non_null(body);
-    assert_non_null(strstr(body, "The plain HTTP request was sent to an HTTPS port"));
+    assert_non_null(strstr(body, "The plain HTTP request was sent to HTTPS port"));
     unsigned long length = strtoul(strstr(got, "Content-Length: ") + 16, NULL, 10);
     assert_int_equal(length, strlen(body + 4));
 }
