@@ -13,7 +13,8 @@ the median ratio, or that less its spread (half the range between the quartiles)
 Rows with rules compare as many as a listener can be expected to have with ten, and say also what
 a request costs without any.
 
-ws-idle has no peer: the growth of PSS by tunnels that have each carried an 8 KB echo, in bytes for each.
+Two rows have no peer. ws-idle: the growth of PSS by tunnels that have each carried an 8 KB echo, in
+bytes for each. ws-pinged: the same tunnels held and pinged, in CPU time of a second, over 51 s each round.
 
 Load and backend run on CPU 0, what is measured on CPU 1, one worker each, in a network namespace
 of their own (root; without it, on this machine's loopback).
@@ -39,6 +40,7 @@ CONNECTIONS = 64
 FEW_RULES, MANY_RULES = 10, 10000
 BACKEND_PORT, WS_BACKEND_PORT, FIRST_PORT = 17000, 17001, 17100
 HELD = 9000  # idle tunnels
+PING_S = 25  # between pings of a tunnel, when it has any
 
 ALB = """
 [alb]
@@ -46,6 +48,7 @@ workers = 1
 client_keep_alive.seconds = 86400
 idle_timeout.timeout_seconds = 4000
 max_connections = 19000
+websocket.ping_interval = {ping}
 access_logs.enabled = {log}
 access_logs.file = {folder}/access-{port}.log
 [edge]
@@ -192,8 +195,8 @@ class Bench:
         path.write_text(text.format(port=self.ports, folder=self.folder, **values))
         return self.ports, path
 
-    def alb(self, log="false", rules="", **more):
-        port, path = self._configure("alb.ini", ALB, log=log, rules=rules, **more)
+    def alb(self, log="false", rules="", ping="0", **more):
+        port, path = self._configure("alb.ini", ALB, log=log, rules=rules, ping=ping, **more)
         return port, self.start(1, port, self.binaries / "alb", "run", path)
 
     def nginx(self, log="off", upgrade='proxy_set_header Connection "";', **more):
@@ -235,6 +238,13 @@ class Bench:
         grown = pss(process.pid) - before
         load.communicate()
         return grown / HELD
+
+    def pinged_percent(self, target):
+        """Of a core, while the tunnels of hold() are pinged; at least two pings each way."""
+        process = target[1]
+        began, before = time.monotonic(), cpu_s(process.pid)
+        time.sleep(2 * PING_S + 1)
+        return 100 * (cpu_s(process.pid) - before) / (time.monotonic() - began)
 
     def round(self, target, path="/", field=None):
         """Microseconds of CPU time for each request, over one short run."""
@@ -321,6 +331,19 @@ def scenario_ws_idle(b):
     return lambda: 512.0, lambda: b.held_bytes(b.alb(backend=WS_BACKEND_PORT))
 
 
+def end_pinged(load, began):
+    answered = int(load.communicate()[0])
+    if answered < HELD * ((time.monotonic() - began) // PING_S - 1):
+        sys.exit(f"bench: only {answered} pings came to the clients")
+
+
+def scenario_ws_pinged(b):
+    """The same tunnels all the time, which are quiet but for pings."""
+    alb = b.alb(backend=WS_BACKEND_PORT, ping=f"{PING_S}s")
+    b.processes.callback(end_pinged, b.wsload("hold", alb[0], HELD), time.monotonic())
+    return lambda: 1.0, lambda: b.pinged_percent(alb)
+
+
 PAST = f"the same past {MANY_RULES:,} rules, beside {FEW_RULES}: by "
 SCENARIOS = {
     "get": (scenario_get, 0.90, "small keep-alive GET: alb beside nginx"),
@@ -339,8 +362,13 @@ SCENARIOS = {
                "WebSocket echo of 64 KB, 8 tunnels, two under way: alb beside HAProxy"),
     "ws-connect": (scenario_ws("nginx", "connect", 32), 1.00,
                    "connect, 101, Close, end: alb beside nginx"),
-    "ws-idle": (scenario_ws_idle, 1.00, "bytes of an idle tunnel, both sides, beside 512"),
+    "ws-idle": (scenario_ws_idle, 1.00, "memory of an idle tunnel, both sides, beside 512 bytes"),
+    "ws-pinged": (scenario_ws_pinged, 1.00,
+                  f"{HELD:,} idle tunnels, both sides pinged every {PING_S} s, beside 1 % of a core"),
 }
+
+
+UNITS = {"ws-idle": "bytes", "ws-pinged": "%"}  # of the others: microseconds of CPU time
 
 
 def rounds_of(runs, count):
@@ -364,7 +392,7 @@ def measure(b, name, rounds):
                else "NOT MET")
     middle = [statistics.median(column) for column in zip(*rows)]
     none = f"; without any {middle[2]:.2f} us" if len(middle) > 2 else ""
-    print(f"{name:12} {middle[0]:6.2f} {middle[1]:6.2f} us"
+    print(f"{name:12} {middle[0]:6.2f} {middle[1]:6.2f} {UNITS.get(name, 'us')}"
           f"  ratio {ratio:.3f} +-{spread:.3f} ({ratios[0]:.3f} to {ratios[-1]:.3f})  bound {bound:.2f}: {verdict}"
           f"   {what}{none}", flush=True)
     return ratio - spread <= bound

@@ -1,17 +1,18 @@
 /*
  * ws_backend.c -- the WebSocket server behind the balancers that are measured: it accepts
- * every upgrade, echoes every frame, and answers a Close.
+ * every upgrade, echoes every frame, and answers a Ping and a Close.
  *
  *     ws_backend PORT
  *
  * One thread, one epoll; a connection owns memory only while a frame of its own is on its way.
- * It trusts its clients: they are ours, and mask with zeros.
+ * It trusts its clients: they are ours, and mask with zeros. A balancer's pings are masked
+ * otherwise.
  */
 #include "bench_net.h"
 
 #include "ws/handshake.h"
 
-enum { EVENTS = 256, READ_BYTES = 256 * 1024, OP_CLOSE = 8 };
+enum { EVENTS = 256, READ_BYTES = 256 * 1024, OP_CLOSE = 8, OP_PING = 9 };
 
 struct conn {
     int fd;
@@ -79,11 +80,20 @@ static size_t frame_len(const unsigned char *at, size_t len, size_t *header)
     return *header + payload;
 }
 
+static void make_pong(unsigned char *frame)
+{
+    frame[0] ^= OP_PING ^ (OP_PING + 1);
+    for (int i = 0; i < (frame[1] & 127); i++)
+        frame[6 + i] ^= frame[2 + i % 4];
+}
+
 /* The same frame without its mask, which is zeros. -1: it was a Close. */
 static int echo(struct conn *c, unsigned char *frame, size_t header, size_t len)
 {
     unsigned char *out = frame + 4;
 
+    if ((frame[0] & 15) == OP_PING)
+        make_pong(frame);
     memmove(out, frame, header - 4);
     out[1] &= 127;
     if (send_all(c->fd, out, len - 4) == -1)

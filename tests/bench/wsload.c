@@ -8,7 +8,8 @@
  *         each connects, is upgraded, sends Close, reads to the end, and begins again. Prints
  *         "START", then how many have.
  *     wsload hold PORT CONNECTIONS
- *         each echoes 8 KB once and then says nothing. Prints "START", ends with its input.
+ *         each echoes 8 KB once and then only answers pings. Prints "START"; when its input ends,
+ *         how many pings that were.
  *
  * One thread, one epoll. Messages are masked with zeros, so a message is the same bytes each time
  * and what comes back is counted, not read.
@@ -36,6 +37,7 @@ static unsigned char *message;     /* as it is sent */
 static size_t message_len, answer; /* bytes of it, and of what comes back */
 static unsigned short port;
 static int poll_fd, is_connect, in_flight;
+static int is_holding; /* nothing comes any more but pings, until the input ends */
 static size_t opened, count;
 static unsigned source;
 
@@ -122,6 +124,22 @@ static void on_bytes(struct conn *c, size_t n)
     }
 }
 
+/* Each is written at once, and comes whole: no mask, 8 bytes. */
+static void answer_pings(struct conn *c, size_t n)
+{
+    unsigned char pong[14] = { 0x8a, 0x88 };
+
+    for (size_t at = 0; at < n; at += 10) {
+        if (n - at < 10 || memcmp(bytes + at, "\x89\x08", 2) != 0) {
+            fprintf(stderr, "wsload: not a ping\n");
+            exit(1);
+        }
+        memcpy(pong + 6, bytes + at + 2, 8);
+        must(send_all(c->fd, pong, sizeof(pong)), "send");
+        count++;
+    }
+}
+
 static void on_readable(struct conn *c)
 {
     const ssize_t n = recv(c->fd, bytes, sizeof(bytes), MSG_DONTWAIT);
@@ -133,7 +151,7 @@ static void on_readable(struct conn *c)
         return;
     }
     if (c->is_open) {
-        on_bytes(c, (size_t)n);
+        (is_holding ? answer_pings : on_bytes)(c, (size_t)n);
         return;
     }
     const char *end = memmem(bytes, (size_t)n, "\r\n\r\n", 4);
@@ -151,8 +169,12 @@ static void turn(int wait_ms)
     struct epoll_event events[EVENTS];
     const int n = epoll_wait(poll_fd, events, EVENTS, wait_ms);
 
-    for (int i = 0; i < n; i++)
-        on_readable(events[i].data.ptr);
+    for (int i = 0; i < n; i++) {
+        if (events[i].data.ptr != NULL)
+            on_readable(events[i].data.ptr);
+        else if (read(0, bytes, sizeof(bytes)) <= 0)
+            is_holding = 0;
+    }
 }
 
 static struct conn *open_all(size_t connections)
@@ -211,8 +233,11 @@ static int hold(struct conn *all, size_t connections)
     while (count < connections)
         turn(10);
     start();
-    while (read(0, bytes, sizeof(bytes)) > 0)
-        ;
+    is_holding = 1;
+    watch(poll_fd, 0, NULL);
+    while (is_holding)
+        turn(-1);
+    printf("%zu\n", count);
     return 0;
 }
 
