@@ -17,13 +17,14 @@ static struct upgrade_case *case_of(struct client *c, const struct http_message 
     return upgrade_case_new(&c->facts, c->listener, m, route, loop_wall_us(&c->worker->loop));
 }
 
-static bool some_rule_misses_host(struct client *c, const struct http_message *m)
+static enum rules_miss miss_of(struct client *c, const struct http_message *m,
+                               const struct rule *answering)
 {
     const struct listener_config *l = worker_listener_config(c->worker, c->listener);
     struct condition_request request;
 
     condition_request_init(&request, m, &c->facts.ip, c->worker->regex);
-    return l != NULL && rules_miss_host_only(l, &request);
+    return l == NULL ? RULES_MISS_NOTHING : rules_miss_one(l, &request, answering);
 }
 
 /* The client has come by https, and only the last hop has not. */
@@ -53,8 +54,10 @@ static bool leads_back(const struct http_message *m, struct span url)
 static enum upgrade_failure failure_of(struct client *c, const struct http_message *m,
                                        const struct route *route)
 {
-    if (route->rule->condition_count == 0 && some_rule_misses_host(c, m))
-        return UPGRADE_HOST_NOT_MATCHED;
+    const enum rules_miss miss = miss_of(c, m, route->rule);
+
+    if (miss != RULES_MISS_NOTHING)
+        return miss == RULES_MISS_HOST ? UPGRADE_HOST_NOT_MATCHED : UPGRADE_HEADER_NOT_MATCHED;
     if (route->rule->action.kind == ACTION_FIXED_RESPONSE)
         return UPGRADE_FIXED_RESPONSE;
     return came_by_https(c, m) && leads_back(m, route->redirect_url) ? UPGRADE_REDIRECT_LOOP

@@ -103,6 +103,7 @@ const struct metric counter_metrics[] = {
     FAILED(UPGRADE_REDIRECT_LOOP, "https_redirect_loop", NULL),
     FAILED(UPGRADE_FIXED_RESPONSE, "fixed_response", NULL),
     FAILED(UPGRADE_HOST_NOT_MATCHED, "host_not_matched", NULL),
+    FAILED(UPGRADE_HEADER_NOT_MATCHED, "header_not_matched", NULL),
     FAILED(UPGRADE_REQUEST_REFUSED, "request_refused", NULL),
     FAILED(UPGRADE_RULE_FAILED, "rule_failed", NULL),
     FAILED(UPGRADE_NO_TARGET, "no_target", NULL),

@@ -16,13 +16,13 @@
 #include "alb/worker.h"
 
 /* The request is as it came: the default action rewrites nothing. */
-static bool misses_host(const struct exchange *x, const struct http_message *m)
+static enum rules_miss miss_of(const struct exchange *x, const struct http_message *m)
 {
     const struct listener_config *l = worker_listener_config(x->worker, x->client.listener);
     struct condition_request request;
 
     condition_request_init(&request, m, &x->client.facts->ip, x->worker->regex);
-    return l != NULL && rules_miss_host_only(l, &request);
+    return l == NULL ? RULES_MISS_NOTHING : rules_miss_one(l, &request, &l->fallback);
 }
 
 void exchange_upgrade_begin(struct exchange *x, const struct http_message *m,
@@ -33,7 +33,7 @@ void exchange_upgrade_begin(struct exchange *x, const struct http_message *m,
     x->upgrade = upgrade_case_new(x->client.facts, x->client.listener, m, route,
                                   loop_wall_us(&x->worker->loop));
     if (x->upgrade->rule == 0)
-        x->upgrade->misses_host = misses_host(x, m);
+        x->upgrade->misses = (uint8_t)miss_of(x, m);
 }
 
 static uint64_t interval_ns(const struct group_config *group)

@@ -39,6 +39,7 @@ enum {
     BEHIND_EDGE = 8,
     HAS_PROTOCOL = 16,
     MISSES_HOST = 32,
+    MISSES_HEADER = 64,
 };
 
 struct place {
@@ -130,7 +131,8 @@ bool past_put_case(struct buf *to, uint16_t type, const struct upgrade_case *c)
 {
     const uint64_t flags = (c->behind_edge ? BEHIND_EDGE : 0u) |
                            (c->offers_protocol ? HAS_PROTOCOL : 0u) |
-                           (c->misses_host ? MISSES_HOST : 0u);
+                           (c->misses == RULES_MISS_HOST ? MISSES_HOST : 0u) |
+                           (c->misses == RULES_MISS_HEADER ? MISSES_HEADER : 0u);
     struct buf one;
 
     buf_init(&one, ONE_MAX);
@@ -270,7 +272,9 @@ struct upgrade_case *past_read_case(struct span bytes, struct past_names *names)
         return NULL;
     facts.failure = (uint8_t)failure;
     facts.behind_edge = (p.flags & BEHIND_EDGE) != 0;
-    facts.misses_host = (p.flags & MISSES_HOST) != 0;
+    facts.misses = (p.flags & MISSES_HOST) != 0     ? RULES_MISS_HOST
+                   : (p.flags & MISSES_HEADER) != 0 ? RULES_MISS_HEADER
+                                                    : RULES_MISS_NOTHING;
     facts.offers_protocol = (p.flags & HAS_PROTOCOL) != 0;
     *names = p.names;
     return upgrade_case_of(

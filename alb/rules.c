@@ -53,26 +53,53 @@ bool rules_read_otherwise(const struct listener_config *listener, struct conditi
     return is_another;
 }
 
-static bool misses_host_only(const struct rule *rule, struct condition_request *request)
+static bool asks_for(const struct rule *rule, enum condition_kind kind)
 {
-    bool asks_host = false;
-
     for (size_t i = 0; i < rule->condition_count; i++) {
-        if (rule->conditions[i].kind == CONDITION_HOST)
-            asks_host = true;
-        else if (!condition_holds(&rule->conditions[i], request))
-            return false;
-    }
-    return asks_host && rule->action.kind == ACTION_FORWARD;
-}
-
-bool rules_miss_host_only(const struct listener_config *listener, struct condition_request *request)
-{
-    for (size_t i = 0; i < listener->rule_count && i < LOOKED_AT_MOST; i++) {
-        if (misses_host_only(&listener->rules[i], request))
-            return !condition_request_is_spent(request);
+        if (rule->conditions[i].kind == kind)
+            return true;
     }
     return false;
+}
+
+/* Of a rule that does not hold. */
+static bool holds_but_for(const struct rule *rule, enum condition_kind kind,
+                          struct condition_request *request)
+{
+    for (size_t i = 0; i < rule->condition_count; i++) {
+        if (rule->conditions[i].kind != kind && !condition_holds(&rule->conditions[i], request))
+            return false;
+    }
+    return asks_for(rule, kind);
+}
+
+static enum rules_miss miss_of(const struct rule *rule, struct condition_request *request,
+                               const struct rule *answering)
+{
+    static const enum condition_kind kinds[] = {
+        [RULES_MISS_HOST] = CONDITION_HOST, [RULES_MISS_HEADER] = CONDITION_HEADER
+    };
+
+    if (rule->action.kind != ACTION_FORWARD)
+        return RULES_MISS_NOTHING;
+    for (int i = RULES_MISS_HOST; i <= RULES_MISS_HEADER; i++) {
+        if (!asks_for(answering, kinds[i]) && holds_but_for(rule, kinds[i], request))
+            return (enum rules_miss)i;
+    }
+    return RULES_MISS_NOTHING;
+}
+
+enum rules_miss rules_miss_one(const struct listener_config *listener,
+                               struct condition_request *request, const struct rule *answering)
+{
+    enum rules_miss found = RULES_MISS_NOTHING;
+
+    for (size_t i = 0; i < listener->rule_count && i < LOOKED_AT_MOST; i++) {
+        if (&listener->rules[i] == answering || found != RULES_MISS_NOTHING)
+            break;
+        found = miss_of(&listener->rules[i], request, answering);
+    }
+    return condition_request_is_spent(request) ? RULES_MISS_NOTHING : found;
 }
 
 size_t rules_evaluated(const struct listener_config *listener, const struct rule *rule)

@@ -10,6 +10,7 @@
 #define ALB_RULES_H
 
 #include "alb/config.h"
+#include "alb/rules_miss.h"
 
 /* A request that no rule sees: the status that it gets, and why (a literal). 0: ask the rules. */
 int rules_unrouted(const struct http_message *m, const char **why);
@@ -25,10 +26,11 @@ const struct rule *rules_match(const struct listener_config *listener,
 bool rules_read_otherwise(const struct listener_config *listener, struct condition_request *request,
                           const struct rule *rule);
 
-/* Is there a rule that forwards, and that misses nothing but the host? Of a request that the
- * default action answers. Only the first 1000 rules are looked at. */
-bool rules_miss_host_only(const struct listener_config *listener,
-                          struct condition_request *request);
+/* Of the rules before the one that answers: does one that forwards hold but for its host-header, or
+ * but for its http-headers? The first such; of what the answering one asks for itself, none is
+ * missed. Only the first 1000 rules are looked at. */
+enum rules_miss rules_miss_one(const struct listener_config *listener,
+                               struct condition_request *request, const struct rule *answering);
 
 bool rule_holds(const struct rule *rule, struct condition_request *request);
 

@@ -157,7 +157,7 @@ struct upgrade_symptoms upgrade_case_symptoms(const struct upgrade_case *c)
     return (struct upgrade_symptoms){
         .failure = (enum upgrade_failure)c->failure,
         .behind_edge = c->behind_edge,
-        .misses_host = c->misses_host,
+        .misses = (enum rules_miss)c->misses,
         .target_status = c->target_status,
         .detail = c->detail,
     };

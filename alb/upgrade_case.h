@@ -38,7 +38,7 @@ struct upgrade_case {
     uint8_t failure;                /* enum upgrade_failure; of one that runs, what it will be if
                                      * it gets any answer, or UPGRADE_FINE */
     bool behind_edge;               /* it has Via or X-Amz-Cf-Id */
-    bool misses_host;               /* as in struct upgrade_symptoms */
+    uint8_t misses;                 /* enum rules_miss; as in struct upgrade_symptoms */
     bool offers_protocol;           /* it has Sec-WebSocket-Protocol */
 };
 

@@ -36,16 +36,25 @@ static const struct row {
                                                "comes before the one that answered.",
                                                NULL },
     [UPGRADE_HOST_NOT_MATCHED -
-        WS_REFUSALS] = { "host_not_matched", "that of the default action",
+        WS_REFUSALS] = { "host_not_matched", "that of what answered",
                          "A rule that forwards would have matched but for its host-header, so that "
-                         "the default action "
-                         "answered.",
+                         "a later rule or the default action answered.",
                          "Add the Host that came to the rule's host-header, or connect by the name "
                          "that is there.",
                          "Let the edge send the viewer's Host on (the " ALL_VIEWER
                          " does; others send the "
                          "origin's own name), or add the Host that came to the rule's "
                          "host-header." },
+    [UPGRADE_HEADER_NOT_MATCHED -
+        WS_REFUSALS] = { "header_not_matched", "that of what answered",
+                         "A rule that forwards would have matched but for its http-header (a "
+                         "secret "
+                         "of the edge, perhaps), so that a later rule or the default action "
+                         "answered.",
+                         "Let what is in front send the header that the rule's http-header asks "
+                         "for, with that value.",
+                         "Add the header that the rule's http-header asks for, with that value, to "
+                         "the custom headers of the origin at the edge." },
     [UPGRADE_REQUEST_REFUSED - WS_REFUSALS] = { "request_refused", "4xx, 5xx",
                                                 "The request was refused before any rule.",
                                                 "Send what an RFC 6455 client sends: a "
@@ -169,31 +178,52 @@ static const char *cause_of(const struct upgrade_symptoms *s)
                                               : rows[s->failure - WS_REFUSALS].cause;
 }
 
-/* A target that would not have it, and was perhaps not meant to: another rule was near. (One that
- * fails says nothing about that.) */
+/* A rule that was near, when the default action has forwarded. */
+static const struct {
+    const char *cause, *cure, *edge_cure;
+} near_by[] = {
+    [RULES_MISS_HOST] = { "a rule that forwards would have matched but for its host-header",
+                          "add the Host that came to its host-header, or connect by the name that "
+                          "is there.",
+                          "let the edge send the viewer's Host on (the " ALL_VIEWER
+                          " does), or add the Host that came to the rule's host-header." },
+    [RULES_MISS_HEADER] = { "a rule that forwards would have matched but for its http-header",
+                            "let what is in front send the header that its http-header asks for.",
+                            "add the header that its http-header asks for to the custom headers of "
+                            "the origin at the edge." },
+};
+
+/* A target that would not have it, and was perhaps not meant to. (One that fails says nothing about
+ * that.) */
 static bool is_perhaps_another_rule(const struct upgrade_symptoms *s)
 {
-    return s->failure == UPGRADE_TARGET_STATUS && s->misses_host && s->target_status >= 200 &&
-           s->target_status < 500;
+    return s->failure == UPGRADE_TARGET_STATUS && s->misses != RULES_MISS_NOTHING &&
+           s->target_status >= 200 && s->target_status < 500;
 }
-
-#define MISSES_HOST "a rule that forwards would have matched but for its host-header"
 
 const char *upgrade_detail(const struct upgrade_symptoms *s)
 {
     if (is_perhaps_another_rule(s))
-        return MISSES_HOST;
+        return near_by[s->misses].cause;
     return s->detail == NULL ? "" : s->detail;
+}
+
+static void put_status_cause(const struct upgrade_symptoms *s, char out[UPGRADE_TEXT_MAX])
+{
+    const int n =
+        snprintf(out, UPGRADE_TEXT_MAX, "The target answered %d in place of 101", s->target_status);
+
+    if (is_perhaps_another_rule(s))
+        snprintf(out + n, UPGRADE_TEXT_MAX - (size_t)n,
+                 "; %s, so that the default action chose this target.", near_by[s->misses].cause);
+    else
+        snprintf(out + n, UPGRADE_TEXT_MAX - (size_t)n, ".");
 }
 
 const char *upgrade_cause(const struct upgrade_symptoms *s, char out[UPGRADE_TEXT_MAX])
 {
     if (s->failure == UPGRADE_TARGET_STATUS) {
-        snprintf(out, UPGRADE_TEXT_MAX, "The target answered %d in place of 101%s.",
-                 s->target_status,
-                 is_perhaps_another_rule(s) ? "; " MISSES_HOST
-                                              ", so that the default action chose this target"
-                                            : "");
+        put_status_cause(s, out);
         return out;
     }
     const char *cause = cause_of(s);
@@ -230,11 +260,7 @@ const char *upgrade_cure(const struct upgrade_symptoms *s, char out[UPGRADE_TEXT
     if (is_perhaps_another_rule(s))
         snprintf(out, UPGRADE_TEXT_MAX, "%.*s; or, if that rule was meant, %s",
                  (int)strlen(cure) - 1, cure,
-                 s->behind_edge
-                     ? "let the edge send the viewer's Host on (the " ALL_VIEWER
-                       " does), or add the Host that came to the rule's host-header."
-                     : "add the Host that came to its host-header, or connect by the name that is "
-                       "there.");
+                 s->behind_edge ? near_by[s->misses].edge_cure : near_by[s->misses].cure);
     else
         snprintf(out, UPGRADE_TEXT_MAX, "%s", cure);
     return out;
@@ -291,7 +317,7 @@ static void describe_statuses(FILE *to)
     fprintf(to,
             "\nWhat to do about `target_status`, by what the target answered. (When the default "
             "action chose the target, it answered 2xx to\n4xx, and a rule that forwards would have "
-            "matched but for its host-header, cause and cure say that too.)\n\n"
+            "matched but for its host-header or http-header, cause and cure say that too.)\n\n"
             "| It answered | Cure |\n|---|---|\n");
     for (size_t i = 0; i < sizeof by_status / sizeof *by_status; i++) {
         if (by_status[i].low == 0)

@@ -15,6 +15,8 @@
 
 #include "ws/handshake.h"
 
+#include "alb/rules_miss.h"
+
 enum upgrade_failure {
     UPGRADE_FINE = WS_OK, /* the others of enum ws_refusal stand here */
     /* it got no further than here */
@@ -22,6 +24,7 @@ enum upgrade_failure {
     UPGRADE_REDIRECT_LOOP,
     UPGRADE_FIXED_RESPONSE,
     UPGRADE_HOST_NOT_MATCHED,
+    UPGRADE_HEADER_NOT_MATCHED,
     UPGRADE_REQUEST_REFUSED,
     UPGRADE_RULE_FAILED,
     UPGRADE_NO_TARGET,
@@ -45,10 +48,10 @@ const char *upgrade_failure_name(enum upgrade_failure failure);
 /* What is known of one that failed; zero or NULL for what is not. */
 struct upgrade_symptoms {
     enum upgrade_failure failure;
-    bool behind_edge;   /* ws_behind_edge() */
-    bool misses_host;   /* rules_miss_host_only(), and the default action forwarded it */
-    int target_status;  /* what the target answered */
-    const char *detail; /* some words on what exactly went wrong */
+    bool behind_edge;       /* ws_behind_edge() */
+    enum rules_miss misses; /* what rules_miss_one() says when the default action forwarded it */
+    int target_status;      /* what the target answered */
+    const char *detail;     /* some words on what exactly went wrong */
 };
 
 enum { UPGRADE_TEXT_MAX = 512 };

@@ -259,6 +259,74 @@ def test_a_host_that_no_rule_forwards(start_alb, start_target):
     assert newest(alb)["reason"] == "fixed_response"
 
 
+SECRET = """
+[rule with_secret]
+listener = http
+priority = 50
+path-pattern = /guarded*
+http-header = X-Origin-Verify s3cret
+action = forward app
+[rule without]
+listener = http
+priority = 51
+path-pattern = /guarded/deny
+action = fixed-response 403 text/plain "no"
+[listener guarded]
+bind = 127.0.0.1:0
+default_action = fixed-response 403
+[rule guarded]
+listener = guarded
+priority = 1
+http-header = X-Origin-Verify s3cret
+action = forward app
+"""
+
+
+@pytest.mark.parametrize("listener, path, rule", [("guarded", "/ws", 0), ("http", "/guarded/deny", 51)])
+def test_a_secret_that_does_not_match(start_alb, start_target, listener, path, rule):
+    """The edge is to add a header; it did not, or another value."""
+    target = start_target(Upgraded())
+    alb = start_alb(ws_config(target, more=SECRET))
+    for fields, cure in ((b"", "in front"), (b"X-Origin-Verify: old\r\n", "in front"),
+                         (VIA, "custom headers")):
+        assert ask(alb, path, fields, listener=listener).status == 403
+        row = newest(alb)
+        assert (row["reason"], row["rule"]) == ("header_not_matched", rule), row
+        assert cure in row["cure"] and "s3cret" not in json.dumps(row)
+    assert "s3cret" not in alb.log()
+    Client(alb, listener, path=path, fields=b"X-Origin-Verify: s3cret\r\n").close()
+
+
+def test_a_later_rule_answers_for_another_host(start_alb, start_target):
+    alb = start_alb(ws_config(start_target(script), more="""
+[listener names]
+bind = 127.0.0.1:0
+default_action = forward app
+[rule chat]
+listener = names
+priority = 1
+host-header = chat.example
+path-pattern = /chat
+action = forward app
+[rule theirs]
+listener = names
+priority = 2
+host-header = theirs.example
+action = fixed-response 410
+[rule away]
+listener = names
+priority = 3
+path-pattern = /chat
+action = redirect 302 https://#{host}:443/away
+"""))
+    ask(alb, "/chat", listener="names", host=b"origin.example")
+    assert (newest(alb)["reason"], newest(alb)["rule"]) == ("host_not_matched", 3)
+    ask(alb, "/chat", listener="names", host=b"theirs.example")
+    assert (newest(alb)["reason"], newest(alb)["rule"]) == ("fixed_response", 2), "that host is known"
+    ask(alb, "/other", listener="names", host=b"origin.example")
+    assert newest(alb)["reason"] == "target_status" and "but for" not in newest(alb)["cause"]
+
+
 def test_a_host_that_no_rule_has_and_a_target_that_refuses(start_alb, start_target):
     """The default action forwards as well: the request is at the wrong group, which says no."""
     target = start_target(script)

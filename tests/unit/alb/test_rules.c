@@ -320,41 +320,65 @@ static void test_other_readings(void **state)
     }
 }
 
-static const char host_rules[] = LISTENER RULE("plain", "1", "path-pattern = /plain\n") RULE(
-    "host", "2",
-    "host-header = chat.example\npath-pattern = /chat*\n") "[rule gone]\nlistener = web\npriority "
-                                                           "= 3\naction = fixed-response 410\n"
-                                                           "host-header = "
-                                                           "chat.example\npath-pattern = /gone\n";
+static const char near_rules[] = LISTENER RULE("plain", "1", "path-pattern = /plain\n")
+    RULE("host", "2", "host-header = chat.example\npath-pattern = /chat*\n")
+        RULE("secret", "3", "path-pattern = /secret*\nhttp-header = X-Verify s3cret\n")
+            RULE("both", "4",
+                 "path-pattern = /both\nhost-header = b.example\nhttp-header = X-V "
+                 "1\n") "[rule gone]\nlistener = web\npriority = 5\naction = "
+                        "fixed-response 410\n"
+                        "host-header = chat.example\npath-pattern = /gone\n"
+                        "[rule deny]\nlistener = web\npriority = 6\naction = "
+                        "fixed-response 403\n"
+                        "path-pattern = /secret* /chat/deny\n"
+                        "[rule other]\nlistener = web\npriority = 7\naction = "
+                        "fixed-response 410\n"
+                        "path-pattern = /chat/theirs\nhost-header = other.example\n"
+                        "[rule late]\nlistener = web\npriority = 8\naction = "
+                        "forward g\n"
+                        "path-pattern = /late /chat/deny\nhost-header = "
+                        "late.example\n";
 
-/* Only those that the default action answers are asked about. */
-static void test_rules_that_miss_the_host_only(void **state)
+/* Which rule answers, and of those before it, what one that forwards asks for besides. */
+static void test_rules_that_miss_one_thing(void **state)
 {
     static const struct {
-        const char *host, *path;
-        bool misses;
+        const char *host, *path, *answers;
+        enum rules_miss misses;
     } requests[] = {
-        { "origin.example", "/chat/1", true }, { "origin.example", "/other", false },
-        { "origin.example", "/gone", false },  /* it does not forward */
-        { "origin.example", "/plain", false }, /* it asks for no host */
-        { "chat.example", "/other", false },
+        { "origin.example", "/chat/1", "default", RULES_MISS_HOST },
+        { "origin.example", "/chat/deny", "deny", RULES_MISS_HOST },
+        { "origin.example", "/late", "default", RULES_MISS_HOST },
+        { "origin.example", "/other", "default", RULES_MISS_NOTHING },
+        { "origin.example", "/gone", "default", RULES_MISS_NOTHING }, /* it does not forward */
+        { "origin.example", "/plain", "plain", RULES_MISS_NOTHING },
+        { "chat.example", "/other", "default", RULES_MISS_NOTHING },
+        { "other.example", "/chat/theirs", "other", RULES_MISS_NOTHING }, /* it knows that host */
+        { "origin.example", "/secret/1", "deny", RULES_MISS_HEADER },
+        { "origin.example", "/both", "default", RULES_MISS_NOTHING }, /* two things */
+        { "b.example", "/both", "default", RULES_MISS_HEADER },
     };
-    struct config *c = read_text(host_rules);
+    struct config *c = read_text(near_rules);
+    const struct listener_config *web = config_listener(c, SPAN("web"));
     struct condition_request request;
     struct ip ip;
     (void)state;
 
     assert_true(ip_parse(SPAN("192.0.2.1"), &ip));
+    message.field_count = 0;
     for (size_t i = 0; i < COUNT(requests); i++) {
         message.host = span_text(requests[i].host);
         message.path = span_text(requests[i].path);
+        const struct rule *rule = answer(web, "192.0.2.1");
+        assert_string_equal(rule->name, requests[i].answers);
         condition_request_init(&request, &message, &ip, scratch);
-        if (rules_miss_host_only(config_listener(c, SPAN("web")), &request) != requests[i].misses)
+        if (rules_miss_one(web, &request, rule) != requests[i].misses)
             fail_msg("%s %s", requests[i].host, requests[i].path);
     }
-    request.left = 0;
+    message.host = SPAN("origin.example");
     message.path = SPAN("/chat/1");
-    assert_false(rules_miss_host_only(config_listener(c, SPAN("web")), &request));
+    request.left = 0;
+    assert_int_equal(rules_miss_one(web, &request, &web->fallback), RULES_MISS_NOTHING);
     config_free(&c);
 }
 
@@ -363,7 +387,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_cases),
         cmocka_unit_test(test_other_readings),
-        cmocka_unit_test(test_rules_that_miss_the_host_only),
+        cmocka_unit_test(test_rules_that_miss_one_thing),
         cmocka_unit_test(test_rules_of_another_listener),
         cmocka_unit_test(test_query_is_not_seen),
         cmocka_unit_test(test_conditions),

@@ -70,7 +70,7 @@ static void test_each_status_has_a_cure(void **state)
 }
 
 /* The default action chose the target, and the target would not have it. */
-static void test_a_host_that_misses_is_told_when_the_target_refuses(void **state)
+static void test_what_a_rule_misses_is_told_when_the_target_refuses(void **state)
 {
     static const struct {
         enum upgrade_failure failure;
@@ -87,25 +87,36 @@ static void test_a_host_that_misses_is_told_when_the_target_refuses(void **state
         { UPGRADE_TARGET_TIMEOUT, 0, false },
         { (enum upgrade_failure)WS_MISSING_KEY, 404, false },
     };
+    static const struct {
+        enum rules_miss misses;
+        bool edge;
+        const char *cause, *cure;
+    } near_by[] = {
+        { RULES_MISS_HOST, false, "but for its host-header",
+          "if that rule was meant, add the Host" },
+        { RULES_MISS_HOST, true, "but for its host-header", "AllViewer" },
+        { RULES_MISS_HEADER, false, "but for its http-header", "if that rule was meant, let" },
+        { RULES_MISS_HEADER, true, "but for its http-header", "custom headers" },
+    };
     char cause[UPGRADE_TEXT_MAX], cure[UPGRADE_TEXT_MAX];
 
     (void)state;
-    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-        for (int edge = 0; edge < 2; edge++) {
-            const struct upgrade_symptoms s = { .failure = cases[i].failure,
-                                                .target_status = cases[i].status,
-                                                .behind_edge = edge == 1,
-                                                .misses_host = true };
-            upgrade_cause(&s, cause);
-            upgrade_cure(&s, cure);
-            assert_is_sentence(cause);
-            assert_is_sentence(cure);
-            assert_int_equal(strstr(cause, "would have matched but for its host-header") != NULL,
-                             cases[i].is_told);
-            assert_int_equal(strstr(cure, "if that rule was meant") != NULL, cases[i].is_told);
-            if (cases[i].is_told)
-                assert_int_equal(strstr(cure, "AllViewer") != NULL, edge);
-        }
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]) * 4; i++) {
+        const struct upgrade_symptoms s = { .failure = cases[i / 4].failure,
+                                            .target_status = cases[i / 4].status,
+                                            .behind_edge = near_by[i % 4].edge,
+                                            .misses = near_by[i % 4].misses };
+        const bool is_told = cases[i / 4].is_told;
+        upgrade_cause(&s, cause);
+        upgrade_cure(&s, cure);
+        assert_is_sentence(cause);
+        assert_is_sentence(cure);
+        assert_int_equal(strstr(cause, near_by[i % 4].cause) != NULL, is_told);
+        assert_int_equal(strstr(upgrade_detail(&s), near_by[i % 4].cause) != NULL, is_told);
+        if (is_told)
+            assert_non_null(strstr(cure, near_by[i % 4].cure));
+        else
+            assert_null(strstr(cure, "if that rule"));
     }
 }
 
@@ -144,7 +155,7 @@ int main(void)
         cmocka_unit_test(test_each_has_a_cause_and_a_cure),
         cmocka_unit_test(test_the_detail_comes_before_the_full_stop),
         cmocka_unit_test(test_each_status_has_a_cure),
-        cmocka_unit_test(test_a_host_that_misses_is_told_when_the_target_refuses),
+        cmocka_unit_test(test_what_a_rule_misses_is_told_when_the_target_refuses),
         cmocka_unit_test(test_each_has_its_counter),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
