@@ -12,6 +12,7 @@
 
 #include "alb/client_private.h"
 #include "alb/config.h"
+#include "alb/doctor.h"
 #include "alb/headers.h"
 #include "alb/redirect.h"
 #include "alb/regex.h"
@@ -178,6 +179,7 @@ static void answer_fixed(struct client *c, const struct http_message *m, const s
 {
     const bool keep = may_answer_and_go_on(c, m);
     const struct action *a = &route->rule->action;
+    struct doctor_text text;
     struct http_reply how = {
         .status = a->status,
         .content_type = span_text(a->content_type),
@@ -186,10 +188,10 @@ static void answer_fixed(struct client *c, const struct http_message *m, const s
         .close = !keep,
     };
 
+    client_upgrade_missed(c, m, route, &how, how.body.len > 0, &text);
     client_reply(c, &how);
     metric_add(&c->worker->counters.fixed_responses, 1);
     log_own(c, m, route, a->status, NULL, ACCESS_FIXED_RESPONSE);
-    client_upgrade_missed(c, m, route, a->status);
     client_change_state(c, keep ? HEAD : LINGER);
 }
 
@@ -199,6 +201,7 @@ static void send_redirect(struct client *c, const struct http_message *m, struct
     const bool keep = may_answer_and_go_on(c, m);
     const int status = route->rule->action.redirect->status;
     char page[HTTP_ERROR_PAGE_MAX], field[sizeof("Location: \r\n") + REDIRECT_LOCATION_MAX];
+    struct doctor_text text;
 
     snprintf(field, sizeof(field), "Location: %.*s\r\n", SPAN_ARGS(url));
     struct http_reply how = {
@@ -209,11 +212,12 @@ static void send_redirect(struct client *c, const struct http_message *m, struct
         .head_only = m->method_id == HTTP_HEAD,
         .close = !keep,
     };
+
+    route->redirect_url = url;
+    client_upgrade_missed(c, m, route, &how, false, &text);
     client_reply(c, &how);
     metric_add(&c->worker->counters.redirects, 1);
-    route->redirect_url = url;
     log_own(c, m, route, status, NULL, ACCESS_REDIRECT);
-    client_upgrade_missed(c, m, route, status);
     client_change_state(c, keep ? HEAD : LINGER);
 }
 

@@ -17,6 +17,7 @@
 #include "alb/exchange.h"
 #include "alb/upgrade_failures.h"
 
+struct doctor_text;
 struct route;
 
 enum client_state { HEAD, EXCHANGE, LINGER };
@@ -117,9 +118,11 @@ void client_settle_doubt(struct client *c);
 
 /* --- client_upgrade.c ------------------------------------------------------- */
 
-/* A rule has answered: if a WebSocket was asked for, it failed. */
+/* A rule answers so: if a WebSocket was asked for, it failed, and the answer says why. `has_text`:
+ * what it says is the operator's. */
 void client_upgrade_missed(struct client *c, const struct http_message *m,
-                           const struct route *route, int status);
+                           const struct route *route, struct http_reply *how, bool has_text,
+                           struct doctor_text *text);
 
 /* Refuse it with the doctor's words. False when it asks for no WebSocket. `detail` is a literal
  * or NULL, `route` NULL when no rule was looked for. */

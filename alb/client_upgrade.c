@@ -65,12 +65,16 @@ static enum upgrade_failure failure_of(struct client *c, const struct http_messa
 }
 
 void client_upgrade_missed(struct client *c, const struct http_message *m,
-                           const struct route *route, int status)
+                           const struct route *route, struct http_reply *how, bool has_text,
+                           struct doctor_text *text)
 {
     struct upgrade_case *u = case_of(c, m, route);
 
-    if (u != NULL)
-        doctor_record(c->worker, &u, failure_of(c, m, route), status);
+    if (u == NULL)
+        return;
+    u->failure = (uint8_t)failure_of(c, m, route);
+    doctor_comment(c->worker, u, how, has_text, text);
+    doctor_record(c->worker, &u, (enum upgrade_failure)u->failure, how->status);
 }
 
 /* The answer, in the doctor's words. */

@@ -66,8 +66,9 @@ static bool is_peer(const struct worker *w, const struct ip *ip)
 
 static void put_fields(const struct upgrade_case *c, int status, char *out, size_t size)
 {
-    size_t n = (size_t)snprintf(out, size, "Cache-Control: no-store\r\n");
+    size_t n = 0;
 
+    out[0] = '\0';
     if (status == 426)
         n += (size_t)snprintf(out + n, size - n,
                               "Sec-WebSocket-Version: 13\r\n"
@@ -76,8 +77,9 @@ static void put_fields(const struct upgrade_case *c, int status, char *out, size
         snprintf(out + n, size - n, "Retry-After: %u\r\n", (unsigned)c->retry_after_s);
 }
 
-void doctor_reply(const struct worker *w, const struct upgrade_case *c, int status,
-                  struct http_reply *reply, struct doctor_text *text)
+/* The reason, and to a peer its cause and cure. */
+static void put_body(const struct worker *w, const struct upgrade_case *c, struct http_reply *reply,
+                     struct doctor_text *text)
 {
     const struct upgrade_symptoms s = upgrade_case_symptoms(c);
     char cause[UPGRADE_TEXT_MAX], cure[UPGRADE_TEXT_MAX];
@@ -88,12 +90,24 @@ void doctor_reply(const struct worker *w, const struct upgrade_case *c, int stat
     if (is_peer(w, &c->client))
         snprintf(text->text + n, size - (size_t)n, "%s\n%s\n", upgrade_cause(&s, cause),
                  upgrade_cure(&s, cure));
+    reply->content_type = SPAN("text/plain; charset=utf-8");
+    reply->body = span_text(text->text);
+}
+
+void doctor_reply(const struct worker *w, const struct upgrade_case *c, int status,
+                  struct http_reply *reply, struct doctor_text *text)
+{
     put_fields(c, status, text->fields, sizeof text->fields);
     *reply = (struct http_reply){
-        .status = status,
-        .fields = text->fields,
-        .content_type = SPAN("text/plain; charset=utf-8"),
-        .body = span_text(text->text),
-        .close = true,
+        .status = status, .fields = text->fields, .close = true, .no_store = true
     };
+    put_body(w, c, reply, text);
+}
+
+void doctor_comment(const struct worker *w, const struct upgrade_case *c, struct http_reply *reply,
+                    bool has_text, struct doctor_text *text)
+{
+    reply->no_store = true;
+    if (!has_text)
+        put_body(w, c, reply, text);
 }

@@ -37,4 +37,9 @@ struct doctor_text {
 void doctor_reply(const struct worker *w, const struct upgrade_case *c, int status,
                   struct http_reply *reply, struct doctor_text *text);
 
+/* The answer is that of a rule: nobody is to keep it, and unless it has a text of the operator's
+ * it gets ours. */
+void doctor_comment(const struct worker *w, const struct upgrade_case *c, struct http_reply *reply,
+                    bool has_text, struct doctor_text *text);
+
 #endif

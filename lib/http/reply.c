@@ -100,6 +100,8 @@ static bool print_head(struct buf *to, const struct http_reply *r)
              buf_print(to, "Content-Type: %.*s\r\n", SPAN_ARGS(r->content_type));
     if (!has_no_body(r->status))
         ok = ok && buf_print(to, "Content-Length: %zu\r\n", r->body.len);
+    if (r->no_store)
+        ok = ok && buf_put(to, SPAN("Cache-Control: no-store\r\n"));
     return ok &&
            buf_put(to,
                    r->close ? SPAN("Connection: close\r\n") : SPAN("Connection: keep-alive\r\n")) &&

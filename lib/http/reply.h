@@ -20,6 +20,7 @@ struct http_reply {
     struct span body;
     bool head_only; /* the request was HEAD: the length, but no body */
     bool close;     /* Connection: close, else keep-alive */
+    bool no_store;  /* Cache-Control: no-store */
 };
 
 /* Write it with Date and Content-Length. All or nothing: false when it does

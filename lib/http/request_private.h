@@ -27,7 +27,7 @@ struct http_scan {
     bool strictest;
     bool is_old; /* HTTP/0.9, or no version */
     enum http_before before;
-    uint32_t fields; /* lines so far, those that are left out as well */
+    uint32_t fields;                /* lines so far, those that are left out as well */
     struct http_lengths lengths;    /* of the genuine fields: they decide */
     struct http_lengths suspicious; /* with those in a disguise: is it an attack? */
 };

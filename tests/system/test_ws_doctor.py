@@ -97,7 +97,7 @@ CASES = [
     ("missing_key", "/", VIA, (b"Sec-WebSocket-Key: " + KEY + b"\r\n", b""), 400, "AllViewer"),
     ("missing_version", "/", VIA, (b"Sec-WebSocket-Version: 13\r\n", b""), 426, "AllViewer"),
 ]
-OURS = ("request_refused", "rule_failed", "no_target", "target_unreachable", "target_no_answer",
+OURS = ("redirected", "https_redirect_loop", "fixed_response", "request_refused", "rule_failed", "no_target", "target_unreachable", "target_no_answer",
         "target_timeout", "target_bad_answer", "status_not_101")  # beside what test_ws_refused has
 
 
@@ -108,14 +108,14 @@ def start(start_alb, target, **how):
                                more=MORE.format(gone=free_port()) + rules, **how))
 
 
-def ask(alb, path="/ws", fields=b"", change=None, listener="http", host=b"localhost"):
+def ask(alb, path="/ws", fields=b"", change=None, listener="http", host=b"localhost", head=False):
     text = upgrade_request(path, fields, host)
     if change:
         assert change[0] in text
         text = text.replace(*change, 1)
     with connect(alb, listener) as sock:
         sock.sendall(text)
-        return read_response(sock)
+        return read_response(sock, to_head=head)
 
 
 def newest(alb):
@@ -146,6 +146,29 @@ def test_each_reason_everywhere(start_alb, start_target):
             assert lines == [f"WebSocket upgrade failed: {reason}", row["cause"], row["cure"]], case
             assert response.values("Cache-Control") == ["no-store"], case
     assert alb.metric("alb_upgrades_failed_total") == len(CASES)
+
+
+def test_a_rules_own_text_stays(start_alb, start_target):
+    """And no cache keeps an answer to an upgrade, while those to plain requests are as ever."""
+    alb = start(start_alb, start_target(script))
+    with_text = "fixed-response 404 application/json \"{}\""
+    alb.configure(alb.path.read_text().replace("action = fixed-response 404\n", f"action = {with_text}\n"))
+    alb.reload()
+    response = ask(alb, "/fixed")
+    assert (response.status, response.body) == (404, b"{}")
+    assert response.values("Content-Type") == ["application/json"]
+    assert response.values("Cache-Control") == ["no-store"]
+    for path in ("/fixed", "/moved"):
+        status, headers, body = alb.get(path)
+        assert status in (302, 404) and headers["Cache-Control"] is None
+        assert b"upgrade failed" not in body
+
+
+def test_an_answer_of_a_rule_without_text_to_a_head_request(start_alb, start_target):
+    alb = start(start_alb, start_target(script))
+    response = ask(alb, "/moved", change=(b"GET", b"HEAD"), head=True)
+    assert response.status == 302 and int(response.values("Content-Length")[0]) > 100
+    assert response.body == b"" and newest(alb)["reason"] == "redirected"
 
 
 def test_what_a_row_says(start_alb, start_target):
@@ -249,8 +272,10 @@ def test_a_plain_head_that_is_refused_is_no_upgrade(start_alb, start_target):
 def test_a_host_that_no_rule_forwards(start_alb, start_target):
     alb = start(start_alb, start_target(script))
     for fields, cure in ((b"", "rule's host-header"), (VIA, "AllViewer")):
-        assert ask(alb, "/chat/1", fields, listener="hosts", host=b"origin.example").status == 421
+        response = ask(alb, "/chat/1", fields, listener="hosts", host=b"origin.example")
         row = newest(alb)
+        assert response.status == 421 and response.body.decode().splitlines() == [
+            "WebSocket upgrade failed: host_not_matched", row["cause"], row["cure"]]
         assert (row["reason"], row["rule"]) == ("host_not_matched", 0) and cure in row["cure"]
         assert row["host"] == "origin.example" and row["listener"] == "hosts"
     ask(alb, "/other", listener="hosts", host=b"origin.example")

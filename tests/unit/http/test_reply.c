@@ -27,6 +27,10 @@ static const struct {
     { "nothing, close",
       { .status = 599, .close = true },
       "HTTP/1.1 599 Unknown\r\n" DATE "Content-Length: 0\r\nConnection: close\r\n\r\n" },
+    { "not to be stored",
+      { .status = 503, .no_store = true, .fields = "X-A: b\r\n", .body = SPAN_INIT("hello") },
+      "HTTP/1.1 503 Service Unavailable\r\n" DATE "Content-Length: 5\r\nCache-Control: no-store\r\n"
+      "Connection: keep-alive\r\nX-A: b\r\n\r\nhello" },
     { "to HEAD",
       { .status = 404, .body = SPAN_INIT("hello"), .head_only = true },
       "HTTP/1.1 404 Not Found\r\n" DATE "Content-Length: 5\r\nConnection: keep-alive\r\n\r\n" },
