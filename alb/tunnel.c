@@ -21,22 +21,16 @@
 #include "alb/doctor_watch.h"
 #include "alb/exchange.h"
 #include "alb/target.h"
+#include "alb/tunnel_idle.h"
 #include "alb/tunnel_private.h"
 #include "alb/worker.h"
 
 /* --- time ---------------------------------------------------------------------------- */
 
-/* Idle is when neither side moved a byte; the one silent for longer is named. */
-static uint32_t idle_left(const struct tunnel *t, enum tunnel_end *who)
+static struct tunnel_clock clock_of(const struct tunnel *t)
 {
-    const uint32_t now = loop_now_ms(&worker_here->loop);
-    const uint32_t client = now - t->client.last_ms;
-    const uint32_t target = now - t->target_leg.last_ms;
-    const uint32_t idle = client < target ? client : target;
-    const uint32_t limit = tunnel_limit_ms(t);
-
-    *who = client > target ? TUNNEL_IDLE_CLIENT : TUNNEL_IDLE_TARGET;
-    return idle >= limit ? 0 : limit - idle;
+    return (struct tunnel_clock){ loop_now_ms(&worker_here->loop), t->client.last_ms,
+                                  t->target_leg.last_ms, tunnel_is_half(t) };
 }
 
 /* At once: what the client still gets of a frame of the target is a torn one. */
@@ -57,15 +51,15 @@ static void cut(struct tunnel *t, enum tunnel_end why, const char *reason)
 static void on_timer(struct wheel_timer *timer)
 {
     struct tunnel *t = list_entry(timer, struct tunnel, timer);
-    enum tunnel_end who;
-    const uint32_t left = idle_left(t, &who);
+    const struct tunnel_clock clock = clock_of(t);
+    const uint32_t left = tunnel_idle_left(tunnel_policy_get(t), &clock);
 
     if (t->close > CLOSE_DUE) { /* it had no boundary, or no answer, in time */
         cut(t, tunnel_end_of_drain(), "restart");
     } else if (left == 0) {
         if (!tunnel_policy_get(t)->cut_on_idle)
             tunnel_close_now(t, WS_CLOSE_GOING_AWAY, "idle");
-        tunnel_end(t, who);
+        tunnel_end(t, tunnel_idle_end(&clock));
     } else {
         const uint32_t ping = tunnel_ping_turn(t);
         wheel_set(&worker_here->loop.wheel, &t->timer, left < ping ? left : ping);

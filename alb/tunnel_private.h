@@ -180,13 +180,9 @@ static inline const struct tunnel_policy *tunnel_policy_get(const struct tunnel 
     return t->client.io.data;
 }
 
-/* How long it may be silent: shorter when one side has finished. */
-static inline uint32_t tunnel_limit_ms(const struct tunnel *t)
+static inline bool tunnel_is_half(const struct tunnel *t)
 {
-    const bool is_half = t->client.eof || t->target_leg.eof;
-    const struct tunnel_policy *p = tunnel_policy_get(t);
-
-    return is_half && p->idle_ms > p->close_ms ? p->close_ms : p->idle_ms;
+    return t->client.eof || t->target_leg.eof;
 }
 
 static inline uint32_t tunnel_frames(const struct leg *l)

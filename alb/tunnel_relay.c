@@ -20,6 +20,7 @@
 #include "alb/exchange.h"
 #include "alb/heartbeat_watch.h"
 #include "alb/target.h"
+#include "alb/tunnel_idle.h"
 #include "alb/worker.h"
 
 static void reset_by(struct tunnel *t, const struct leg *leg)
@@ -165,7 +166,8 @@ static void on_eof(struct tunnel *t, struct leg *from)
     from->eof = true;
     tunnel_blame(t, tunnel_is_client(t, from) ? TUNNEL_CLIENT_FIN : TUNNEL_TARGET_FIN);
     if (t->close <= CLOSE_DUE)
-        wheel_set(&worker_here->loop.wheel, &t->timer, tunnel_limit_ms(t));
+        wheel_set(&worker_here->loop.wheel, &t->timer,
+                  tunnel_idle_limit(tunnel_policy_get(t), true));
 }
 
 static void read_leg(struct tunnel *t, struct leg *from)
