@@ -247,7 +247,8 @@ static bool announce(struct balancer *b, const char *ready_file, struct problems
             problems_error(problems, 0, "--ready-file: %s", why);
         buf_done(&json);
     }
-    service_notify("READY=1");
+    if (!inherit_goes_on(b->inherit)) /* else the process before us says so */
+        service_notify("READY=1");
     inherit_ready(b->inherit);
     return ok;
 }

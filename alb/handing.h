@@ -49,6 +49,7 @@ enum handing_message {
 enum {
     HELLO_VERSION = 1,
     HELLO_TAKES = 2,    /* a sum of enum TAKES_... */
+    HELLO_PID = 4,      /* of READY: its process, when it is not the one that was started */
     HELLO_UNWANTED = 3, /* of READY: a listener (BOUND, PROTOCOL) that it has no use for */
 };
 enum { TAKES_PAST = 1, TAKES_ORDERS = 2, TAKES_REPORTS = 4, TAKES_ASKS = 8 };

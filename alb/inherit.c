@@ -16,6 +16,7 @@
 
 #include "alb/balancer_private.h"
 #include "alb/config.h"
+#include "alb/foster.h"
 #include "alb/group_health.h"
 #include "alb/greeter.h"
 #include "alb/handing.h"
@@ -547,6 +548,8 @@ static void on_listening(struct loop *loop, void *arg)
     close_rest(in);
     record_put_number(&bytes, HELLO_VERSION, HANDING_VERSION);
     record_put_number(&bytes, HELLO_TAKES, TAKES_PAST | TAKES_REPORTS);
+    foster_end();
+    record_put_number(&bytes, HELLO_PID, (uint64_t)getpid());
     handover_send(in->link, HANDING_READY, buf_data(&bytes), NULL, 0);
     buf_done(&bytes);
 }

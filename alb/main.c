@@ -10,6 +10,7 @@
 #include "alb/command.h"
 #include "alb/config.h"
 #include "alb/explain.h"
+#include "alb/foster.h"
 #include "alb/options.h"
 #include "alb/quick.h"
 #include "alb/report.h"
@@ -305,6 +306,7 @@ int main(int argc, char **argv)
     struct arguments a = { .socket = DEFAULT_SOCKET };
     char text[128];
 
+    foster_begin();
     upgrade_remember(argv);
     if (argc < 2)
         return usage_error("no command");

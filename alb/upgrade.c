@@ -3,9 +3,11 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <poll.h>
 #include <signal.h>
 #include <spawn.h>
 #include <stdio.h>
+#include <sys/pidfd.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -34,7 +36,7 @@
 static const double ROUND_S = 0.25;      /* between two looks at who can go by now */
 static const double TAKEN_S = 5;         /* so long for one batch */
 enum { IDLE_ROUNDS = 20, CHILD_FD = 3 }; /* then idle TLS clients are hung up on */
-enum { ORDERS_MAX = 1024 * 1024 };
+enum { ORDERS_MAX = 1024 * 1024, END_MS = 300 };
 
 enum stage { STARTING, READYING, MOVING, LEAVING };
 
@@ -42,6 +44,7 @@ struct upgrade {
     struct balancer *balancer;
     enum stage stage;
     pid_t pid;
+    int pidfd;             /* of one that is not our child; -1 */
     struct handover *link; /* NULL once the other end is gone */
     ev_timer patience;     /* STARTING: for READY; else: for TAKEN */
     ev_timer next_round;
@@ -153,6 +156,28 @@ static bool has_ended(pid_t pid, int *status)
     return false;
 }
 
+static bool is_child(const struct upgrade *u)
+{
+    return u->pidfd == -1;
+}
+
+static void send_signal(const struct upgrade *u, int number)
+{
+    if (is_child(u))
+        kill(u->pid, number);
+    else
+        pidfd_send_signal(u->pidfd, number, NULL, 0);
+}
+
+/* Nobody tells us how. */
+static void end_orphan(const struct upgrade *u)
+{
+    struct pollfd end = { .fd = u->pidfd, .events = POLLIN };
+
+    if (poll(&end, 1, END_MS) == 0)
+        send_signal(u, SIGKILL);
+}
+
 /* How it ended, or was made to. */
 static void reap(pid_t pid, char *text, size_t size)
 {
@@ -188,6 +213,8 @@ void upgrade_free(struct upgrade **upgrade)
     stop_telling(u);
     handover_free(&u->link);
     buf_done(&u->orders);
+    if (u->pidfd != -1)
+        close(u->pidfd);
     free(u);
 }
 
@@ -196,12 +223,24 @@ static void give_up_on(const struct upgrade *u, char *text, size_t size)
 {
     const uint64_t has = u->tunnels + u->clients;
 
+    text[0] = '\0';
     if (has > 0)
         snprintf(text, size,
                  " (it has %" PRIu64 " connections and was left alone: look at process %ld)", has,
                  (long)u->pid);
-    else
+    else if (is_child(u))
         reap(u->pid, text, size);
+    else
+        end_orphan(u);
+}
+
+/* To the service manager. */
+static void announce_main(pid_t pid)
+{
+    char text[64];
+
+    snprintf(text, sizeof(text), "MAINPID=%ld\nREADY=1", (long)pid);
+    service_notify(text);
 }
 
 /* Until LEAVING: this process carries on as if nothing had been. */
@@ -210,6 +249,8 @@ static void fail(struct upgrade *u, const char *why)
     struct balancer *b = u->balancer;
     char text[512], how[160];
 
+    if (u->stage != STARTING)
+        announce_main(getpid()); /* before the end of the other one is heard of */
     give_up_on(u, how, sizeof(how));
     snprintf(text, sizeof(text), "the new process did not take over: %s%s; %ld carries on", why,
              how, (long)getpid());
@@ -279,7 +320,7 @@ static void leave(struct upgrade *u)
     tell(u, true, text);
     upgrade_obey(b, buf_data(&u->orders), -1);
     if (u->stop_wanted)
-        kill(u->pid, SIGTERM); /* and it orders us to stop as well */
+        send_signal(u, SIGTERM); /* and it orders us to stop as well */
 }
 
 static void end_round(struct upgrade *u)
@@ -395,6 +436,18 @@ static void take_unwanted(struct balancer *b, struct span left)
     }
 }
 
+/* It is not the process that we have started, which has gone (foster.h). */
+static void follow_process(struct upgrade *u, pid_t pid)
+{
+    int status;
+
+    if (pid == 0 || pid == u->pid)
+        return;
+    has_ended(u->pid, &status);
+    u->pid = pid;
+    u->pidfd = pidfd_open(pid, 0);
+}
+
 static void on_ready(struct upgrade *u, struct span bytes)
 {
     struct balancer *b = u->balancer;
@@ -408,8 +461,8 @@ static void on_ready(struct upgrade *u, struct span bytes)
         fail(u, text);
         return;
     }
-    snprintf(text, sizeof(text), "MAINPID=%ld\nREADY=1", (long)u->pid);
-    service_notify(text);
+    follow_process(u, (pid_t)said(bytes, HELLO_PID));
+    announce_main(u->pid);
     u->stage = READYING;
     u->takes = said(bytes, HELLO_TAKES);
     take_unwanted(b, bytes);
@@ -525,6 +578,7 @@ static struct upgrade *make(struct balancer *b, pid_t pid, int fd)
 
     u->balancer = b;
     u->pid = pid;
+    u->pidfd = -1;
     u->link = handover_new(b->control.ev, fd, on_message, on_end, u);
     buf_init(&u->orders, ORDERS_MAX);
     upgrade_lists_init(&u->lists, b, u->link);
