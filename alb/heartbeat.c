@@ -60,11 +60,12 @@ bool heartbeat_is_close(struct heartbeat *h, uint32_t idle_ms, uint64_t now_ms, 
         h->since_ms = now_ms;
     *p99_ms = heartbeat_p99_ms(h);
     const bool is_close = *p99_ms >= idle_ms - idle_ms / NEAR;
-    const bool was_said = h->warned_ms != 0 && now_ms - h->warned_ms < HEARTBEAT_HOUR_MS;
-    if (now_ms - h->since_ms >= HEARTBEAT_HOUR_MS)
+    if (now_ms - h->since_ms >= HEARTBEAT_HOUR_MS) {
         start_again(h, now_ms);
-    if (!is_close || was_said)
+        h->said_of_ms = is_close ? h->said_of_ms : 0;
+    }
+    if (!is_close || h->said_of_ms == idle_ms)
         return false;
-    h->warned_ms = now_ms;
+    h->said_of_ms = idle_ms;
     return true;
 }

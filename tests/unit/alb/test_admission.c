@@ -101,14 +101,24 @@ static void test_places_while_time_goes_on(void **state)
         assert_in_range(at[s], 45, 55);
 }
 
+/* Those who wait for so long are spread over a quarter of it, each second for as many. */
 static void test_jitter(void **state)
 {
+    static const struct {
+        uint64_t place_s;
+        uint32_t least, most;
+    } cases[] = { { 0, 1, 2 }, { 3, 4, 5 }, { 20, 21, 27 }, { 59, 60, 75 }, { 500, 60, 75 } };
+
     (void)state;
-    for (uint64_t random = 0; random < 100; random++) {
-        struct admission a = { .queue_ns = 1000 * SECOND + 20 * SECOND };
-        assert_in_range(admission_wait_s(&a, SECOND, 1000 * SECOND, random), 21, 21 + 6);
-        struct admission idle = { 0 };
-        assert_in_range(admission_wait_s(&idle, SECOND, 1000 * SECOND, random), 1, 2);
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        const uint32_t seconds = cases[i].most - cases[i].least + 1;
+        unsigned at[100] = { 0 };
+        for (uint64_t random = 0; random < 20 * seconds; random++) {
+            struct admission a = { .queue_ns = (1000 + cases[i].place_s) * SECOND };
+            at[admission_wait_s(&a, SECOND, 1000 * SECOND, random)]++;
+        }
+        for (uint32_t s = 0; s < 100; s++)
+            assert_int_equal(at[s], s >= cases[i].least && s <= cases[i].most ? 20 : 0);
     }
 }
 

@@ -77,21 +77,21 @@ static void test_close_is_within_a_fifth(void **state)
     assert_true(heartbeat_is_close(&h, 60000, NOW, &p99));
 }
 
-static void test_one_warning_an_hour(void **state)
+static void test_it_is_said_once(void **state)
 {
     struct heartbeat h = { 0 };
     uint32_t p99;
 
     (void)state;
-    note(&h, 58000, 100);
-    assert_true(heartbeat_is_close(&h, 60000, NOW, &p99));
-    assert_false(heartbeat_is_close(&h, 60000, NOW + 1, &p99));
-    assert_false(heartbeat_is_close(&h, 60000, NOW + HOUR - 1, &p99));
-    note(&h, 58000, 100);
-    assert_true(heartbeat_is_close(&h, 60000, NOW + HOUR, &p99));
+    for (uint64_t hour = 0; hour < 5; hour++) {
+        note(&h, 58000, 100);
+        assert_int_equal(heartbeat_is_close(&h, 60000, NOW + hour * HOUR, &p99), hour == 0);
+        assert_in_range(p99, 57000, 59400);
+        assert_false(heartbeat_is_close(&h, 60000, NOW + hour * HOUR + HOUR / 2, &p99));
+    }
 }
 
-static void test_what_was_an_hour_ago_is_forgotten(void **state)
+static void test_another_time_out_is_another_matter(void **state)
 {
     struct heartbeat h = { 0 };
     uint32_t p99;
@@ -99,9 +99,27 @@ static void test_what_was_an_hour_ago_is_forgotten(void **state)
     (void)state;
     note(&h, 58000, 100);
     assert_true(heartbeat_is_close(&h, 60000, NOW, &p99));
-    assert_true(heartbeat_is_close(&h, 60000, NOW + HOUR, &p99));
-    assert_false(heartbeat_is_close(&h, 60000, NOW + 2 * HOUR, &p99));
+    assert_false(heartbeat_is_close(&h, 300000, NOW + 1, &p99));
+    assert_true(heartbeat_is_close(&h, 65000, NOW + 2, &p99));
+    assert_false(heartbeat_is_close(&h, 65000, NOW + 3, &p99));
+}
+
+/* What was an hour ago is forgotten; if it comes back, that is news. */
+static void test_after_an_hour_without_it_is_said_again(void **state)
+{
+    struct heartbeat h = { 0 };
+    uint32_t p99;
+
+    (void)state;
+    note(&h, 58000, 100);
+    assert_true(heartbeat_is_close(&h, 60000, NOW, &p99));
+    assert_false(heartbeat_is_close(&h, 60000, NOW + HOUR, &p99));
+    assert_false(heartbeat_is_close(&h, 60000, NOW + HOUR + 1, &p99));
     assert_int_equal(p99, 0);
+    note(&h, 10000, 100);
+    assert_false(heartbeat_is_close(&h, 60000, NOW + 2 * HOUR, &p99));
+    note(&h, 58000, 100);
+    assert_true(heartbeat_is_close(&h, 60000, NOW + 2 * HOUR + 1, &p99));
 }
 
 int main(void)
@@ -112,8 +130,9 @@ int main(void)
         cmocka_unit_test(test_one_in_a_hundred_may_be_longer),
         cmocka_unit_test(test_a_few_say_nothing),
         cmocka_unit_test(test_close_is_within_a_fifth),
-        cmocka_unit_test(test_one_warning_an_hour),
-        cmocka_unit_test(test_what_was_an_hour_ago_is_forgotten),
+        cmocka_unit_test(test_it_is_said_once),
+        cmocka_unit_test(test_another_time_out_is_another_matter),
+        cmocka_unit_test(test_after_an_hour_without_it_is_said_again),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
