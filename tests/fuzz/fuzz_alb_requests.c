@@ -38,7 +38,7 @@ static bool is_settled(const struct http_message *m)
 /* A field that is not of this hop, and not one of those that alb writes itself. */
 static bool passes(const struct http_field *f)
 {
-    if (http_is_hop_by_hop(f->id) || http_connection_lists(&request, f->name))
+    if (http_is_hop_by_hop(f->id) || http_is_listed(&request, f))
         return false;
     switch (f->id) {
     case HTTP_N_OTHER:
