@@ -263,6 +263,12 @@ static size_t distance(struct span a, struct span b)
     return row[b.len];
 }
 
+/* "idle_timeout" for "idle_timeout.timeout_seconds" */
+static bool is_beginning(struct span key, const char *of)
+{
+    return key.len > 0 && span_starts_with(span_text(of), key) && of[key.len] == '.';
+}
+
 static void say_unknown(const struct setting *table, struct span key, char *why, size_t why_size)
 {
     int shown = key.len > SHOWN_MAX ? SHOWN_MAX : (int)key.len;
@@ -270,7 +276,7 @@ static void say_unknown(const struct setting *table, struct span key, char *why,
     size_t least = 3; /* further than that is another word */
 
     for (const struct setting *s = table; s->key != NULL && key.len <= KEY_MAX; s++) {
-        size_t d = distance(key, span_text(s->key));
+        size_t d = is_beginning(key, s->key) ? 1 : distance(key, span_text(s->key));
         if (d < least) {
             least = d;
             nearest = s->key;

@@ -175,6 +175,9 @@ static void test_refusals(void **state)
         { "intervall", "30s", "unknown setting \"intervall\"; did you mean \"interval\"?" },
         { "Worker", "1", "unknown setting \"Worker\"; did you mean \"workers\"?" },
         { "nmae", "x", "unknown setting \"nmae\"; did you mean \"name\"?" },
+        { "idle_timeout", "5",
+          "unknown setting \"idle_timeout\"; did you mean \"idle_timeout.timeout_seconds\"?" },
+        { "idle", "5", "unknown setting \"idle\"" },
         { "colour", "red", "unknown setting \"colour\"" },
     };
     (void)state;
