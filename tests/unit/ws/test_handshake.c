@@ -10,6 +10,9 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include <mbedtls/base64.h>
+#include <mbedtls/md.h>
+
 #include "base/buf.h"
 #include "http/message.h"
 #include "ws/handshake.h"
@@ -115,6 +118,64 @@ static void test_request_lines_and_bodies(void **unused)
     assert_int_equal(ws_request_check(&message), WS_OK);
     message.content_length = 1;
     assert_int_equal(ws_request_check(&message), WS_BODY_ON_UPGRADE);
+}
+
+/* As mbedTLS decodes it: to 16 bytes, whatever the last digit says beyond them. */
+static bool is_a_key(struct span key)
+{
+    uint8_t bytes[48];
+    size_t n;
+    return key.len == 24 &&
+           mbedtls_base64_decode(bytes, sizeof bytes, &n, (const uint8_t *)key.ptr, key.len) == 0 &&
+           n == 16;
+}
+
+static void check_key(struct span key)
+{
+    make(good_request, "Sec-WebSocket-Key:");
+    add_field(SPAN("Sec-WebSocket-Key"), key);
+    const bool is_ok = is_a_key(key);
+    if (ws_request_check(&message) != (is_ok ? WS_OK : WS_BAD_KEY))
+        fail_msg("%.*s is %s key", SPAN_ARGS(key), is_ok ? "a" : "no");
+}
+
+static void test_every_byte_of_a_key(void **unused)
+{
+    (void)unused;
+    static const char good[] = "dGhlIHNhbXBsZSBub25jZQ==\r\n";
+    char key[sizeof good];
+    for (size_t at = 0; at < 24; at++) {
+        memcpy(key, good, sizeof good);
+        for (int c = 0; c < 256; c++) {
+            key[at] = (char)c;
+            check_key(span_of(key, 24));
+        }
+    }
+    for (size_t len = 0; len < sizeof good; len++)
+        check_key(span_of(good, len));
+    check_key(SPAN("dGhlIHNhbXBsZSBub25jZ==="));
+    check_key(SPAN("dGhlIHNhbXBsZSBub25jZQ=\n"));
+    check_key(SPAN("dGhlIHNhbXBsZSBub25j\r\nZQ"));
+    check_key(SPAN("                        "));
+    check_key(SPAN("========================"));
+}
+
+static void test_every_bit_of_an_accept(void **unused)
+{
+    (void)unused;
+    char key[] = "AAAAAAAAAAAAAAAAAAAAAA==258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
+    for (int i = 0; i < 1000; i++) {
+        char accept[WS_ACCEPT_SIZE], expected[WS_ACCEPT_SIZE];
+        uint8_t hash[20];
+        size_t n;
+        key[i % 22] = (char)('A' + i / 22 % 26);
+        assert_int_equal(mbedtls_md(mbedtls_md_info_from_type(MBEDTLS_MD_SHA1),
+                                    (const uint8_t *)key, sizeof key - 1, hash),
+                         0);
+        mbedtls_base64_encode((uint8_t *)expected, sizeof expected, &n, hash, sizeof hash);
+        ws_accept_value(span_of(key, 24), accept);
+        assert_string_equal(accept, expected);
+    }
 }
 
 static void test_what_wants_a_websocket(void **unused)
@@ -263,6 +324,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_requests),
         cmocka_unit_test(test_request_lines_and_bodies),
+        cmocka_unit_test(test_every_byte_of_a_key),
+        cmocka_unit_test(test_every_bit_of_an_accept),
         cmocka_unit_test(test_what_wants_a_websocket),
         cmocka_unit_test(test_responses),
         cmocka_unit_test(test_response_lines_and_bodies),
