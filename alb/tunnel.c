@@ -131,7 +131,8 @@ void tunnel_start(struct worker *w, const struct stream *client, ev_io *client_i
     tunnel_take_events(t);
     tunnel_take_policy(w, t);
     doctor_watch_begin(w, &parts->upgrade, &t->target_leg.io.data);
-    wheel_set(&w->loop.wheel, &t->timer, first_look(tunnel_policy_get(t)));
+    wheel_hasten(&w->loop.wheel, &t->timer,
+                 loop_mono_ms(&w->loop) + first_look(tunnel_policy_get(t)));
     tunnel_enlist(w, t);
     tunnel_count_in(t);
     metric_add(&w->counters.upgrades, 1);

@@ -162,12 +162,14 @@ void tunnel_relay(struct tunnel *t, struct leg *from, struct span bytes)
 /* The other side may still have something to say, but no longer take its time. */
 static void on_eof(struct tunnel *t, struct leg *from)
 {
+    struct loop *loop = &worker_here->loop;
+
     tunnel_ping_finished(t, from);
     from->eof = true;
     tunnel_blame(t, tunnel_is_client(t, from) ? TUNNEL_CLIENT_FIN : TUNNEL_TARGET_FIN);
     if (t->close <= CLOSE_DUE)
-        wheel_set(&worker_here->loop.wheel, &t->timer,
-                  tunnel_idle_limit(tunnel_policy_get(t), true));
+        wheel_hasten(&loop->wheel, &t->timer,
+                     loop_mono_ms(loop) + tunnel_idle_limit(tunnel_policy_get(t), true));
 }
 
 static void read_leg(struct tunnel *t, struct leg *from)

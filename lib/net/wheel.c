@@ -86,29 +86,32 @@ static uint64_t tick_at(uint64_t ms)
     return (ms + WHEEL_TICK_MS - 1) / WHEEL_TICK_MS;
 }
 
-void wheel_set(struct wheel *w, struct wheel_timer *t, uint64_t ms)
+static void set_at(struct wheel *w, struct wheel_timer *t, uint64_t tick)
 {
-    uint64_t now_ms = clock_mono_ms();
-
     wheel_stop(w, t);
     if (w->count == 0) {
-        w->now = now_ms / WHEEL_TICK_MS;
+        w->now = clock_mono_ms() / WHEEL_TICK_MS;
         if (!ev_is_active(&w->tick))
             set_tick(w);
     }
     w->count++;
-    t->due = tick_at(now_ms + ms);
+    t->due = tick;
     if (t->due <= w->now) /* that slot has had its turn */
         t->due = w->now + 1;
     list_append(slot_of(w, t->due), &t->link);
 }
 
+void wheel_set(struct wheel *w, struct wheel_timer *t, uint64_t ms)
+{
+    set_at(w, t, tick_at(clock_mono_ms() + ms));
+}
+
 void wheel_hasten(struct wheel *w, struct wheel_timer *t, uint64_t due_ms)
 {
-    if (wheel_is_set(t) && t->due <= tick_at(due_ms))
-        return;
-    const uint64_t now_ms = clock_mono_ms();
-    wheel_set(w, t, due_ms > now_ms ? due_ms - now_ms : 0);
+    const uint64_t tick = tick_at(due_ms);
+
+    if (!wheel_is_set(t) || t->due > tick)
+        set_at(w, t, tick);
 }
 
 void wheel_stop(struct wheel *w, struct wheel_timer *t)

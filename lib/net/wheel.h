@@ -48,7 +48,7 @@ void wheel_set(struct wheel *w, struct wheel_timer *t, uint64_t ms);
 
 /* Fire no later than at `due_ms` (by clock_mono_ms()): a timer that is set for
  * an earlier time stays as it is, and `fire` has to look what is due. So a time
- * that is put off with every byte costs a comparison, not a move. */
+ * that is put off with every byte costs a comparison, not a move; and the clock is not asked. */
 void wheel_hasten(struct wheel *w, struct wheel_timer *t, uint64_t due_ms);
 
 /* Harmless when it is not set. */
