@@ -57,8 +57,9 @@ bool tunnel_cut(struct tunnel *t, bool is_shutdown);
 /* End all at a shutdown; how many were untold. */
 uint32_t tunnels_cut(struct worker *w);
 
-/* Before the first of a loop. */
+/* Before the first of a loop, and after the last. */
 void tunnels_init(struct worker *w);
+void tunnels_done(struct worker *w);
 
 /* Take over what a new configuration says of open ones, if that is something else. Those of
  * a group that it does not have keep what they have. */

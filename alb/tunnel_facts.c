@@ -43,6 +43,12 @@ void tunnels_init(struct worker *w)
         slab_init(&w->tunnel_blocks[is_ipv6], block_size(is_ipv6));
 }
 
+void tunnels_done(struct worker *w)
+{
+    for (int is_ipv6 = 0; is_ipv6 < 2; is_ipv6++)
+        slab_done(&w->tunnel_blocks[is_ipv6]);
+}
+
 static struct tunnel *take_block(struct worker *w, bool is_ipv6)
 {
     return w != NULL ? slab_take(&w->tunnel_blocks[is_ipv6]) : mem_zero(block_size(is_ipv6));

@@ -82,6 +82,7 @@ void worker_done(struct worker *w)
     log_buffer_done(&w->connection_log);
     spares_done(&w->entries);
     free(w->tunnels);
+    tunnels_done(w);
     regex_scratch_free(&w->regex);
     loop_done(&w->loop);
 }

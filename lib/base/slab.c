@@ -59,15 +59,32 @@ static struct run *map_run(void)
     return (struct run *)(void *)run;
 }
 
-static struct run *add_run(struct slab *s)
+static void unmap_run(struct slab *s, struct run *r)
 {
-    struct run *r = map_run();
+    munmap(r, RUN_BYTES);
+    s->runs--;
+}
 
+static struct run *take_run(struct slab *s)
+{
+    struct run *r = s->spare;
+
+    s->spare = NULL;
+    if (r == NULL) {
+        r = map_run();
+        s->runs++;
+    }
     r->free = NULL;
     r->used = r->fresh = 0;
     list_push(&s->with_room, &r->link);
-    s->runs++;
     return r;
+}
+
+void slab_done(struct slab *s)
+{
+    if (s->spare != NULL)
+        unmap_run(s, s->spare);
+    s->spare = NULL;
 }
 
 static void *take_from(const struct slab *s, struct run *r)
@@ -84,8 +101,8 @@ void *slab_take(struct slab *s)
 {
     if (SPARES_KEPT == 0)
         return mem_zero(s->block);
-    struct run *r =
-        list_is_empty(&s->with_room) ? add_run(s) : list_entry(s->with_room.next, struct run, link);
+    struct run *r = list_is_empty(&s->with_room) ? take_run(s)
+                                                 : list_entry(s->with_room.next, struct run, link);
     void *block = take_from(s, r);
     if (++r->used == per_run(s))
         list_remove(&r->link);
@@ -100,8 +117,10 @@ static void put_back(struct slab *s, struct run *r, bool was_full)
     if (r->used > 0)
         return;
     list_remove(&r->link);
-    munmap(r, RUN_BYTES);
-    s->runs--;
+    if (s->spare == NULL)
+        s->spare = r;
+    else
+        unmap_run(s, r);
 }
 
 void slab_give(struct slab *s, void *block)

@@ -37,6 +37,15 @@ static void give(struct slab *s, size_t i)
     blocks[i] = NULL;
 }
 
+/* Of the empty runs one is kept, until the end. */
+static void check_empty(struct slab *s)
+{
+    assert_int_equal(s->runs, SPARES_KEPT > 0 ? 1 : 0);
+    slab_done(s);
+    assert_int_equal(s->runs, 0);
+    slab_done(s);
+}
+
 static void test_as_a_plain_model(void **state)
 {
     struct slab s;
@@ -55,7 +64,7 @@ static void test_as_a_plain_model(void **state)
         if (blocks[i] != NULL)
             give(&s, i);
     }
-    assert_int_equal(s.runs, 0);
+    check_empty(&s);
 }
 
 static void test_side_by_side(void **state)
@@ -76,7 +85,27 @@ static void test_side_by_side(void **state)
         assert_int_equal(s.runs, MANY / 642 + 1);
     for (size_t i = 0; i < MANY; i++)
         give(&s, i);
-    assert_int_equal(s.runs, 0);
+    check_empty(&s);
+}
+
+/* One connection after the other, each alone. */
+static void test_one_that_comes_and_goes_maps_nothing(void **state)
+{
+    struct slab s;
+    void *first;
+    (void)state;
+
+    slab_init(&s, BLOCK);
+    take(&s, 0);
+    first = blocks[0];
+    for (int n = 0; n < 1000; n++) {
+        give(&s, 0);
+        take(&s, 0);
+        if (SPARES_KEPT > 0)
+            assert_ptr_equal(blocks[0], first);
+    }
+    give(&s, 0);
+    check_empty(&s);
 }
 
 int main(void)
@@ -84,6 +113,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_as_a_plain_model),
         cmocka_unit_test(test_side_by_side),
+        cmocka_unit_test(test_one_that_comes_and_goes_maps_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
