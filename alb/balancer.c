@@ -369,6 +369,8 @@ static bool inherit(struct balancer *b, struct problems *problems)
 
 static bool start(struct balancer *b, const char *ready_file, struct problems *problems)
 {
+    char why[256];
+
     if (!inherit(b, problems) || !read_config(b, problems) || !balancer_read_state(b) ||
         !make_ring(b, problems) || !balancer_open_logs(b, b->config, problems))
         return false;
@@ -393,6 +395,10 @@ static bool start(struct balancer *b, const char *ready_file, struct problems *p
     inherit_states(b->inherit);
     if (!service_signals_start(&b->signals, b->control.ev, on_signal, b)) {
         problems_error(problems, 0, "cannot watch for signals");
+        return false;
+    }
+    if (!inherit_may_serve(b->inherit, why, sizeof(why))) {
+        problems_error(problems, 0, "%s", why);
         return false;
     }
     start_threads(b);

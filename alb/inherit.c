@@ -12,6 +12,7 @@
 #include "base/problems.h"
 #include "base/record.h"
 #include "base/seal.h"
+#include "net/service.h"
 #include "net/tls.h"
 
 #include "alb/balancer_private.h"
@@ -168,6 +169,14 @@ static void on_message(void *user, struct handover_message *m)
     in->is_bad |= !ok;
 }
 
+static void announce_self(void)
+{
+    char text[64];
+
+    snprintf(text, sizeof(text), "MAINPID=%ld\nREADY=1", (long)getpid());
+    service_notify(text);
+}
+
 static void on_end(void *user, const char *why)
 {
     struct inherit *in = user;
@@ -178,8 +187,11 @@ static void on_end(void *user, const char *why)
     inherit_forget_report(in);
     handover_free(&in->link);
     tunnel_listings_unanswered(in->balancer);
-    if (in->is_ready)
-        log_info("the old process has ended");
+    if (!in->is_ready)
+        return;
+    log_info("the old process has ended");
+    if (!in->has_left)
+        announce_self(); /* it may not have come to that */
 }
 
 /* --- the beginning --------------------------------------------------------------------- */
@@ -533,25 +545,35 @@ static void put_unwanted(struct buf *to, const struct inherit *in)
     }
 }
 
+static void tell_ready(struct inherit *in)
+{
+    struct buf bytes;
+
+    buf_init(&bytes, READY_MAX);
+    put_unwanted(&bytes, in);
+    record_put_number(&bytes, HELLO_VERSION, HANDING_VERSION);
+    record_put_number(&bytes, HELLO_TAKES, TAKES_PAST | TAKES_REPORTS);
+    record_put_number(&bytes, HELLO_PID, (uint64_t)getpid());
+    handover_send(in->link, HANDING_READY, buf_data(&bytes), NULL, 0);
+    buf_done(&bytes);
+}
+
+/* When the old process has ended meanwhile, clients are here already: it goes on without. */
 static void on_listening(struct loop *loop, void *arg)
 {
     struct balancer *b = loop->user;
     struct inherit *in = b->inherit;
-    struct buf bytes;
     (void)arg;
 
-    if (--in->waiting > 0 || in->link == NULL)
+    if (--in->waiting > 0)
         return;
     in->is_ready = true;
-    buf_init(&bytes, READY_MAX);
-    put_unwanted(&bytes, in);
-    close_rest(in);
-    record_put_number(&bytes, HELLO_VERSION, HANDING_VERSION);
-    record_put_number(&bytes, HELLO_TAKES, TAKES_PAST | TAKES_REPORTS);
     foster_end();
-    record_put_number(&bytes, HELLO_PID, (uint64_t)getpid());
-    handover_send(in->link, HANDING_READY, buf_data(&bytes), NULL, 0);
-    buf_done(&bytes);
+    if (in->link != NULL)
+        tell_ready(in);
+    else
+        announce_self();
+    close_rest(in);
 }
 
 /* Posted behind the orders to listen: they have been carried out when this runs. */
@@ -561,6 +583,14 @@ static void tell_listening(struct loop *loop, void *arg)
     (void)loop;
 
     balancer_must_post(&b->control, on_listening, NULL);
+}
+
+bool inherit_may_serve(const struct inherit *in, char *why, size_t why_size)
+{
+    if (in == NULL || (in->link != NULL && !handover_has_ended(in->link)))
+        return true;
+    snprintf(why, why_size, "the running alb has ended before this one could take over");
+    return false;
 }
 
 void inherit_ready(struct inherit *in)

@@ -61,6 +61,10 @@ int inherit_page(const struct inherit *in);
  * deregistration delay runs go on with it. The last of what was told at the start: it is wiped. */
 void inherit_states(struct inherit *in);
 
+/* False: the process before this one has ended, and nobody has been told that this one serves: the
+ * start has failed. Before the loops run. */
+bool inherit_may_serve(const struct inherit *in, char *why, size_t why_size);
+
 /* Everything runs. */
 void inherit_ready(struct inherit *in);
 

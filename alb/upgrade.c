@@ -218,13 +218,24 @@ void upgrade_free(struct upgrade **upgrade)
     free(u);
 }
 
+/* Its socket may be closed a moment before it is gone. */
+static bool is_dead(const struct upgrade *u)
+{
+    struct pollfd end = { .fd = u->pidfd, .events = POLLIN };
+    int status;
+
+    return is_child(u) ? has_ended(u->pid, &status) : poll(&end, 1, END_MS) != 0;
+}
+
 /* What it has already is lost if it is killed. */
 static void give_up_on(const struct upgrade *u, char *text, size_t size)
 {
     const uint64_t has = u->tunnels + u->clients;
 
     text[0] = '\0';
-    if (has > 0)
+    if (has > 0 && is_dead(u))
+        snprintf(text, size, " (it has ended, with %" PRIu64 " connections)", has);
+    else if (has > 0)
         snprintf(text, size,
                  " (it has %" PRIu64 " connections and was left alone: look at process %ld)", has,
                  (long)u->pid);

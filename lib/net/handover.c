@@ -144,6 +144,13 @@ void handover_send(struct handover *h, uint32_t type, struct span bytes, const i
     watch(h);
 }
 
+bool handover_has_ended(const struct handover *h)
+{
+    char byte;
+
+    return recv(h->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 0;
+}
+
 bool handover_is_flushed(const struct handover *h)
 {
     return list_is_empty(&h->out);

@@ -53,6 +53,9 @@ void handover_free(struct handover **handover);
 void handover_send(struct handover *h, uint32_t type, struct span bytes, const int *fds,
                    size_t fd_count);
 
+/* Is the other side gone, with nothing that has come from it yet? Not waiting for the loop. */
+bool handover_has_ended(const struct handover *h);
+
 /* Has all that was sent been taken by the socket? */
 bool handover_is_flushed(const struct handover *h);
 

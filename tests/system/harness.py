@@ -155,11 +155,16 @@ class Orphan:
         self.pid = pid
         self.fd = os.pidfd_open(pid)
 
+    def _has_ended(self, timeout):
+        ended = select.poll()  # select() takes no descriptor above 1023
+        ended.register(self.fd, select.POLLIN)
+        return bool(ended.poll(None if timeout is None else timeout * 1000))
+
     def poll(self):
-        return 0 if select.select([self.fd], [], [], 0)[0] else None
+        return 0 if self._has_ended(0) else None
 
     def wait(self, timeout=None):
-        if not select.select([self.fd], [], [], timeout)[0]:
+        if not self._has_ended(timeout):
             raise subprocess.TimeoutExpired(str(self.pid), timeout)
         return 0
 

@@ -221,6 +221,18 @@ static void test_freed_by_its_own_message(void **state)
     turn_until(&a.ends, 1);
 }
 
+static void test_an_end_is_seen_without_the_loop(void **state)
+{
+    (void)state;
+    assert_false(handover_has_ended(a.h));
+    handover_send(b.h, 1, SPAN("last words"), NULL, 0);
+    handover_free(&b.h);
+    assert_false(handover_has_ended(a.h)); /* there is something yet */
+    ev_run(loop, EVRUN_ONCE);
+    assert_int_equal(a.messages, 1);
+    assert_true(handover_has_ended(a.h));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -232,6 +244,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_what_makes_no_sense_is_the_end, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_the_other_side_goes, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_freed_by_its_own_message, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_an_end_is_seen_without_the_loop, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
