@@ -3,8 +3,8 @@ rate is that of all together."""
 
 import pytest
 
+from drains import arrivals, most_in_a_second, stamps  # noqa: F401
 from harness import wait_until
-from test_ws_drain_pace import most_in_a_second, raw_arrivals, stamps  # noqa: F401
 from test_ws_drain_targets import CHECKED, Checked, open_some, start, state_of  # noqa: F401
 from ws_peers import TEXT, Upgraded, all_closed, in_background, open_tunnel, ws_config
 
@@ -146,9 +146,9 @@ def test_a_rate_is_that_of_all_processes_together(start_alb, target, where):
         pairs += both_kinds(alb, target, 8)
         upgrade(alb)
         with all_closed(peer for pair in pairs[16:] for peer in pair):
-            wait = in_background(raw_arrivals, [client for client, _ in pairs])
+            wait = in_background(arrivals, [client for client, _ in pairs])
             command(alb, "drain", "app")
-            check_rate(pairs, [when for when, _, _ in wait()])
+            check_rate(pairs, [when for when, _ in wait()])
 
 
 def test_a_drain_goes_on_through_upgrades_at_its_rate(start_alb, target):
@@ -156,12 +156,12 @@ def test_a_drain_goes_on_through_upgrades_at_its_rate(start_alb, target):
                               alb=f"websocket.drain_rate = {RATE}\n"))
     pairs = both_kinds(alb, target, 16)
     with peers(pairs):
-        wait = in_background(raw_arrivals, [client for client, _ in pairs])
+        wait = in_background(arrivals, [client for client, _ in pairs])
         command(alb, "drain", "app")
         for n in range(3):
             wait_until(lambda: alb.log().count("tunnel end") > 6 * n, "some to be told")
             upgrade(alb)
-        check_rate(pairs, [when for when, _, _ in wait()])
+        check_rate(pairs, [when for when, _ in wait()])
 
 
 def test_a_target_that_goes_keeps_its_rate_through_an_upgrade(start_alb, target, other):
@@ -169,10 +169,10 @@ def test_a_target_that_goes_keeps_its_rate_through_an_upgrade(start_alb, target,
                               alb=f"websocket.drain_rate = {RATE}\n"))
     pairs = both_kinds(alb, target, 10)
     with peers(pairs):
-        wait = in_background(raw_arrivals, [client for client, _ in pairs])
+        wait = in_background(arrivals, [client for client, _ in pairs])
         alb.configure(ws_config(other, workers=2, group=DELAY % 60,
                                 alb=f"websocket.drain_rate = {RATE}\n"))
         alb.reload()
         wait_until(lambda: alb.log().count("tunnel end") > 2, "some to be told")
         upgrade(alb)
-        check_rate(pairs, [when for when, _, _ in wait()])
+        check_rate(pairs, [when for when, _ in wait()])
