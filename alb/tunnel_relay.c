@@ -73,7 +73,9 @@ static void keep_pending(struct leg *to, struct span bytes)
     buf_put(to->pending, bytes);
 }
 
-void tunnel_send(struct tunnel *t, struct leg *to, struct span bytes)
+typedef enum stream_io write_fn(struct stream *s, struct span bytes, size_t *moved);
+
+static void send_by(write_fn *write, struct tunnel *t, struct leg *to, struct span bytes)
 {
     size_t moved = 0;
 
@@ -82,7 +84,7 @@ void tunnel_send(struct tunnel *t, struct leg *to, struct span bytes)
     if (t->entry != NULL && tunnel_is_client(t, to))
         t->entry->sent += bytes.len;
     if (to->pending == NULL && bytes.len > 0) {
-        const enum stream_io io = stream_write(&to->stream, bytes, &moved);
+        const enum stream_io io = write(&to->stream, bytes, &moved);
         if (io == STREAM_FAILED || io == STREAM_EOF) {
             if (t->entry != NULL && tunnel_is_client(t, to))
                 t->entry->sent -= bytes.len;
@@ -92,6 +94,11 @@ void tunnel_send(struct tunnel *t, struct leg *to, struct span bytes)
         count_sent(t, to, moved);
     }
     keep_pending(to, span_after(bytes, moved));
+}
+
+void tunnel_send(struct tunnel *t, struct leg *to, struct span bytes)
+{
+    send_by(stream_write, t, to, bytes);
 }
 
 static void flush(struct tunnel *t, struct leg *to)
@@ -117,6 +124,34 @@ static void flush(struct tunnel *t, struct leg *to)
         tunnel_ping_flushed(t, to);
 }
 
+/* --- ends ---------------------------------------------------------------------- */
+
+/* The other side may still have something to say, but no longer take its time. */
+static void on_eof(struct tunnel *t, struct leg *from)
+{
+    struct loop *loop = &worker_here->loop;
+
+    tunnel_ping_finished(t, from);
+    from->eof = true;
+    tunnel_blame(t, tunnel_is_client(t, from) ? TUNNEL_CLIENT_FIN : TUNNEL_TARGET_FIN);
+    if (t->close <= CLOSE_DUE)
+        wheel_hasten(&loop->wheel, &t->timer,
+                     loop_mono_ms(loop) + tunnel_idle_limit(tunnel_policy_get(t), true));
+}
+
+static bool has_said_close(const struct leg *leg)
+{
+    return ws_tracker_close_seen(&leg->tracker) && !ws_tracker_is_opaque(&leg->tracker);
+}
+
+/* What follows both Closes is an end, and a server's comes first (RFC 6455 7.1.1): if it is here,
+ * its last bytes and our FIN go to the client in one packet. */
+static bool ends_here(const struct tunnel *t, const struct leg *from)
+{
+    return from == &t->target_leg && has_said_close(from) && has_said_close(&t->client) &&
+           t->client.stream.tls == NULL && stream_is_at_end(&from->stream);
+}
+
 /* --- relaying ------------------------------------------------------------------ */
 
 void tunnel_note_quiet(struct tunnel *t, const struct leg *from, uint32_t now)
@@ -134,11 +169,17 @@ static void pass_on(struct tunnel *t, struct leg *from, struct leg *to, struct s
 
     tunnel_note_quiet(t, from, now);
     from->last_ms = now;
-    if (t->close == CLOSE_NONE)
-        ws_tracker_feed(&from->tracker, bytes, &from->counts);
-    else
-        bytes = tunnel_close_filter(t, from, bytes);
-    tunnel_send(t, to, bytes);
+    if (t->close != CLOSE_NONE) {
+        tunnel_send(t, to, tunnel_close_filter(t, from, bytes));
+        return;
+    }
+    ws_tracker_feed(&from->tracker, bytes, &from->counts);
+    if (ends_here(t, from)) {
+        on_eof(t, from);
+        send_by(stream_write_last, t, to, bytes);
+    } else {
+        tunnel_send(t, to, bytes);
+    }
 }
 
 void tunnel_relay(struct tunnel *t, struct leg *from, struct span bytes)
@@ -157,19 +198,6 @@ void tunnel_relay(struct tunnel *t, struct leg *from, struct span bytes)
                          from->counts.frames[WS_KIND_PONG] != pongs);
     if (ws_tracker_close_seen(&from->tracker))
         tunnel_blame(t, tunnel_is_client(t, from) ? TUNNEL_CLIENT_CLOSE : TUNNEL_TARGET_CLOSE);
-}
-
-/* The other side may still have something to say, but no longer take its time. */
-static void on_eof(struct tunnel *t, struct leg *from)
-{
-    struct loop *loop = &worker_here->loop;
-
-    tunnel_ping_finished(t, from);
-    from->eof = true;
-    tunnel_blame(t, tunnel_is_client(t, from) ? TUNNEL_CLIENT_FIN : TUNNEL_TARGET_FIN);
-    if (t->close <= CLOSE_DUE)
-        wheel_hasten(&loop->wheel, &t->timer,
-                     loop_mono_ms(loop) + tunnel_idle_limit(tunnel_policy_get(t), true));
 }
 
 static void read_leg(struct tunnel *t, struct leg *from)
@@ -206,11 +234,6 @@ static void pass_fin(struct leg *from, struct leg *to)
 static bool is_sent_off(const struct leg *leg)
 {
     return leg->finished && !(stream_wants(&leg->stream) & EV_WRITE);
-}
-
-static bool has_said_close(const struct leg *leg)
-{
-    return ws_tracker_close_seen(&leg->tracker) && !ws_tracker_is_opaque(&leg->tracker);
 }
 
 /* It has our FIN, and nothing to say that the other side, which has ended, could still read. With

@@ -90,14 +90,24 @@ enum stream_io stream_read(struct stream *s, void *into, size_t size, size_t *mo
     return n == 0 ? STREAM_EOF : plain_outcome(s, n, moved);
 }
 
-enum stream_io stream_write(struct stream *s, struct span bytes, size_t *moved)
+static enum stream_io write_with(struct stream *s, struct span bytes, size_t *moved, int flags)
 {
     *moved = 0;
     if (bytes.len == 0)
         return STREAM_MOVED;
     if (s->tls != NULL)
         return tls_outcome(s, tls_session_write(s->tls, bytes, moved));
-    return plain_outcome(s, send(s->fd, bytes.ptr, bytes.len, MSG_NOSIGNAL), moved);
+    return plain_outcome(s, send(s->fd, bytes.ptr, bytes.len, MSG_NOSIGNAL | flags), moved);
+}
+
+enum stream_io stream_write(struct stream *s, struct span bytes, size_t *moved)
+{
+    return write_with(s, bytes, moved, 0);
+}
+
+enum stream_io stream_write_last(struct stream *s, struct span bytes, size_t *moved)
+{
+    return write_with(s, bytes, moved, MSG_MORE);
 }
 
 /* Copy what follows the first `skip` bytes of the pieces, as much as fits. */
@@ -162,6 +172,13 @@ int stream_wants(const struct stream *s)
 size_t stream_pending(const struct stream *s)
 {
     return s->tls == NULL ? 0 : tls_session_pending(s->tls);
+}
+
+bool stream_is_at_end(const struct stream *s)
+{
+    char byte;
+
+    return s->tls == NULL && recv(s->fd, &byte, 1, MSG_PEEK) == 0;
 }
 
 bool stream_is_truncated(const struct stream *s)

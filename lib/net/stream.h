@@ -64,6 +64,10 @@ enum stream_io stream_read(struct stream *s, void *into, size_t size, size_t *mo
  * Never raises SIGPIPE. */
 enum stream_io stream_write(struct stream *s, struct span bytes, size_t *moved);
 
+/* The same for bytes that stream_finish() follows at once, if they all go: plain, they and the FIN
+ * are one packet. */
+enum stream_io stream_write_last(struct stream *s, struct span bytes, size_t *moved);
+
 /* The same for several pieces, in one system call when plain. At most 8. */
 enum stream_io stream_writev(struct stream *s, const struct iovec *pieces, int count,
                              size_t *moved);
@@ -78,6 +82,9 @@ int stream_wants(const struct stream *s);
 /* Bytes decrypted but not yet read: the socket will not become readable for
  * these, so a caller that stops early must come back on its own. */
 size_t stream_pending(const struct stream *s);
+
+/* Would a read say STREAM_EOF? Asks the kernel, and reads nothing. TLS: false, as nobody knows. */
+bool stream_is_at_end(const struct stream *s);
 
 /* After STREAM_EOF: TLS that ended by a FIN alone. Anybody on the way can send that, so
  * where the end is all that tells how long a body is, some of it may be missing (RFC 9112

@@ -18,6 +18,7 @@ import shlex
 import signal
 import socket
 import ssl
+import struct
 import subprocess
 import threading
 import time
@@ -666,6 +667,12 @@ def is_closed(sock):
         return sock.recv(1) == b""
     except ConnectionResetError:
         return True
+
+
+def packets_in(sock):
+    """Segments that its kernel has got for this connection."""
+    info = sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 256)
+    return struct.unpack_from("I", info, 140)[0]  # tcpi_segs_in
 
 
 def reset(sock):

@@ -3,16 +3,14 @@
 import contextlib
 import pathlib
 import socket
-import struct
 
 import pytest
 
 from harness import (Target, answer, ask, echo_script, forward_config, frame, free_port,
-                     read_frame, read_head, request, upgrade_request, values, wait_until)
+                     packets_in, read_frame, read_head, request, upgrade_request, values, wait_until)
 from ws_peers import in_background
 
 ASKED = {"request": request(), "upgrade": upgrade_request()}
-SEGS_IN = 140  # in struct tcp_info
 
 
 def script(sock, head, rest):
@@ -88,11 +86,6 @@ def test_a_target_without_room_is_waited_for(start_alb, started, asked):
         started.append(listening(listener))
         assert response().status in (101, 200)  # once the kernel has asked again
     assert alb.metric("alb_target_connection_errors_total") == 0
-
-
-def packets_in(sock):
-    info = sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 256)
-    return struct.unpack_from("I", info, SEGS_IN)[0]
 
 
 def usual_packets():

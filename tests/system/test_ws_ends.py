@@ -1,8 +1,10 @@
 """Every end of a tunnel reaches the other side, and the row names who began it and how."""
 
+import signal
+
 import pytest
 
-from harness import resident_kb, wait_until
+from harness import packets_in, resident_kb, wait_until
 from ws_peers import BINARY, BOTH, CLOSE, TEXT, open_tunnel, ws_config
 
 
@@ -63,6 +65,26 @@ def test_after_both_closes_the_first_end_is_that_of_both(start_alb, target, who)
     wait_until(lambda: alb.metric("alb_connections_open") == 0, "the connection to be gone")
     assert second.sock.recv(1) == b"", "a FIN, not an RST"
     second.close()
+
+
+@pytest.mark.parametrize("listener", BOTH)
+def test_a_target_closes_behind_its_close(alb, target, listener):
+    """alb finds both at once. A plain client then gets its Close and the end in one packet."""
+    client, origin = open_tunnel(alb, target, listener)
+    client.send_close(1000)
+    assert origin.receive_close() == (1000, b"")
+    alb.signal(signal.SIGSTOP)
+    origin.send_close(1000)
+    origin.close()
+    before = packets_in(client.sock)
+    alb.signal(signal.SIGCONT)
+    assert client.receive_close() == (1000, b"")
+    assert client.is_at_end()
+    if listener == "http":
+        assert packets_in(client.sock) == before + 1
+    client.close()
+    assert 'end="closed by client" client_frames=1 target_frames=1 client_close=1000 ' \
+           'target_close=1000' in row(alb)
 
 
 def test_a_client_that_talks_on_after_both_closes_reads_the_targets_close(alb, target):

@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <ev.h>
+#include <netinet/tcp.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -366,6 +367,71 @@ static void test_close_is_clean(void **state)
     close_pair(&p);
 }
 
+/* Segments that the peer has got; struct tcp_info of libc ends before them. */
+static uint32_t packets_in(const struct pair *p)
+{
+    enum { SEGS_IN = 35 };
+    uint32_t info[64] = { 0 };
+    socklen_t len = sizeof(info);
+    assert_int_equal(getsockopt(p->fd, IPPROTO_TCP, TCP_INFO, info, &len), 0);
+    assert_true(len > SEGS_IN * sizeof(info[0]));
+    return info[SEGS_IN];
+}
+
+static void read_to_end(struct pair *p)
+{
+    ssize_t n = -1;
+    for (int i = 0; i < 100000 && n != 0; i++) {
+        n = peer_read(p, PIECE_MAX);
+        if (n == -1)
+            usleep(100);
+    }
+    assert_int_equal(n, 0);
+    assert_int_equal(p->peer_seen, p->sent);
+}
+
+/* The same over a socket that has no such thing as packets, and with TLS. */
+static void test_last_bytes_and_end(void **state)
+{
+    connect_fn *over[] = { connect_tcp, connect_local };
+    const bool is_tls = speaks_tls(*state);
+    for (size_t i = 0; i < 2; i++) {
+        struct pair p;
+        size_t moved;
+        open_over(&p, is_tls, over[i]);
+        /* With another, the kernel may send later, and join what comes meanwhile by itself. */
+        setsockopt(p.s.fd, IPPROTO_TCP, TCP_CONGESTION, "reno", 4);
+        const uint32_t before = over[i] == connect_tcp ? packets_in(&p) : 0;
+        assert_int_equal(stream_write_last(&p.s, span_of(bytes_from(0, 100), 100), &moved),
+                         STREAM_MOVED);
+        assert_int_equal(moved, 100);
+        p.sent += moved;
+        stream_finish(&p.s);
+        read_to_end(&p);
+        if (over[i] == connect_tcp && !is_tls)
+            assert_int_equal(packets_in(&p), before + 1);
+        close_pair(&p);
+    }
+}
+
+static void test_is_at_end(void **state)
+{
+    struct pair p;
+    const bool is_tls = speaks_tls(*state);
+    open_over(&p, is_tls, connect_tcp);
+    assert_false(stream_is_at_end(&p.s));
+    assert_int_equal(peer_write(&p, 10), 10);
+    shutdown(p.fd, SHUT_WR);
+    assert_false(stream_is_at_end(&p.s)); /* there is something to read */
+    while (p.seen < 10)
+        read_some(&p, 10 - p.seen);
+    for (int i = 0; i < 100000 && !is_tls && !stream_is_at_end(&p.s); i++)
+        usleep(100);
+    assert_int_equal(stream_is_at_end(&p.s), !is_tls);
+    assert_int_equal(read_some(&p, 10), STREAM_EOF);
+    close_pair(&p);
+}
+
 static void reset_by_peer(struct pair *p)
 {
     const struct linger at_once = { .l_onoff = 1 };
@@ -559,6 +625,8 @@ int main(void)
         EACH(test_finish_behind_a_stalled_peer),
         EACH(test_peer_ends_first),
         EACH(test_close_is_clean),
+        EACH(test_last_bytes_and_end),
+        EACH(test_is_at_end),
         EACH(test_peer_resets),
         EACH(test_write_after_reset),
         EACH(test_fate_of_an_answer),
