@@ -3,29 +3,17 @@ rate is that of all together."""
 
 import pytest
 
-from drains import arrivals, most_in_a_second, stamps  # noqa: F401
+from drains import DELAY, arrivals, is_told, most_in_a_second, stamps  # noqa: F401
 from harness import wait_until
 from test_ws_drain_targets import CHECKED, Checked, open_some, start, state_of  # noqa: F401
 from ws_peers import TEXT, Upgraded, all_closed, in_background, open_tunnel, ws_config
 
 AT_ONCE = "websocket.drain_rate = 1000\n"
-DELAY = "deregistration_delay.timeout_seconds = %s\n"
-
-
-@pytest.fixture
-def target(start_target):
-    return start_target(Upgraded())
 
 
 @pytest.fixture
 def other(start_target):
     return start_target(Upgraded())
-
-
-def command(alb, *args):
-    code, text = alb.command(*args)
-    assert code == 0, text
-    return text
 
 
 def upgrade(alb):
@@ -39,11 +27,6 @@ def upgrade(alb):
 def goes_on(client, origin):
     client.send(TEXT, b"x")
     assert origin.receive() == (TEXT, True, b"x")
-
-
-def is_told(client):
-    code, reason = client.receive_close()
-    assert code == 1012 and reason.startswith(b"restart"), (code, reason)
 
 
 def both_kinds(alb, target, of_each=1):
@@ -65,7 +48,7 @@ def test_a_drain_is_for_all_processes(start_alb, target, other, upgrades):
             upgrade(alb)
             pairs += both_kinds(alb, target)
         with all_closed(pairs[-1]), all_closed(pairs[-2]):
-            text = command(alb, "drain", "app")
+            text = alb.ok("drain", "app")
             assert f" {len(pairs)} WebSockets, " in text, "those of other processes, too"
             for client, _ in pairs:
                 is_told(client)
@@ -76,9 +59,9 @@ def test_an_undrain_is_for_all_processes(start_alb, target):
     pairs = both_kinds(alb, target, 4)
     with peers(pairs):
         upgrade(alb)
-        command(alb, "drain", "app")
+        alb.ok("drain", "app")
         is_told(pairs[0][0])  # the oldest of the old process; the others wait
-        command(alb, "undrain", "app")
+        alb.ok("undrain", "app")
         wait_until(lambda: alb.log().count("drain end") == 2, "both to end it")
         told = alb.log().count("tunnel end")
         for client, origin in pairs[2:4] + pairs[6:]:
@@ -95,7 +78,7 @@ def test_a_target_that_goes_is_left_by_all_processes(start, target, other, how):
     with peers(pairs):
         upgrade(alb)
         if how == "deregister":
-            command(alb, "deregister", "app", target.address)
+            alb.ok("deregister", "app", target.address)
         else:
             alb.configure(ws_config(other, **settings))
             alb.reload()
@@ -147,7 +130,7 @@ def test_a_rate_is_that_of_all_processes_together(start_alb, target, where):
         upgrade(alb)
         with all_closed(peer for pair in pairs[16:] for peer in pair):
             wait = in_background(arrivals, [client for client, _ in pairs])
-            command(alb, "drain", "app")
+            alb.ok("drain", "app")
             check_rate(pairs, [when for when, _ in wait()])
 
 
@@ -157,7 +140,7 @@ def test_a_drain_goes_on_through_upgrades_at_its_rate(start_alb, target):
     pairs = both_kinds(alb, target, 16)
     with peers(pairs):
         wait = in_background(arrivals, [client for client, _ in pairs])
-        command(alb, "drain", "app")
+        alb.ok("drain", "app")
         for n in range(3):
             wait_until(lambda: alb.log().count("tunnel end") > 6 * n, "some to be told")
             upgrade(alb)

@@ -4,15 +4,8 @@ import json
 import os
 import signal
 
-import pytest
-
 from harness import wait_until
 from ws_peers import Upgraded, all_closed, in_background, open_tunnel, ws_config
-
-
-@pytest.fixture
-def target(start_target):
-    return start_target(Upgraded())
 
 
 def upgrade(alb):

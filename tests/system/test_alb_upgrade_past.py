@@ -1,15 +1,8 @@
 """`alb upgrade`: what has been is known to the process that takes over, too."""
 
-import pytest
-
 from harness import ask, upgrade_request, wait_until
 from test_ws_records_ends import PEERS
 from ws_peers import BOTH, Upgraded, all_closed, open_tunnel, ws_config
-
-
-@pytest.fixture
-def target(start_target):
-    return start_target(Upgraded())
 
 
 def upgrade(alb):

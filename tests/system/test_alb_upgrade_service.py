@@ -17,7 +17,7 @@ import pytest
 
 from harness import ROOT, wait_until
 from test_alb_upgrade import BAD, script
-from ws_peers import TEXT, Upgraded, all_closed, open_tunnel, ws_config
+from ws_peers import TEXT, all_closed, open_tunnel, ws_config
 
 PR_SET_CHILD_SUBREAPER = 36
 UNIT = ROOT / "conf/systemd/alb.service"
@@ -58,11 +58,6 @@ def manager(request, tmp_path, monkeypatch):
     assert libc.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) == 0
     yield Manager(address.replace("@", "\0", 1))
     libc.prctl(PR_SET_CHILD_SUBREAPER, 0, 0, 0, 0)
-
-
-@pytest.fixture
-def target(start_target):
-    return start_target(Upgraded())
 
 
 def upgrade(alb):
