@@ -7,8 +7,8 @@ import time
 
 import pytest
 
-from harness import (ask, forward_config, free_port, read_head, read_response,
-                     request, reset, wait_until)
+from harness import (ask, forward_config, free_port, read_exactly, read_head,
+                     read_response, request, reset, wait_until)
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 
@@ -128,24 +128,30 @@ def test_one_bad_target_does_not_disturb_the_others(start_alb, start_target):
 
 @pytest.mark.parametrize("end", (close_it, reset), ids=("closed", "reset"))
 def test_what_came_of_a_broken_response_still_arrives(start_alb, start_target, end):
-    """The client reads nothing until the target is gone. By then alb holds bytes in its own
-    buffer: the kernel's, which grows to megabytes, is full."""
-    block, sent, ended = b"x" * 32768, [], []
+    """The client reads no more until the target is gone. By then alb holds bytes in its own
+    buffer: the kernel's is full. That grows when the client first answers, to its largest size,
+    and alb would be told of the new room only when a third of it is free: hence two fills."""
+    block, sent, fills, reads, ended = b"x" * 32768, [], [], [], []
 
     def held():
         return len(sent) * len(block) - alb.metric("alb_client_sent_bytes_total")
 
     def is_full():
-        """For a second: the kernel makes its buffer larger once more when the client answers the
-        first probe of its closed window."""
-        return all(held() >= 2 * len(block) and time.sleep(0.02) is None for _ in range(50))
+        """And not only about to write what it has just read."""
+        return all(held() >= len(block) and time.sleep(0.02) is None for _ in range(20))
 
-    def script(sock, _head, _rest):
-        sock.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 100000000\r\n\r\n")
+    def fill(sock):
         while not is_full():
             sock.sendall(block)
             sent.append(block)
             wait_until(lambda: is_read(sock), "alb to read it")
+        fills.append(len(sent))
+
+    def script(sock, _head, _rest):
+        sock.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 100000000\r\n\r\n")
+        fill(sock)
+        wait_until(lambda: reads, "the client to read some")
+        fill(sock)
         end(sock)
         ended.append(True)
         return False
@@ -159,10 +165,13 @@ def test_what_came_of_a_broken_response_still_arrives(start_alb, start_target, e
         sock.settimeout(20)
         sock.connect(alb.address())
         sock.sendall(request())
-        wait_until(is_noticed, "alb to see the target's end")
-        assert held() >= 2 * len(block)
-        alb.access_row(" 502 200 ")
+        wait_until(lambda: fills, "the kernel's buffer to be full")
         _head, body = read_head(sock)
+        body += read_exactly(sock, 2 << 20)
+        reads.append(len(body))
+        wait_until(is_noticed, "alb to see the target's end")
+        assert held() >= len(block)
+        alb.access_row(" 502 200 ")
         while chunk := sock.recv(1 << 20):
             body += chunk
     assert len(body) == len(sent) * len(block) and not body.strip(b"x")
