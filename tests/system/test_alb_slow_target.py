@@ -23,8 +23,10 @@ def test_a_slow_but_steady_answer_passes(start_alb, start_target):
 
 
 def test_a_target_that_reads_no_request_is_a_504(start_alb, start_target):
+    is_over = threading.Event()
+
     def script(sock, _head, _rest):
-        threading.Event().wait(3)
+        is_over.wait(30)
         return False
     alb = start_alb(forward_config(start_target(script), alb=IDLE))
 
@@ -38,5 +40,6 @@ def test_a_target_that_reads_no_request_is_a_504(start_alb, start_target):
         sender = threading.Thread(target=upload)
         sender.start()
         alb.access_row(" 504 - ")
+        is_over.set()
         sock.close()
         sender.join()

@@ -67,7 +67,7 @@ def test_a_stop_drains_the_old_processes_too(start_alb, target, who):
         assert not [p for p in alb.before + [alb.popen] if p.poll() is not None], "there is one left"
         say_goodbye(*pairs[0])
         wait_until(ended(alb.popen), "the service to end")
-        assert [p.poll() for p in alb.before] == [0, 0]
+        wait_until(lambda: [p.poll() for p in alb.before] == [0, 0], "the others to have ended")
     assert "shutdown cut" not in alb.log()
 
 
@@ -169,9 +169,9 @@ def test_a_stop_is_carried_out_when_the_upgrade_has_failed(start_alb, target, tm
     with all_closed([plain, origin]):
         ready = tmp_path / "ready"
         text = BAD["takes nothing"][0].replace(
-            "time.sleep(1000)", f"open('{ready}', 'w').close(); time.sleep(1000)")
+            "time.sleep(1000)", f"link.recv(100000); open('{ready}', 'w').close(); time.sleep(1000)")
         asked = in_background(alb.upgrade, script(tmp_path, text))
-        wait_until(ready.exists, "it to say that it is ready")
+        wait_until(ready.exists, "connections to be on their way to it")
         os.kill(alb.pid, signal.SIGTERM)
         code, text = asked()
         assert code == 1 and "did not take a connection" in text
