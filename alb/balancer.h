@@ -144,6 +144,7 @@ struct balancer {
     struct inherit *inherit; /* NULL: nobody was here before */
     ev_timer drain_timer;
     uint64_t started_ms, drain_began_ms;
+    uint32_t cut_left;        /* connections, when a cut was looked at last */
     uint32_t drain_window_ms; /* then all is cut */
     unsigned stops;           /* how often a signal said so */
     atomic_int closing; /* loops that have yet to close sockets of a listener that was removed */

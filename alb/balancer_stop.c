@@ -19,7 +19,7 @@
 #include "alb/worker.h"
 
 static const double LOOK_S = 0.02;
-enum { CUT_MS = 500 }; /* the loops get so long to carry out a cut */
+enum { CUT_MS = 500 }; /* a cut, which takes the loops many turns, may stand still for so long */
 
 static uint64_t draining_for_ms(const struct balancer *b)
 {

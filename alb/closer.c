@@ -284,6 +284,16 @@ void closer_leave(struct loop *loop, void *arg)
     drain_unref(&d);
 }
 
+struct drain *closer_shutdown(struct worker *w)
+{
+    list_each (at, &w->shares) {
+        struct closer_share *s = list_entry(at, struct closer_share, link);
+        if (s->drain->cause == DRAIN_SHUTDOWN)
+            return s->drain;
+    }
+    return NULL;
+}
+
 void closer_stop(struct worker *w, uint32_t cut)
 {
     list_each_safe (at, after, &w->shares) {

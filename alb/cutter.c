@@ -15,7 +15,7 @@
 struct cutter {
     struct list link; /* in worker->cutters */
     struct worker *worker;
-    struct target *target; /* a reference */
+    struct target *target; /* a reference; NULL: all, as the process ends */
     struct drain *drain;   /* a reference, or NULL */
     uint32_t began_ms;
     struct tunnel_walk walk;
@@ -27,17 +27,23 @@ static void free_cutter(struct cutter *c)
     ev_timer_stop(c->worker->loop.ev, &c->timer);
     tunnel_walk_end(&c->walk);
     list_remove(&c->link);
-    target_unref(&c->target);
+    if (c->target != NULL)
+        target_unref(&c->target);
     if (c->drain != NULL)
         drain_left(&c->drain);
     free(c);
 }
 
-static void cut_one(const struct cutter *c, struct tunnel *t)
+static bool is_ours(const struct cutter *c, const struct tunnel *t)
 {
     const int32_t later_ms = (int32_t)(tunnel_started_ms(t) - c->began_ms);
 
-    if (tunnel_target(t) == c->target && later_ms <= 0 && tunnel_cut(t, false) && c->drain != NULL)
+    return c->target == NULL || (tunnel_target(t) == c->target && later_ms <= 0);
+}
+
+static void cut_one(const struct cutter *c, struct tunnel *t)
+{
+    if (is_ours(c, t) && tunnel_cut(t, c->target == NULL) && c->drain != NULL)
         drain_count_cut(c->drain, c->worker, 1);
 }
 
@@ -82,8 +88,12 @@ void cutter_start(struct worker *w, struct target *target, struct drain *drain)
         free_cutter(c);
 }
 
-void cutter_stop(struct worker *w)
+void cutter_finish(struct worker *w)
 {
-    list_each_safe (at, after, &w->cutters)
-        free_cutter(list_entry(at, struct cutter, link));
+    list_each_safe (at, after, &w->cutters) {
+        struct cutter *c = list_entry(at, struct cutter, link);
+        while (!cut_slice(c))
+            ;
+        free_cutter(c);
+    }
 }

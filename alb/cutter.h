@@ -1,6 +1,6 @@
 /*
- * cutter.h -- ending the tunnels of a target whose delay is over: all of them, but a few in each
- * turn of the loop, so that thousands do not hold up the others'.
+ * cutter.h -- ending the tunnels of a target whose delay is over, or all when the process ends: a
+ * few in each turn of the loop, so that thousands do not hold up the others'.
  *
  * Those that were there when it began are ended, no others. Until it is done, the drain that it
  * ends (if there is one) is not: it counts those that were not told.
@@ -14,10 +14,11 @@ struct worker;
 
 enum { CUTTER_SLICE = 64 };
 
-/* `target` is a reference, taken over; `drain` is borrowed, and may be NULL. */
+/* `target` is a reference, taken over, or NULL for all, then those that come meanwhile too; `drain`
+ * is borrowed, and may be NULL. */
 void cutter_start(struct worker *w, struct target *target, struct drain *drain);
 
-/* Give up all: the tunnels have ended in another way. */
-void cutter_stop(struct worker *w);
+/* Cut what is left of all, now. */
+void cutter_finish(struct worker *w);
 
 #endif

@@ -73,8 +73,8 @@ void worker_done(struct worker *w)
     loop_run_left(&w->loop);
     close_listeners(w);
     clients_cut(w, NULL, "shutdown");
+    cutter_finish(w);
     closer_stop(w, tunnels_cut(w));
-    cutter_stop(w);
     pool_done(&w->pool);
     dial_line_done(&w->dials, &w->loop);
     spares_done(&w->exchanges);
@@ -359,6 +359,6 @@ void worker_cut(struct loop *loop, void *arg)
     w->is_draining = true;
     close_listeners(w);
     clients_cut(w, NULL, "shutdown");
-    closer_stop(w, tunnels_cut(w));
-    cutter_stop(w);
+    cutter_start(w, NULL, closer_shutdown(w));
+    closer_stop(w, 0);
 }

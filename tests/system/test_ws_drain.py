@@ -183,6 +183,28 @@ def test_a_second_signal_cuts_with_a_last_close(start_alb, target):
     assert alb.wait() == 0
 
 
+def test_thousands_that_a_second_signal_cuts_do_not_hold_up_a_loop(start_alb, target):
+    """A few in each turn: who is not cut yet is served, and sees the others go."""
+    alb = start_alb(ws_config(target, stop="100s"))
+    pairs = [open_tunnel(alb, target) for _ in range(1500)]
+    client, origin = open_tunnel(alb, target)  # the last to be cut
+    seen = set()
+    with all_closed([peer for pair in pairs + [(client, origin)] for peer in pair]):
+        drain(alb)
+        alb.signal(signal.SIGTERM)
+        got = (TEXT, True, b"x")
+        while got[0] == TEXT:
+            origin.send(TEXT, b"x")
+            got = client.receive()
+            with contextlib.suppress(OSError):
+                seen.add(alb.metric("alb_websocket_tunnels_open"))
+        assert len(seen - {0, 1, 1501}) >= 2, seen
+        assert alb.wait() == 0
+        for one, other in pairs:
+            assert one.receive_close()[0] == 1012 and other.receive_close() == (1001, b"")
+    assert "cause=shutdown group=* closed=" in alb.log()
+
+
 @pytest.mark.parametrize("setting", ["websocket.drain_close = cut\n", "profile = aws\n"])
 def test_nothing_is_said_when_they_are_to_be_cut(start_alb, target, setting):
     """As the managed balancer does: they go on to the end of the window, and there just end."""
@@ -237,3 +259,51 @@ def test_new_clients_are_not_let_in_while_draining(start_alb, target):
         return False
     wait_until(is_refused, "the listener to be closed")
     client.send(TEXT, b"I stay")
+
+
+# --- one second for a close, and something in the way --------------------------------------------
+
+
+def half_a_frame_of_the_client(client, origin):
+    client.sendall(b"\x82\x8a\0\0\0\0half")
+    assert origin.recv(10) == b"\x82\x8a\0\0\0\0half"
+
+
+def fill(sender):
+    """Until the other side takes no more."""
+    sender.sock.settimeout(0.5)
+    with contextlib.suppress(TimeoutError):
+        while True:
+            sender.send(BINARY, b"f" * 60000)
+    sender.sock.settimeout(10)
+
+
+def client_takes_nothing(_client, origin):
+    fill(origin)
+
+
+def target_takes_nothing(client, _origin):
+    fill(client)
+
+
+def nothing_is_answered(_client, _origin):
+    pass
+
+
+@pytest.mark.parametrize("hinder", [half_a_frame_of_the_client, client_takes_nothing,
+                                    target_takes_nothing, nothing_is_answered])
+def test_a_close_timeout_of_a_second_holds_whatever_is_in_the_way(start_alb, target, hinder):
+    settings = "websocket.close_timeout = 1s\nwebsocket.drain_rate = 100\n"
+    alb = start_alb(ws_config(target, alb=settings, stop="60s"))
+    client, origin = open_tunnel(alb, target)
+    hinder(client, origin)
+    alb.signal(signal.SIGTERM)
+    if hinder is client_takes_nothing:  # within a frame: with a rate, it waits for the end of that
+        time.sleep(1.5)
+        assert alb.is_running()
+        alb.signal(signal.SIGTERM)
+    assert alb.wait(15) == 0, "long before the window's end"
+    row = alb.access_row("end=")
+    assert 'end="shutdown"' in row or hinder is client_takes_nothing and 'end="mid-frame"' in row
+    client.close()
+    origin.close()
