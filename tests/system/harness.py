@@ -99,6 +99,14 @@ class Process:
     def signal(self, number):
         os.kill(self.pid, number)
 
+    def freeze(self):
+        """SIGSTOP, and each thread stands still. SIGCONT lets them go on."""
+        def states():
+            stats = pathlib.Path(f"/proc/{self.pid}/task").glob("*/stat")
+            return {s.read_text(encoding="ascii").rsplit(")", 1)[1].split()[0] for s in stats}
+        self.signal(signal.SIGSTOP)
+        wait_until(lambda: states() == {"T"}, "it to stand still")
+
     def cpu_s(self):
         """CPU time of the process so far."""
         stat = pathlib.Path(f"/proc/{self.pid}/stat").read_text(encoding="ascii")

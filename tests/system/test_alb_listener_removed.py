@@ -260,7 +260,7 @@ def test_a_stop_answers_who_has_asked(start_alb, start_target):
     for sock in accepted:
         sock.sendall(request())
         assert read_response(sock).body == b"target"
-    second.alb.signal(signal.SIGSTOP)
+    second.alb.freeze()
     socks = accepted + [second.connect() for _ in range(10)]
     for sock in socks:
         sock.sendall(request())

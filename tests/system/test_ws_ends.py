@@ -73,7 +73,7 @@ def test_a_target_closes_behind_its_close(alb, target, listener):
     client, origin = open_tunnel(alb, target, listener)
     client.send_close(1000)
     assert origin.receive_close() == (1000, b"")
-    alb.signal(signal.SIGSTOP)
+    alb.freeze()
     origin.send_close(1000)
     origin.close()
     before = packets_in(client.sock)
