@@ -28,6 +28,23 @@ static void reset_by(struct tunnel *t, const struct leg *leg)
     tunnel_end(t, tunnel_is_client(t, leg) ? TUNNEL_CLIENT_RESET : TUNNEL_TARGET_RESET);
 }
 
+/* It takes nothing more. What it had sent before is the other side's all the same, and its Close
+ * may be among it: reading comes to the end of that. And as long as the other side speaks, its
+ * socket stays: bytes that come to a closed one have the kernel throw away what it still had to
+ * send. */
+static void refused_by(struct tunnel *t, struct leg *leg)
+{
+    if (leg->stream.tls != NULL) { /* whose session is broken */
+        reset_by(t, leg);
+        return;
+    }
+    tunnel_blame(t, tunnel_is_client(t, leg) ? TUNNEL_CLIENT_RESET : TUNNEL_TARGET_RESET);
+    leg->finished = true;
+    if (leg->pending != NULL)
+        buf_done(leg->pending);
+    mem_free(leg->pending);
+}
+
 /* --- counting ------------------------------------------------------------------ */
 
 /* Bytes from or to the client, as they pass its socket. */
@@ -88,7 +105,7 @@ static void send_by(write_fn *write, struct tunnel *t, struct leg *to, struct sp
         if (io == STREAM_FAILED || io == STREAM_EOF) {
             if (t->entry != NULL && tunnel_is_client(t, to))
                 t->entry->sent -= bytes.len;
-            reset_by(t, to);
+            refused_by(t, to);
             return;
         }
         count_sent(t, to, moved);
@@ -107,7 +124,7 @@ static void flush(struct tunnel *t, struct leg *to)
         size_t moved = 0;
         const enum stream_io io = stream_write(&to->stream, buf_data(to->pending), &moved);
         if (io == STREAM_FAILED || io == STREAM_EOF)
-            reset_by(t, to);
+            refused_by(t, to);
         if (io != STREAM_MOVED)
             return;
         tunnel_other_leg(t, to)->last_ms = loop_now_ms(&worker_here->loop);
@@ -216,7 +233,12 @@ static void read_leg(struct tunnel *t, struct leg *from)
         on_eof(t, from);
         break;
     case STREAM_FAILED:
-        reset_by(t, from);
+        if (ws_tracker_close_seen(&from->tracker)) {
+            refused_by(t, from);
+            on_eof(t, from);
+        } else {
+            reset_by(t, from);
+        }
         break;
     }
 }

@@ -2,7 +2,7 @@
 servers and to clients that read RFC 6455 each in its own way, directly and through alb. Whether
 an answer is right is the endpoint's affair.
 
-A case that is timed (does the other end fail fast?) is played again when it differs, directly and through
+A case that is timed (does the other end fail fast? does it answer what a FIN follows?) is played again when it differs, directly and through
 alb, in case it was the machine; no other one is.
 """
 

@@ -50,7 +50,7 @@ class Case(NamedTuple):
 
     @property
     def is_timed(self):
-        return any(isinstance(step, Listen) for step in self.steps)
+        return any(isinstance(step, (Listen, Finish)) for step in self.steps)
 
 
 def send(*items, chop=0):
