@@ -43,6 +43,7 @@ enum handing_message {
     HANDING_REPORT,
     HANDING_ASK,
     HANDING_LISTED,
+    HANDING_CALLED_OFF, /* to one whose READY may be on its way: it is not to serve */
 };
 
 /* Of HELLO and READY. What the other one does not say that it takes is not sent to it. */

@@ -136,6 +136,16 @@ static void keep_state(struct inherit *in, struct handover_message *m)
     take_fds(m, &at, m->fd_count, in->pages);
 }
 
+/* The old process drains what it has; so does this one, with what it has accepted by now. */
+static void be_called_off(struct inherit *in)
+{
+    in->is_called_off = true;
+    if (!in->is_ready)
+        return;
+    log_info("the upgrade was called off");
+    balancer_stop(in->balancer);
+}
+
 static void on_message(void *user, struct handover_message *m)
 {
     struct inherit *in = user;
@@ -161,6 +171,9 @@ static void on_message(void *user, struct handover_message *m)
         break;
     case HANDING_LISTED:
         inherit_listed(in, m->bytes);
+        break;
+    case HANDING_CALLED_OFF:
+        be_called_off(in);
         break;
     default:
         inherit_take(in, m); /* may free `in` */
@@ -190,7 +203,7 @@ static void on_end(void *user, const char *why)
     if (!in->is_ready)
         return;
     log_info("the old process has ended");
-    if (!in->has_left)
+    if (!in->has_left && !in->is_called_off)
         announce_self(); /* it may not have come to that */
 }
 
@@ -569,7 +582,9 @@ static void on_listening(struct loop *loop, void *arg)
         return;
     in->is_ready = true;
     foster_end();
-    if (in->link != NULL)
+    if (in->is_called_off)
+        balancer_stop(b);
+    else if (in->link != NULL)
         tell_ready(in);
     else
         announce_self();

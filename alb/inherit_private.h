@@ -45,6 +45,7 @@ struct inherit {
     bool has_left; /* it has told what it still has: it serves no more */
     int waiting;   /* loops that may not listen yet */
     bool is_gone, is_bad, is_ready;
+    bool is_called_off; /* it stops as soon as it could serve */
     struct elder elders[ELDERS_MAX];
     size_t elder_count;
 

@@ -260,6 +260,8 @@ static void fail(struct upgrade *u, const char *why)
     struct balancer *b = u->balancer;
     char text[512], how[160];
 
+    if (u->stage == STARTING && u->link != NULL)
+        handover_send(u->link, HANDING_CALLED_OFF, SPAN(""), NULL, 0);
     if (u->stage != STARTING)
         announce_main(getpid()); /* before the end of the other one is heard of */
     give_up_on(u, how, sizeof(how));

@@ -204,8 +204,10 @@ static ssize_t receive(struct handover *h, char *into, size_t size)
                               .msg_controllen = sizeof(control.space) };
     const ssize_t n = recvmsg(h->fd, &message, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
 
+    /* ECONNRESET says once that the other end closed without reading all; what it has sent is
+     * still here. */
     if (n == -1)
-        return errno == EAGAIN || errno == EINTR ? -1 : -2;
+        return errno == EAGAIN || errno == EINTR || errno == ECONNRESET ? -1 : -2;
     return n == 0 || !take_fds(&h->in, &message) ? -2 : n;
 }
 
@@ -264,21 +266,20 @@ static void end(struct handover *h, const char *why)
 static void on_io(struct ev_loop *loop, ev_io *io, int revents)
 {
     struct handover *h = io->data;
+    const bool takes_more = !(revents & EV_WRITE) || flush(h);
     int got;
     (void)loop;
 
-    if ((revents & EV_WRITE) && !flush(h)) {
-        end(h, "it takes no more messages");
-        return;
-    }
     while ((got = read_message(h)) == 1) {
         if (h->in.head.fd_count != h->in.fd_count)
             break;
         if (!deliver(h))
             return;
     }
-    if (got == 0)
+    if (got == 0 && takes_more)
         watch(h);
+    else if (got == 0)
+        end(h, "it takes no more messages");
     else
         end(h, got == 1 ? "descriptors were lost on the way" : "it has gone");
 }
