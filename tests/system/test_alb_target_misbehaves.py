@@ -165,7 +165,7 @@ def test_what_came_of_a_broken_response_still_arrives(start_alb, start_target, e
         sock.settimeout(20)
         sock.connect(alb.address())
         sock.sendall(request())
-        wait_until(lambda: fills, "the kernel's buffer to be full")
+        wait_until(lambda: fills, "the kernel's buffer to be full", 40)
         _head, body = read_head(sock)
         body += read_exactly(sock, 2 << 20)
         reads.append(len(body))
