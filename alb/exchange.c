@@ -3,7 +3,6 @@
 #include "alb/exchange.h"
 
 #include "base/clock.h"
-#include "base/mem.h"
 #include "http/second.h"
 #include "net/tls_client.h"
 #include "net/tls_peer_cert.h"
@@ -59,28 +58,23 @@ void exchange_count_unsent(struct exchange *x, size_t n)
 
 /* --- starting ------------------------------------------------------------- */
 
+/* The values of all fields of that name, joined by commas. */
+static void keep_list(struct buf *list, const struct http_message *m, enum http_name id)
+{
+    buf_init(list, HTTP_HEAD_MAX + HTTP_FIELDS_MAX);
+    for (const struct http_field *f = http_find(m, id); f != NULL; f = http_find_next(m, f)) {
+        if (buf_len(list) > 0)
+            buf_put(list, SPAN(","));
+        buf_put(list, f->value);
+    }
+}
+
 /* What the 101 will be compared with: the request itself is gone by then. */
 static void keep_offer(struct exchange *x, const struct http_message *m)
 {
-    struct buf list;
-
     ws_accept_value(http_value(m, HTTP_N_SEC_WEBSOCKET_KEY), x->offer.accept);
-    const struct {
-        enum http_name id;
-        char **into;
-    } lists[] = { { HTTP_N_SEC_WEBSOCKET_PROTOCOL, &x->offer.protocols },
-                  { HTTP_N_SEC_WEBSOCKET_EXTENSIONS, &x->offer.extensions } };
-    for (size_t i = 0; i < 2; i++) {
-        buf_init(&list, HTTP_HEAD_MAX + HTTP_FIELDS_MAX);
-        for (const struct http_field *f = http_find(m, lists[i].id); f != NULL;
-             f = http_find_next(m, f)) {
-            if (buf_len(&list) > 0)
-                buf_put(&list, SPAN(","));
-            buf_put(&list, f->value);
-        }
-        *lists[i].into = mem_copy(buf_data(&list).ptr, buf_len(&list));
-        buf_done(&list);
-    }
+    keep_list(&x->offer.protocols, m, HTTP_N_SEC_WEBSOCKET_PROTOCOL);
+    keep_list(&x->offer.extensions, m, HTTP_N_SEC_WEBSOCKET_EXTENSIONS);
 }
 
 /* Write the head, let the second parser read what came from the client, and keep
@@ -194,8 +188,8 @@ void exchange_free(struct exchange **exchange)
         access_log_row(x->worker, &x->entry);
     }
     buf_done(&x->replay);
-    free(x->offer.protocols);
-    free(x->offer.extensions);
+    buf_done(&x->offer.protocols);
+    buf_done(&x->offer.extensions);
     spares_give(&x->worker->exchanges, x);
 }
 

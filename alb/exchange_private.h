@@ -53,7 +53,7 @@ struct exchange {
     uint64_t tried[RETRY_MOST]; /* their ids */
     struct {
         char accept[WS_ACCEPT_SIZE];
-        char *protocols, *extensions; /* owned */
+        struct buf protocols, extensions;
     } offer;
 
     struct upgrade_case *upgrade; /* owned; NULL unless it asks for a WebSocket */

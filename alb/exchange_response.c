@@ -207,8 +207,8 @@ static void upgrade(struct exchange *x, struct http_message *m)
         exchange_fail(x, 502, "target answered 101 to a plain request");
         return;
     }
-    refusal = ws_response_check(m, span_text(x->offer.accept), span_text(x->offer.protocols),
-                                span_text(x->offer.extensions));
+    refusal = ws_response_check(m, span_text(x->offer.accept), buf_data(&x->offer.protocols),
+                                buf_data(&x->offer.extensions));
     if (refusal != WS_OK) {
         x->upgrade_failure = (uint8_t)refusal;
         exchange_fail(x, 502, ws_refusal_name(refusal));

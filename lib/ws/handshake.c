@@ -126,6 +126,8 @@ static bool says_websocket(const struct http_message *m)
 static bool has_websocket_field(const struct http_message *m)
 {
     const struct span start = SPAN("Sec-WebSocket-");
+    if (http_find(m, HTTP_N_SEC_WEBSOCKET_KEY) != NULL)
+        return true;
     for (size_t i = 0; i < m->field_count; i++) {
         struct span name = m->fields[i].name;
         if (name.len >= start.len && span_equal_nocase(span_of(name.ptr, start.len), start))
