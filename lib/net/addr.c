@@ -198,16 +198,6 @@ bool addr_equal(const struct addr *a, const struct addr *b)
            strncmp(a->un.sun_path, b->un.sun_path, sizeof(a->un.sun_path)) == 0;
 }
 
-bool addr_is_loopback(const struct addr *addr)
-{
-    struct ip ip;
-
-    if (!addr_ip(addr, &ip))
-        return false;
-    return ip.family == 4 ? ip.bytes[0] == 127
-                          : memcmp(ip.bytes, &in6addr_loopback, sizeof(ip.bytes)) == 0;
-}
-
 static bool is_any(const struct ip *ip)
 {
     static const struct ip any4 = { .family = 4 }, any6 = { .family = 6 };

@@ -56,9 +56,6 @@ uint16_t addr_port(const struct addr *addr);
 void addr_set_port(struct addr *addr, uint16_t port);
 bool addr_equal(const struct addr *a, const struct addr *b);
 
-/* 127.0.0.0/8 or ::1: nothing of it leaves this host. */
-bool addr_is_loopback(const struct addr *addr);
-
 /* Cannot both be listened at: equal, or one is all addresses of the other's family. Never those
  * of port 0. */
 bool addr_overlaps(const struct addr *a, const struct addr *b);

@@ -1,4 +1,4 @@
-"""A connection to a target is made: at once on this host, unless there is no room yet."""
+"""A connection to a target is made: at once, after a while, not at all."""
 
 import contextlib
 import pathlib
@@ -68,7 +68,6 @@ def is_connecting(port):
 
 @pytest.mark.parametrize("asked", ASKED)
 def test_a_target_without_room_is_waited_for(start_alb, started, asked):
-    """As one on another host always is."""
     with contextlib.ExitStack() as stack:
         listener = socket.create_server(("127.0.0.1", 0), backlog=0)
         address = listener.getsockname()

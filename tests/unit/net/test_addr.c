@@ -109,27 +109,6 @@ static void test_overlaps(void **state)
     assert_false(addr_overlaps(&none, &none));
 }
 
-static void test_loopback(void **state)
-{
-    static const char *here[] = { "127.0.0.1:80", "127.255.1.2:80", "[::1]:80",
-                                  "[::ffff:127.0.0.1]:80" };
-    static const char *elsewhere[] = { "10.0.0.1:80", "126.0.0.1:80", "128.0.0.1:80", "0.0.0.0:80",
-                                       "[::]:80",     "[::2]:80",     "[7f00::1]:80" };
-    struct addr addr;
-
-    (void)state;
-    for (size_t i = 0; i < sizeof(here) / sizeof(here[0]); i++) {
-        addr = parsed(here[i]);
-        assert_true(addr_is_loopback(&addr));
-    }
-    for (size_t i = 0; i < sizeof(elsewhere) / sizeof(elsewhere[0]); i++) {
-        addr = parsed(elsewhere[i]);
-        assert_false(addr_is_loopback(&addr));
-    }
-    assert_true(addr_unix("/run/a.sock", &addr));
-    assert_false(addr_is_loopback(&addr));
-}
-
 static void test_unix(void **state)
 {
     (void)state;
@@ -214,7 +193,6 @@ int main(void)
         cmocka_unit_test(test_parse),
         cmocka_unit_test(test_equal),
         cmocka_unit_test(test_overlaps),
-        cmocka_unit_test(test_loopback),
         cmocka_unit_test(test_unix),
         cmocka_unit_test(test_none),
         cmocka_unit_test(test_mapped_address_is_unwrapped),
