@@ -370,6 +370,10 @@ static void on_packed(struct loop *loop, void *arg)
     struct upgrade *u = b->upgrade;
     struct moving *m = arg;
 
+    if (b->worker_count == 0) { /* this process ends: it was empty, or all was cut */
+        moving_free(m);
+        return;
+    }
     if (u == NULL || u->moving != m || u->link == NULL) { /* nobody waits for it any more */
         balancer_must_post(&m->worker->loop, moving_put_back, m);
         if (u != NULL && u->moving == m)
