@@ -123,7 +123,7 @@ $(UNIT): %: %.o $$(NEEDS.$$(call layer,$$@))
 REPORTS := $B/reports
 REPORT := halt_on_error=1:log_path=$(CURDIR)/$(REPORTS)/report
 ENV := MODE=$(MODE) ASAN_OPTIONS=$(REPORT) UBSAN_OPTIONS=$(REPORT):print_stacktrace=1 \
-       TSAN_OPTIONS=$(REPORT):second_deadlock_stack=1
+       TSAN_OPTIONS=$(REPORT):second_deadlock_stack=1:suppressions=$(CURDIR)/tests/tsan.supp
 # Slow programs need longer: time-outs of the tests are multiplied by this.
 PATIENCE.asan := 3
 PATIENCE.tsan := 5
