@@ -18,7 +18,7 @@ import threading
 import time
 
 NAMES = ["", "HELLO", "SOCKETS", "STATE", "READY", "FAILED", "MOVE", "TAKEN", "GO", "PAST", "ORDER",
-         "REPORT", "ASK", "LISTED"]
+         "REPORT", "ASK", "LISTED", "CALLED_OFF"]
 HEAD, FDS_MAX, HELLO_PID = 16, 128, 4
 
 
@@ -79,18 +79,28 @@ class Relay:
     def victim(self):
         if self.plan["victim"] == "old":
             return self.old_pid
-        # Before it is ready it is the child of a foster parent, which is ours.
-        children = f"/proc/{self.child.pid}/task/{self.child.pid}/children"
-        return self.new_pid or int(pathlib.Path(children).read_text().split()[0])
+        # Before it is ready it is the child of a foster parent, which is ours; in between it has
+        # said so, and is being heard.
+        children = pathlib.Path(f"/proc/{self.child.pid}/task/{self.child.pid}/children")
+        while self.new_pid is None:
+            with contextlib.suppress(OSError):
+                if found := children.read_text().split():
+                    return int(found[0])
+            time.sleep(0.001)
+        return self.new_pid
 
     def strike(self, name, when):
         """Is it this message?"""
-        with self.lock:
-            if name != self.plan["at"] or when != self.plan["when"]:
-                return
-            self.seen += 1
-            if self.seen == self.plan["number"]:
-                kill(self.victim())
+        if name != self.plan["at"] or when != self.plan["when"]:
+            return
+        self.seen += 1
+        if self.seen == self.plan["number"]:
+            kill(self.victim())
+
+    def is_too_late(self, from_):
+        """The new one had just time to say something more, or not: as if it had not."""
+        return (from_ is self.new and self.plan["victim"] == "new" and
+                self.seen >= self.plan["number"])
 
     def pass_on(self, from_, to):
         """Until either of them is gone: then the other one hears of it."""
@@ -99,9 +109,12 @@ class Relay:
                 name, data, fds = got
                 if name == "READY":
                     self.new_pid = numbers(data)[HELLO_PID]
-                self.strike(name, "before")
-                send(to, data, fds)
-                self.strike(name, "after")
+                with self.lock:
+                    if self.is_too_late(from_):
+                        break
+                    self.strike(name, "before")
+                    send(to, data, fds)
+                    self.strike(name, "after")
         for sock in (from_, to):
             with contextlib.suppress(OSError):
                 sock.shutdown(socket.SHUT_RDWR)
