@@ -190,14 +190,10 @@ static void test_local_and_peer(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_parse),
-        cmocka_unit_test(test_equal),
-        cmocka_unit_test(test_overlaps),
-        cmocka_unit_test(test_unix),
-        cmocka_unit_test(test_none),
-        cmocka_unit_test(test_mapped_address_is_unwrapped),
-        cmocka_unit_test(test_resolve),
-        cmocka_unit_test(test_local_and_peer),
+        cmocka_unit_test(test_parse),    cmocka_unit_test(test_equal),
+        cmocka_unit_test(test_overlaps), cmocka_unit_test(test_unix),
+        cmocka_unit_test(test_none),     cmocka_unit_test(test_mapped_address_is_unwrapped),
+        cmocka_unit_test(test_resolve),  cmocka_unit_test(test_local_and_peer),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
