@@ -64,7 +64,7 @@ static void add_target(struct balancer *b, struct order *o, struct span bytes)
 
     if (t == NULL)
         return;
-    o->targets = mem_resize(o->targets, (o->count + 1) * sizeof(o->targets[0]));
+    o->targets = mem_resize(o->targets, (o->count + 1) * sizeof(struct target *));
     o->targets[o->count++] = t;
 }
 
