@@ -146,15 +146,43 @@ static void put_last(struct log_json *j, const struct access_entry *e)
     log_json_text(j, "ip_address", span_of(e->client->node, e->client->node_len));
 }
 
-static void put_ours(struct log_json *j, const struct access_entry *e)
+/* Nothing when nobody was. */
+static void put_announced(struct log_json *j, const struct announced *a)
 {
-    log_json_text_or_null(j, "end", span_text(e->end));
-    if (!e->is_websocket)
+    if (a->via.family == 0)
         return;
+    log_json_name(j, "via");
+    *j->at++ = '"';
+    j->at = log_put_ip(j->at, &a->via, true);
+    *j->at++ = ':';
+    j->at = log_put_number(j->at, a->via_port);
+    *j->at++ = '"';
+    log_json_text_or_null(j, "vpce", span_text(a->endpoint_id));
+}
+
+static void put_tunnel(struct log_json *j, const struct access_entry *e)
+{
     log_json_number(j, "client_frames", e->frames[0]);
     log_json_number(j, "target_frames", e->frames[1]);
     log_json_number(j, "client_close", e->close_code[0]);
     log_json_number(j, "target_close", e->close_code[1]);
+}
+
+static void put_viewer(struct log_json *j, const struct viewer *viewer)
+{
+    char text[ACCESS_VIEWER_MAX];
+
+    log_json_text(j, "viewer", span_of(text, (size_t)(access_put_viewer(text, viewer) - text)));
+}
+
+static void put_ours(struct log_json *j, const struct access_entry *e)
+{
+    put_announced(j, &e->client->announced);
+    log_json_text_or_null(j, "end", span_text(e->end));
+    if (e->is_websocket)
+        put_tunnel(j, e);
+    if (e->client->viewer.ip.family != 0)
+        put_viewer(j, &e->client->viewer);
 }
 
 void access_row_json(struct log_buffer *b, const struct access_entry *e, struct span elb,

@@ -126,10 +126,11 @@ struct access_entry *access_entry_new(struct worker *w, struct access_client *cl
     e->created_us = loop_mono_us(&w->loop);
     e->rule_priority = priority_of(route);
     e->transform = route == NULL ? NULL : route->transform_status;
+    e->error = route == NULL ? NULL : route->error;
     if (m != NULL) {
         e->class_ = (uint8_t)m->class_;
         e->reason = (uint8_t)m->reason;
-        e->minor = (uint8_t)m->minor;
+        e->minor = (uint8_t)m->minor_said;
         e->is_absolute = understood && m->authority.len > 0;
     }
     return e;
@@ -246,6 +247,15 @@ bool access_times(const struct access_entry *e, uint64_t out[3])
     out[1] = passed(e->dispatched_us, e->answered_us);
     out[2] = e->begun_us == 0 ? 0 : passed(e->answered_us, e->begun_us);
     return true;
+}
+
+char *access_put_viewer(char *at, const struct viewer *viewer)
+{
+    at = log_put_ip(at, &viewer->ip, viewer->port != 0);
+    if (viewer->port == 0)
+        return at;
+    *at++ = ':';
+    return log_put_number(at, viewer->port);
 }
 
 bool access_host_has_port(struct span host)

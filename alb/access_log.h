@@ -15,7 +15,9 @@
 #include "base/ip.h"
 #include "base/span.h"
 
+#include "alb/announced.h"
 #include "alb/log_put.h"
+#include "alb/viewer_text.h"
 
 struct tls_peer_cert;
 struct http_message;
@@ -39,6 +41,12 @@ struct access_client {
     bool resumed;
     const struct tls_peer_cert *certificate; /* NULL without one; lives as long */
     uint64_t conn_id[2];                     /* conn_trace_id */
+    struct announced announced;              /* by whom `ip` and `port` are; or by nobody */
+
+    /* Of the request that it has now, by viewer_learn() (viewer.h). */
+    bool is_believed;     /* what the peer says of the viewer */
+    uint8_t viewer_proto; /* enum viewer_proto */
+    struct viewer viewer;
 
     /* What every row of the connection has, written for the first: the peer with its
      * port, the address of ours, conn_trace_id. Empty before. Behind each are LOG_PAD
@@ -80,7 +88,7 @@ struct access_entry {
     uint8_t action;                     /* enum access_action */
     uint8_t class_;                     /* enum http_class */
     uint8_t reason;                     /* enum http_reason */
-    uint8_t minor;                      /* of the HTTP version */
+    uint8_t minor;                      /* of the HTTP version, as it was said */
     bool is_absolute;                   /* ACCESS_TARGET has the host */
     bool is_websocket, is_spare, owns_client;
     struct target *target;  /* a reference, or NULL */

@@ -1,36 +1,34 @@
 /*
  * access_record.c -- see access_record.h.
  *
- * Numbers go by two tables of what is where. Pointers to literals do not go: the one that is
- * kept (request_transform_status) has a single value.
+ * Numbers go by two tables of what is where. Pointers to literals do not go: those that are
+ * kept (request_transform_status, error_reason) have a single value each.
  */
 #include "alb/access_record.h"
 
 #include <stddef.h>
+#include <string.h>
 
 #include "base/mem.h"
 #include "base/record.h"
+#include "http/message.h"
 
 #include "alb/access_log.h"
+#include "alb/sticky.h"
 #include "alb/target.h"
 
-struct place {
-    uint16_t type, offset, size;
-};
-
-#define ENTRY(type, member)                                                                        \
-    {                                                                                              \
-        type, offsetof(struct access_entry, member), sizeof(((struct access_entry *)0)->member)    \
-    }
-#define CLIENT(type, member)                                                                       \
-    {                                                                                              \
-        type, offsetof(struct access_client, member), sizeof(((struct access_client *)0)->member)  \
-    }
+#define ENTRY(type, member) RECORD_PLACE(type, RECORD_BYTES, access_entry, member)
+#define CLIENT(type, member) RECORD_PLACE(type, RECORD_BYTES, access_client, member)
 
 /* A number here is never used for anything else again. */
-enum { ENTRY_TRANSFORMED = 30, ENTRY_CLIENT = 31, ENTRY_TEXT = 32 /* and on, one for each text */ };
+enum {
+    ENTRY_GROUP_COOKIE = 29,
+    ENTRY_TRANSFORMED = 30,
+    ENTRY_CLIENT = 31,
+    ENTRY_TEXT = 32, /* and on, one for each text */
+};
 
-static const struct place entry_places[] = {
+static const struct record_place entry_places[] = {
     ENTRY(1, created_wall_us),
     ENTRY(2, created_us),
     ENTRY(3, dispatched_us),
@@ -49,11 +47,12 @@ static const struct place entry_places[] = {
     ENTRY(16, is_websocket),
 };
 
-static const struct place client_places[] = {
-    CLIENT(1, ip),       CLIENT(2, local),         CLIENT(3, port),
-    CLIENT(4, conn_id),  CLIENT(5, listener_port), CLIENT(6, peer_len),
-    CLIENT(7, node_len), CLIENT(8, id_len),        CLIENT(9, peer),
-    CLIENT(10, node),    CLIENT(11, id),
+static const struct record_place client_places[] = {
+    CLIENT(1, ip),           CLIENT(2, local),         CLIENT(3, port),
+    CLIENT(4, conn_id),      CLIENT(5, listener_port), CLIENT(6, peer_len),
+    CLIENT(7, node_len),     CLIENT(8, id_len),        CLIENT(9, peer),
+    CLIENT(10, node),        CLIENT(11, id),           CLIENT(12, viewer.ip),
+    CLIENT(13, viewer.port), CLIENT(14, announced),
 };
 
 enum {
@@ -63,22 +62,12 @@ enum {
 
 /* --- out ------------------------------------------------------------------------------- */
 
-static bool put_places(struct buf *to, const struct place *places, int count, const void *from)
-{
-    bool ok = true;
-
-    for (int i = 0; i < count; i++)
-        ok &= record_put(to, places[i].type,
-                         span_of((const char *)from + places[i].offset, places[i].size));
-    return ok;
-}
-
 static bool put_client(struct buf *to, const struct access_client *client)
 {
     struct buf bytes;
 
     buf_init(&bytes, sizeof(*client) + CLIENT_PLACES * RECORD_HEAD);
-    put_places(&bytes, client_places, CLIENT_PLACES, client);
+    record_put_places(&bytes, client_places, CLIENT_PLACES, client);
     const bool ok = record_put(to, ENTRY_CLIENT, buf_data(&bytes));
     buf_done(&bytes);
     return ok;
@@ -86,24 +75,16 @@ static bool put_client(struct buf *to, const struct access_client *client)
 
 bool access_entry_pack(const struct access_entry *e, struct buf *to)
 {
-    bool ok = put_places(to, entry_places, ENTRY_PLACES, e) && put_client(to, e->client);
+    bool ok = record_put_places(to, entry_places, ENTRY_PLACES, e) && put_client(to, e->client);
 
     ok &= record_put_number(to, ENTRY_TRANSFORMED, e->transform != NULL);
+    ok &= record_put_number(to, ENTRY_GROUP_COOKIE, e->error != NULL);
     for (int i = 0; i < ACCESS_TEXTS; i++)
         ok &= record_put(to, (uint16_t)(ENTRY_TEXT + i), access_text(e, (enum access_text)i));
     return ok;
 }
 
 /* --- in -------------------------------------------------------------------------------- */
-
-static void take_place(const struct place *places, int count, uint16_t type, struct span bytes,
-                       void *into)
-{
-    for (int i = 0; i < count; i++) {
-        if (places[i].type == type && places[i].size == bytes.len)
-            memcpy((char *)into + places[i].offset, bytes.ptr, bytes.len);
-    }
-}
 
 static struct access_client *read_client(struct span bytes)
 {
@@ -112,9 +93,9 @@ static struct access_client *read_client(struct span bytes)
     uint16_t type;
 
     while (record_next(&bytes, &type, &value))
-        take_place(client_places, CLIENT_PLACES, type, value, c);
+        record_take_place(client_places, CLIENT_PLACES, type, value, c);
     if (c->peer_len > sizeof(c->peer) || c->node_len > sizeof(c->node) ||
-        c->id_len > sizeof(c->id) - LOG_PAD)
+        c->id_len > sizeof(c->id) - LOG_PAD || !announced_makes_sense(&c->announced))
         mem_free(c);
     return c;
 }
@@ -122,11 +103,27 @@ static struct access_client *read_client(struct span bytes)
 struct parts {
     struct span texts[ACCESS_TEXTS];
     struct span client;
-    bool is_transformed;
+    bool is_transformed, had_bad_group_cookie;
     struct access_entry *numbers;
 };
 
-static void read_parts(struct parts *p, struct span bytes)
+static bool is_bool(const bool *flag)
+{
+    uint8_t byte;
+
+    memcpy(&byte, flag, 1);
+    return byte <= 1;
+}
+
+/* A row can be written of them. */
+static bool make_sense(const struct access_entry *numbers)
+{
+    return numbers->action <= ACCESS_FIXED_RESPONSE && numbers->class_ <= HTTP_SEVERE &&
+           numbers->reason < HTTP_REASONS && numbers->minor <= 9 &&
+           is_bool(&numbers->is_absolute) && is_bool(&numbers->is_websocket);
+}
+
+static bool read_parts(struct parts *p, struct span bytes)
 {
     struct span value;
     uint16_t type;
@@ -138,9 +135,12 @@ static void read_parts(struct parts *p, struct span bytes)
             p->client = value;
         else if (type == ENTRY_TRANSFORMED)
             p->is_transformed = record_number(value) != 0;
+        else if (type == ENTRY_GROUP_COOKIE)
+            p->had_bad_group_cookie = record_number(value) != 0;
         else
-            take_place(entry_places, ENTRY_PLACES, type, value, p->numbers);
+            record_take_place(entry_places, ENTRY_PLACES, type, value, p->numbers);
     }
+    return bytes.len == 0 && make_sense(p->numbers);
 }
 
 static void set_pointers(struct access_entry *e, const struct parts *p,
@@ -150,6 +150,7 @@ static void set_pointers(struct access_entry *e, const struct parts *p,
     e->owns_client = true;
     e->target = target_ref(target);
     e->transform = p->is_transformed ? "TransformSuccess" : NULL;
+    e->error = p->had_bad_group_cookie ? STICKY_GROUP_COOKIE_INVALID : NULL;
 }
 
 struct access_entry *access_entry_unpack(struct span bytes, struct target *target)
@@ -157,8 +158,8 @@ struct access_entry *access_entry_unpack(struct span bytes, struct target *targe
     struct parts p = { .client = SPAN(""), .numbers = mem_new(struct access_entry) };
     struct access_entry *e = NULL;
 
-    read_parts(&p, bytes);
-    struct access_client *client = p.client.len == 0 ? NULL : read_client(p.client);
+    struct access_client *client =
+        read_parts(&p, bytes) && p.client.len > 0 ? read_client(p.client) : NULL;
     if (client != NULL) {
         set_pointers(p.numbers, &p, client, target);
         e = access_entry_of(p.numbers, p.texts);

@@ -237,8 +237,22 @@ static char *put_tunnel(char *at, const struct access_entry *e)
     return log_put_number(LOG_PUT(at, " target_close="), e->close_code[1]);
 }
 
+/* Who announced the client, as key=value. */
+static char *put_announced(char *at, const struct announced *a)
+{
+    if (a->via.family == 0)
+        return at;
+    at = log_put_ip(LOG_PUT(at, " via="), &a->via, true);
+    *at++ = ':';
+    at = log_put_number(at, a->via_port);
+    return a->endpoint_id[0] == '\0'
+               ? at
+               : log_put_safe(LOG_PUT(at, " vpce="), span_text(a->endpoint_id));
+}
+
 static char *put_ours(char *at, const struct access_entry *e)
 {
+    at = put_announced(at, &e->client->announced);
     if (e->end != NULL) {
         at = LOG_PUT(at, " end=\"");
         at = log_put_safe(at, span_text(e->end));
@@ -246,6 +260,8 @@ static char *put_ours(char *at, const struct access_entry *e)
     }
     if (e->is_websocket)
         at = put_tunnel(at, e);
+    if (e->client->viewer.ip.family != 0)
+        at = access_put_viewer(LOG_PUT(at, " viewer="), &e->client->viewer);
     *at++ = '\n';
     return at;
 }

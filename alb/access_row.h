@@ -30,6 +30,10 @@ struct span access_actions(const struct access_entry *e); /* "-" when there was 
  * target: each is -1 then. */
 bool access_times(const struct access_entry *e, uint64_t out[3]);
 
+/* "192.0.2.1" or, if its port was said, "192.0.2.1:5678"; the address is known. */
+enum { ACCESS_VIEWER_MAX = IP_TEXT_MAX + 16 };
+char *access_put_viewer(char *at, const struct viewer *viewer);
+
 /* The URL up to the target, and whether the port is to be added: `host` may have one. */
 bool access_host_has_port(struct span host);
 

@@ -1,4 +1,4 @@
-/* admin_private.h -- between admin.c (connections) and admin_routes.c (answers). */
+/* admin_private.h -- between admin_conn.c (connections) and admin_routes.c (answers). */
 #ifndef ALB_ADMIN_PRIVATE_H
 #define ALB_ADMIN_PRIVATE_H
 
@@ -8,10 +8,13 @@
 #include "base/buf.h"
 #include "base/span.h"
 
+struct audit_entry;
 struct balancer;
+struct caller;
 struct http_message;
 struct json_t;
 struct order_answer;
+struct reload_order;
 
 enum { ADMIN_BODY_MAX = 16 * 1024 * 1024 };
 
@@ -21,8 +24,9 @@ enum { ADMIN_BODY_MAX = 16 * 1024 * 1024 };
 struct admin_request {
     const struct http_message *head;
     struct span body;
-    bool is_control; /* it came over the control socket */
-    uint16_t port;   /* else the admin port's, for the check of Host */
+    const struct caller *caller;
+    struct audit_entry *audit; /* of the change that it asks for; the asker ends it */
+    uint16_t port;             /* the admin port's, for the check of Host */
 };
 
 struct admin_pending;
@@ -60,11 +64,18 @@ void admin_answer_init(struct admin_answer *answer);
  * left out, and deregister has none. */
 admin_handler admin_post_register, admin_post_deregister;
 
+/* admin_edge.c: who may connect, who may not; {"block": CIDR, "for": TIME}, {"block": CIDR}. */
+admin_handler admin_get_edge, admin_get_refused, admin_get_edge_check;
+admin_handler admin_post_edge_add, admin_post_edge_remove;
+
 /* admin_upgrades.c: those that failed last. */
 admin_handler admin_get_failed_upgrades;
 
 /* The answer is this JSON, which is taken. */
 void admin_answer_json(struct admin_answer *a, int status, struct json_t *json);
+
+/* For a page without parameters: true when there are some, and that was answered. */
+bool admin_refuses_query(const struct admin_request *r, struct admin_answer *a);
 
 /* What an order has come to, as JSON; the caller may add to it. */
 struct json_t *admin_order_json(const struct order_answer *order);
@@ -78,6 +89,6 @@ admin_handler admin_post_upgrade;
 admin_handler admin_post_drain, admin_post_undrain;
 
 /* admin_reload.c: POST /reload?dry_run=1. */
-void admin_dry_run(struct balancer *b, struct admin_answer *a);
+void admin_dry_run(struct balancer *b, const struct reload_order *order, struct admin_answer *a);
 
 #endif

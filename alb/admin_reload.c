@@ -1,9 +1,7 @@
 /* admin_reload.c -- POST /reload?dry_run=1: what a reload would change, and which live tunnels it
  * would touch. The answer comes when every loop has looked at its own. */
 #include <jansson.h>
-#include <limits.h>
 #include <stdio.h>
-#include <unistd.h>
 
 #include "base/mem.h"
 #include "base/text.h"
@@ -78,12 +76,10 @@ static void show(struct touched *t, const struct tunnel_view *v, unsigned reason
                                     names_of(reasons), "ends_at_once", (int)at_once));
 }
 
-/* With an old process they keep the settings that they have. */
 static void look_at(struct touched *t, const struct plan *p, const struct tunnel_view *v)
 {
-    const bool is_ours = v->pid == (uint32_t)getpid();
-    const unsigned reasons = plan_reasons(p, v) & (is_ours ? UINT_MAX : PLAN_OF_TARGETS);
-    const bool at_once = is_ours && plan_ends_at_once(p, v);
+    const unsigned reasons = plan_reasons(p, v);
+    const bool at_once = plan_ends_at_once(p, v);
 
     if (reasons == 0)
         return;
@@ -128,7 +124,7 @@ static void finish(struct admin_pending *pending, struct admin_answer *a)
     struct look *look = (struct look *)(void *)pending;
     const struct balancer *b = look->balancer;
     const struct tunnel_top *top = &look->listing->top;
-    const struct plan plan = { b->config, look->next, b->members, &b->said };
+    const struct plan plan = { b->config, look->next, b->members, &b->said, look->listing->pid };
     struct touched t = { .shown = json_array() };
 
     for (uint32_t i = 0; i < top->count; i++)
@@ -161,6 +157,7 @@ static void begin(struct balancer *b, struct config *next, json_t *warnings, str
 
     tunnel_query_read(&query, text, false, 0, why, sizeof(why));
     query.limit = LOOKED_AT_MOST;
+    query.wants_peer = true;
     look->pending.finish = finish;
     look->pending.give_up = give_up;
     look->balancer = b;
@@ -170,12 +167,12 @@ static void begin(struct balancer *b, struct config *next, json_t *warnings, str
     a->pending = &look->pending;
 }
 
-void admin_dry_run(struct balancer *b, struct admin_answer *a)
+void admin_dry_run(struct balancer *b, const struct reload_order *order, struct admin_answer *a)
 {
     struct problems problems;
 
     problems_init(&problems, b->path == NULL ? "alb quick" : b->path);
-    struct config *next = balancer_look_at_file(b, &problems);
+    struct config *next = balancer_look(b, order, &problems);
     if (next != NULL)
         begin(b, next, texts(&problems, true), a);
     else

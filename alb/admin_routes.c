@@ -1,5 +1,6 @@
 /* admin_routes.c -- what the admin port and the control socket answer. */
 #include <jansson.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/ip.h"
@@ -10,6 +11,8 @@
 
 #include "alb/admin_private.h"
 #include "alb/balancer.h"
+#include "alb/caller.h"
+#include "alb/config.h"
 
 static const char text_type[] = "text/plain; charset=utf-8";
 static const char json_text_type[] = "application/json";
@@ -31,6 +34,23 @@ void admin_answer_json(struct admin_answer *a, int status, json_t *json)
     json_decref(json);
     a->type = json_text_type;
     a->status = status;
+}
+
+bool admin_refuses_query(const struct admin_request *r, struct admin_answer *a)
+{
+    enum { SHOWN_MOST = 80 };
+    const struct span query = r->head->query;
+    char why[256];
+    size_t len = 0;
+
+    if (query.len == 0)
+        return false;
+    while (len < query.len && len < SHOWN_MOST && query.ptr[len] != '=' && query.ptr[len] != '&')
+        len++;
+    snprintf(why, sizeof(why), "%.*s: there is no such parameter: %.*s takes none", (int)len,
+             query.ptr, (int)r->head->path.len, r->head->path.ptr);
+    admin_answer_json(a, 400, json_pack("{s:b,s:[s]}", "ok", 0, "errors", why));
+    return true;
 }
 
 json_t *admin_order_json(const struct order_answer *order)
@@ -87,6 +107,11 @@ static void put_texts(struct buf *to, const struct problems *problems, bool warn
     buf_put(to, SPAN("]"));
 }
 
+static bool is_dry_run(const struct admin_request *r)
+{
+    return span_equal(r->head->query, SPAN("dry_run=1"));
+}
+
 static void refuse_query(struct admin_answer *a)
 {
     a->status = 400;
@@ -94,24 +119,12 @@ static void refuse_query(struct admin_answer *a)
     buf_put(&a->body, SPAN("{\"ok\":false,\"errors\":[\"reload takes dry_run=1 or nothing\"]}\n"));
 }
 
-static void post_reload(struct balancer *b, const struct admin_request *r, struct admin_answer *a)
+static void reload(struct balancer *b, const struct reload_order *order, struct admin_answer *a)
 {
-    const struct span query = r->head->query;
     struct problems problems;
 
-    if (query.len > 0 && !span_equal(query, SPAN("dry_run=1"))) {
-        refuse_query(a);
-        return;
-    }
-    a->is_later = b->publishing != NULL;
-    if (a->is_later)
-        return;
-    if (query.len > 0) {
-        admin_dry_run(b, a);
-        return;
-    }
     problems_init(&problems, b->path == NULL ? "alb quick" : b->path);
-    const bool ok = balancer_reload(b, &problems);
+    const bool ok = balancer_reload_by(b, order, &problems);
     a->status = ok ? 200 : 400;
     a->type = json_text_type;
     a->in_force = ok ? b->published : 0;
@@ -122,26 +135,59 @@ static void post_reload(struct balancer *b, const struct admin_request *r, struc
     problems_done(&problems);
 }
 
+/* A body is the text of a new configuration. */
+static void post_reload(struct balancer *b, const struct admin_request *r, struct admin_answer *a)
+{
+    const struct span query = r->head->query;
+    const struct reload_order order = { .text = r->body.len > 0 ? &r->body : NULL,
+                                        .from = r->caller };
+
+    if (query.len > 0 && !is_dry_run(r)) {
+        refuse_query(a);
+        return;
+    }
+    a->is_later = b->publishing != NULL;
+    if (a->is_later)
+        return;
+    if (query.len > 0)
+        admin_dry_run(b, &order, a);
+    else
+        reload(b, &order, a);
+}
+
+/* Where a route is to be had: everywhere; where changes are taken; at the control socket. */
+enum reach { EVERYWHERE, WITH_CHANGES, LOCALLY };
+
 static const struct route {
     enum http_method method;
     struct span path;
-    bool on_tcp;
+    enum reach reach;
     admin_handler *run;
     const char *help;
 } routes[] = {
-    { HTTP_GET, SPAN_INIT("/health"), true, get_health, "ok while this process answers" },
-    { HTTP_GET, SPAN_INIT("/metrics"), true, get_metrics, "counters, for Prometheus" },
-    { HTTP_GET, SPAN_INIT("/status"), true, get_status, "listeners and targets, as JSON" },
-    { HTTP_GET, SPAN_INIT("/tunnels"), true, admin_get_tunnels, "live WebSockets, as JSON" },
-    { HTTP_GET, SPAN_INIT("/closed"), true, admin_get_closed, "those that ended last, as JSON" },
-    { HTTP_GET, SPAN_INIT("/upgrades/failed"), true, admin_get_failed_upgrades,
+    { HTTP_GET, SPAN_INIT("/health"), EVERYWHERE, get_health, "ok while this process answers" },
+    { HTTP_GET, SPAN_INIT("/metrics"), EVERYWHERE, get_metrics, "counters, for Prometheus" },
+    { HTTP_GET, SPAN_INIT("/status"), EVERYWHERE, get_status, "listeners and targets, as JSON" },
+    { HTTP_GET, SPAN_INIT("/tunnels"), EVERYWHERE, admin_get_tunnels, "live WebSockets, as JSON" },
+    { HTTP_GET, SPAN_INIT("/closed"), EVERYWHERE, admin_get_closed,
+      "those that ended last, as JSON" },
+    { HTTP_GET, SPAN_INIT("/upgrades/failed"), EVERYWHERE, admin_get_failed_upgrades,
       "WebSocket upgrades that failed last, and why, as JSON" },
-    { HTTP_POST, SPAN_INIT("/reload"), false, post_reload, "read the configuration file again" },
-    { HTTP_POST, SPAN_INIT("/upgrade"), false, admin_post_upgrade, "another process takes over" },
-    { HTTP_POST, SPAN_INIT("/register"), false, admin_post_register, "a target comes" },
-    { HTTP_POST, SPAN_INIT("/deregister"), false, admin_post_deregister, "a target goes" },
-    { HTTP_POST, SPAN_INIT("/drain"), false, admin_post_drain, "targets get nothing new" },
-    { HTTP_POST, SPAN_INIT("/undrain"), false, admin_post_undrain, "they do again" },
+    { HTTP_GET, SPAN_INIT("/edge"), EVERYWHERE, admin_get_edge, "who may connect, as JSON" },
+    { HTTP_GET, SPAN_INIT("/edge/refused"), EVERYWHERE, admin_get_refused,
+      "who tried to and may not, as JSON" },
+    { HTTP_GET, SPAN_INIT("/edge/check"), EVERYWHERE, admin_get_edge_check,
+      "may ?address=IP connect, as JSON" },
+    { HTTP_POST, SPAN_INIT("/edge/add"), WITH_CHANGES, admin_post_edge_add,
+      "somebody may connect for a while" },
+    { HTTP_POST, SPAN_INIT("/edge/remove"), WITH_CHANGES, admin_post_edge_remove, "no longer so" },
+    { HTTP_POST, SPAN_INIT("/reload"), WITH_CHANGES, post_reload,
+      "read the configuration file again" },
+    { HTTP_POST, SPAN_INIT("/upgrade"), LOCALLY, admin_post_upgrade, "another process takes over" },
+    { HTTP_POST, SPAN_INIT("/register"), WITH_CHANGES, admin_post_register, "a target comes" },
+    { HTTP_POST, SPAN_INIT("/deregister"), WITH_CHANGES, admin_post_deregister, "a target goes" },
+    { HTTP_POST, SPAN_INIT("/drain"), WITH_CHANGES, admin_post_drain, "targets get nothing new" },
+    { HTTP_POST, SPAN_INIT("/undrain"), WITH_CHANGES, admin_post_undrain, "they do again" },
 };
 
 enum { ROUTES = sizeof(routes) / sizeof(routes[0]) };
@@ -178,11 +224,17 @@ static enum http_method asked_for(const struct http_message *m)
     return m->method_id == HTTP_HEAD ? HTTP_GET : m->method_id;
 }
 
-static void list_routes(struct admin_answer *a, bool is_control)
+static bool has(enum caller_place place, const struct route *route)
+{
+    return place == AT_CONTROL_SOCKET || route->reach == EVERYWHERE ||
+           (place == AT_MANAGEMENT && route->reach == WITH_CHANGES);
+}
+
+static void list_routes(struct admin_answer *a, enum caller_place place)
 {
     say(a, 404, "There is no such page. These are here:");
     for (size_t i = 0; i < ROUTES; i++) {
-        if (is_control || routes[i].on_tcp)
+        if (has(place, &routes[i]))
             buf_print(&a->body, "%s %.*s  %s\n", routes[i].method == HTTP_GET ? "GET " : "POST",
                       SPAN_ARGS(routes[i].path), routes[i].help);
     }
@@ -194,11 +246,53 @@ static void refuse_method(struct admin_answer *a, bool is_get)
     a->fields = is_get ? "Allow: GET, HEAD\r\n" : "Allow: POST\r\n";
 }
 
+static void refuse(struct admin_answer *a, int status, const char *why)
+{
+    admin_answer_json(a, status, json_pack("{s:b,s:[s]}", "ok", 0, "errors", why));
+}
+
+static enum log_format format_of(const struct balancer *b)
+{
+    return (enum log_format)b->config->alb.access_logs_format;
+}
+
+static bool is_change(const struct route *route, const struct admin_request *r)
+{
+    return route->method == HTTP_POST && !(route->run == post_reload && is_dry_run(r));
+}
+
+static void deny(struct balancer *b, const struct route *route, const struct admin_request *r,
+                 struct admin_answer *a)
+{
+    char why[CALLER_WHO_MAX + 32];
+
+    audit_deny(&b->audit, r->caller, span_after(route->path, 1), r->body, format_of(b));
+    snprintf(why, sizeof(why), "%s may only read", r->caller->who);
+    refuse(a, 403, why);
+}
+
+/* Is it written down who wants it? Once for a request, however often it has to be asked again. */
+static bool is_noted(struct balancer *b, const struct route *route, const struct admin_request *r,
+                     struct admin_answer *a)
+{
+    char why[1024];
+
+    if (!is_change(route, r) || r->audit->is_open ||
+        audit_begin(&b->audit, r->audit, r->caller, span_after(route->path, 1), r->body,
+                    format_of(b), why, sizeof(why)))
+        return true;
+    refuse(a, 503, why);
+    return false;
+}
+
 static void run_route(struct balancer *b, const struct route *route, const struct admin_request *r,
                       struct admin_answer *a)
 {
     a->status = 200;
-    route->run(b, r, a);
+    if (route->method == HTTP_POST && !r->caller->may_change)
+        deny(b, route, r, a);
+    else if (is_noted(b, route, r, a))
+        route->run(b, r, a);
     if (buf_len(&a->body) == 0 && !a->is_later && a->pending == NULL)
         say(a, 500, "The answer could not be made: it has more than 16 MB.");
 }
@@ -209,7 +303,7 @@ static void find_and_run(struct balancer *b, const struct admin_request *r, stru
 
     for (size_t i = 0; i < ROUTES; i++) {
         const struct route *route = &routes[i];
-        if (!span_equal(m->path, route->path) || (!r->is_control && !route->on_tcp))
+        if (!span_equal(m->path, route->path) || !has(r->caller->place, route))
             continue;
         if (asked_for(m) == route->method)
             run_route(b, route, r, a);
@@ -217,7 +311,7 @@ static void find_and_run(struct balancer *b, const struct admin_request *r, stru
             refuse_method(a, route->method == HTTP_GET);
         return;
     }
-    list_routes(a, r->is_control);
+    list_routes(a, r->caller->place);
 }
 
 void admin_answer_init(struct admin_answer *a)
@@ -228,15 +322,15 @@ void admin_answer_init(struct admin_answer *a)
 
 void admin_route(struct balancer *b, const struct admin_request *r, struct admin_answer *a)
 {
-    const bool is_control = r->is_control;
+    const bool is_admin_port = r->caller->place == AT_ADMIN_PORT;
 
     admin_answer_init(a);
-    if (!is_control && !is_our_host(r->head->host, r->port)) {
+    if (is_admin_port && !is_our_host(r->head->host, r->port)) {
         say(a, 403,
             "Ask for this page by an IP address or as localhost, with the port of the "
             "admin setting: other names in Host are refused, so that no web page can "
             "read it.");
-    } else if (!is_control && asked_for(r->head) != HTTP_GET) {
+    } else if (is_admin_port && asked_for(r->head) != HTTP_GET) {
         say(a, 405,
             "The admin port is for reading only (GET and HEAD): commands go to the "
             "control socket.");

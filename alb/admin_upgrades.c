@@ -27,8 +27,9 @@ void admin_get_failed_upgrades(struct balancer *b, const struct admin_request *r
 {
     struct list_state l = { .to = &a->body, .before = "\n", .fits = true };
     char now[CLOCK_TEXT_MAX];
-    (void)r;
 
+    if (admin_refuses_query(r, a))
+        return;
     a->type = "application/json";
     buf_print(l.to, "{\"now\":\"%s\",\"failed\":[", clock_iso_us(clock_wall_us(), now));
     const uint64_t all = upgrade_ring_each(&b->failed_upgrades, put, &l);

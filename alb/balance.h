@@ -11,6 +11,12 @@
  *   least_outstanding_requests  what its count of open requests and WebSockets is divided by;
  *                               between equals a draw decides
  *   weighted_random             its chance; less while anomaly mitigation holds it back
+ *   consistent_hash             its part of the keys (base/rendezvous.h); in slow start fewer, each
+ *                               of which then stays. A key whose target may not be chosen goes to
+ *                               the next one in its order; without a key, as round_robin
+ *
+ * A cookie whose target is over the soft bound (soft_bound.h) is passed over, and the algorithm
+ * chooses among those that are not. consistent_hash always does.
  *
  * The draws are a function of how many were made before: the same order of requests gives the
  * same choices.
@@ -22,20 +28,22 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "base/seal.h"
-
 struct group;
-struct http_message;
 struct target;
 
 /* Parts of a target's share are counted in these. */
 enum { SHARE_WHOLE = 1024 };
 
+/* The hash of what a request's target goes by, for consistent_hash (hash_key.h). */
+struct balance_key {
+    uint64_t hash;
+    bool is_there;
+};
+
 /* What the choice depends on beside the group. */
 struct balance_ask {
-    const struct seal_ring *ring;
-    const struct http_message *request;
-    uint64_t wall_s;            /* for cookies */
+    const uint64_t *by_cookie; /* the id of the target that a cookie asks for, or NULL */
+    struct balance_key key;
     uint64_t mono_ms;           /* for slow start */
     uint32_t upgrades_a_second; /* the group's rate, if it is an upgrade and there is one; or 0 */
 };
@@ -52,8 +60,13 @@ struct choice {
 struct choice balance_choose(const struct group *group, const struct balance_ask *ask);
 
 /* For a retry: one whose id is none of `tried`, by the algorithm; cookies do not count. */
-struct choice balance_choose_other(const struct group *group, uint64_t mono_ms,
-                                   const uint64_t *tried, size_t tried_count);
+struct balance_again {
+    const uint64_t *tried;
+    size_t tried_count;
+    struct balance_key key; /* the same as for the first choice */
+    uint64_t mono_ms;
+};
+struct choice balance_choose_other(const struct group *group, const struct balance_again *again);
 
 /* The part of its share that a target in slow start has after that long, 0..SHARE_WHOLE. */
 uint32_t slow_start_share(uint64_t elapsed_ms, uint32_t duration_ms);

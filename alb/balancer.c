@@ -15,12 +15,16 @@
 #include "alb/admin.h"
 #include "alb/balancer_private.h"
 #include "alb/config.h"
+#include "alb/edge.h"
 #include "alb/greeter.h"
 #include "alb/health.h"
 #include "alb/inherit.h"
+#include "alb/inherit_sockets.h"
+#include "alb/inherit_state.h"
 #include "alb/leaving.h"
 #include "alb/members.h"
 #include "alb/names.h"
+#include "alb/doors.h"
 #include "alb/tunnel_listing.h"
 #include "alb/upgrade.h"
 #include "alb/worker.h"
@@ -33,9 +37,9 @@ enum {
 
 /* --- calls from workers and greeters ---------------------------------------------- */
 
-const struct seal_ring *balancer_seal_ring(const struct balancer *b)
+const struct seal_ring *balancer_seal_ring(const struct balancer *b, const struct config *config)
 {
-    return b->ring;
+    return config->ring != NULL ? config->ring : b->ring;
 }
 
 bool balancer_connection_opened(struct balancer *b)
@@ -109,21 +113,13 @@ uint32_t balancer_connection_limit(const struct config *config)
     return files > RESERVED_FDS + 2 ? (files - RESERVED_FDS) / 2 : 1; /* one for each side */
 }
 
-static bool make_ring(struct balancer *b, struct problems *problems)
+/* With a key file it is not used, until a reload takes that out: keys are in memory once. */
+static void make_ring(struct balancer *b)
 {
-    const char *file = b->config->alb.seal_key_file;
-    char why[256];
-
-    if (file[0] == '\0') {
+    if (b->config->ring == NULL)
         b->ring = inherit_keys(b->inherit);
-        if (b->ring == NULL)
-            b->ring = seal_ring_random();
-        return true;
-    }
-    b->ring = seal_ring_read(file, why, sizeof(why));
     if (b->ring == NULL)
-        problems_error(problems, 0, "seal_key_file: %s", why);
-    return b->ring != NULL;
+        b->ring = seal_ring_random();
 }
 
 static bool has_https(const struct config *config)
@@ -144,12 +140,14 @@ static void make_threads(struct balancer *b)
         worker_init(&b->workers[i], b, i);
         b->workers[i].config = b->config;
         b->workers[i].members = b->members;
+        b->workers[i].edge = b->edge;
     }
     b->greeter_count = (b->worker_count + 1) / 2;
     b->greeters = mem_array(struct greeter, (size_t)b->greeter_count);
     for (int i = 0; i < b->greeter_count; i++) {
         greeter_init(&b->greeters[i], b, i);
         b->greeters[i].config = b->config;
+        b->greeters[i].edge = b->edge;
         b->greeters[i].handshaker.timeout_ms = b->config->alb.tls_handshake_timeout_ms;
     }
 }
@@ -211,6 +209,32 @@ static bool open_admin(struct balancer *b, struct problems *problems)
     return true;
 }
 
+/* Strangers find nobody from the first packet on. */
+static bool open_doors(struct balancer *b, struct problems *problems)
+{
+    if (!balancer_extend_filters(b, b->config, problems))
+        return false;
+    balancer_settle_filters(b);
+    b->doors = doors_new(b);
+    return balancer_open_listeners(b, b->config, problems) &&
+           doors_open(b->doors, b->config, problems) && open_admin(b, problems);
+}
+
+static void print_doors(const struct balancer *b, enum door_kind kind, struct buf *json)
+{
+    char text[ADDR_TEXT_MAX];
+    const char *comma = "";
+    struct addr bound;
+    size_t at = 0;
+
+    buf_print(json, ",\"%s\":[", door_names[kind]);
+    while (doors_next(b->doors, kind, &at, &bound) != -1) {
+        buf_print(json, "%s\"%s\"", comma, addr_format(&bound, text));
+        comma = ",";
+    }
+    buf_put(json, SPAN("]"));
+}
+
 static void print_ready(struct balancer *b, struct buf *json)
 {
     char text[ADDR_TEXT_MAX];
@@ -223,7 +247,10 @@ static void print_ready(struct balancer *b, struct buf *json)
         buf_print(json, "%s\"%s\":\"%s\"", comma, l->name, addr_format(&l->bound, text));
         comma = ",";
     }
-    buf_put(json, SPAN("}}\n"));
+    buf_put(json, SPAN("}"));
+    for (int kind = 0; kind < DOOR_KINDS; kind++)
+        print_doors(b, (enum door_kind)kind, json);
+    buf_put(json, SPAN("}\n"));
 }
 
 static bool announce(struct balancer *b, const char *ready_file, struct problems *problems)
@@ -247,10 +274,12 @@ static bool announce(struct balancer *b, const char *ready_file, struct problems
             problems_error(problems, 0, "--ready-file: %s", why);
         buf_done(&json);
     }
+    if (!ok)
+        return false;
     if (!inherit_goes_on(b->inherit)) /* else the process before us says so */
         service_notify("READY=1");
     inherit_ready(b->inherit);
-    return ok;
+    return true;
 }
 
 /* --- signals ------------------------------------------------------------------------------ */
@@ -371,21 +400,27 @@ static bool start(struct balancer *b, const char *ready_file, struct problems *p
 {
     char why[256];
 
-    if (!inherit(b, problems) || !read_config(b, problems) || !balancer_read_state(b) ||
-        !make_ring(b, problems) || !balancer_open_logs(b, b->config, problems))
+    if (!inherit(b, problems))
         return false;
+    balancer_make_filters(b);
+    if (!balancer_drop_privileges(b, problems) || !read_config(b, problems) ||
+        !balancer_read_state(b))
+        return false;
+    make_ring(b);
     inherit_said(b->inherit, &b->said);
     inherit_tickets(b->inherit, b->config);
     b->connection_limit = balancer_connection_limit(b->config);
     if (!start_names(b, problems))
         return false;
     balancer_follow_config(b, b->config);
+    balancer_begin_edge(b);
     const struct members_sources sources = balancer_sources(b);
     b->members = members_new(&b->registry, b->config, &sources);
     make_threads(b);
     if (!has_https(b->config))
         log_debug("no HTTPS listener");
-    if (!balancer_open_listeners(b, b->config, problems) || !open_admin(b, problems))
+    if (!open_doors(b, problems) || !balancer_drop_last_privileges(problems) ||
+        !balancer_open_logs(b, b->config, problems)) /* from here on there are threads */
         return false;
     b->health = health_new(b->control.ev);
     balancer_log_health(b);
@@ -402,6 +437,7 @@ static bool start(struct balancer *b, const char *ready_file, struct problems *p
         return false;
     }
     start_threads(b);
+    balancer_watch_strangers(b);
     return announce(b, ready_file, problems);
 }
 
@@ -417,6 +453,7 @@ static void init(struct balancer *b, const char *path, struct span text)
     balancer_init_logs(b);
     tunnel_ring_init(&b->closed);
     upgrade_ring_init(&b->failed_upgrades);
+    strangers_init(&b->strangers);
     b->started_ms = clock_mono_ms();
     b->stop_page = pace_page();
 }
@@ -466,12 +503,19 @@ static void done(struct balancer *b)
     balancer_end_logs(b);
     ev_run(b->control.ev, EVRUN_NOWAIT);
     admin_free(&b->admin);
+    doors_free(&b->doors);
+    audit_done(&b->audit);
     tunnel_listings_done(b);
     service_signals_stop(&b->signals, b->control.ev);
     health_free(&b->health);
     members_free(&b->members);
     ev_timer_stop(b->control.ev, &b->leaving_timer);
     leaving_free(&b->leaving);
+    ev_timer_stop(b->control.ev, &b->edge_timer);
+    ev_timer_stop(b->control.ev, &b->leavers_timer);
+    ev_timer_stop(b->control.ev, &b->strangers_timer);
+    edge_view_free(&b->edge);
+    strangers_done(&b->strangers);
     config_free(&b->config);
     balancer_end_drains(b);
     registry_done(&b->registry);
@@ -481,6 +525,7 @@ static void done(struct balancer *b)
     tunnel_ring_done(&b->closed);
     upgrade_ring_done(&b->failed_upgrades);
     free_listeners(b);
+    balancer_free_filters(b);
     if (b->stop_page != -1)
         close(b->stop_page);
     loop_done(&b->control);

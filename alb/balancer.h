@@ -25,11 +25,14 @@
 #include "net/loop.h"
 #include "net/service.h"
 
+#include "alb/audit.h"
 #include "alb/counters.h"
+#include "alb/door_kind.h"
 #include "alb/drain_plan.h"
 #include "alb/log_buffer.h"
 #include "alb/log_file.h"
 #include "alb/registrations.h"
+#include "alb/strangers.h"
 #include "alb/target.h"
 #include "alb/tunnel_ring.h"
 #include "alb/upgrade_ring.h"
@@ -37,7 +40,11 @@
 struct acceptor;
 struct admin;
 struct balancer;
+struct caller;
 struct config;
+struct doors;
+struct edge_filter;
+struct edge_view;
 struct greeter;
 struct health;
 struct leaving;
@@ -52,13 +59,15 @@ struct worker;
 /* A listening address; lives until the process ends, so that connections may
  * point to it and any thread may read it. */
 struct listener {
-    char *name, *bind; /* owned; as configured */
-    int protocol;      /* enum protocol */
-    struct addr bound; /* what the kernel gave: port 0 is resolved */
+    char *name, *bind;          /* owned; as configured */
+    int protocol;               /* enum protocol */
+    struct addr bound;          /* what the kernel gave: port 0 is resolved */
+    struct edge_filter *filter; /* of its sockets: one of the balancer's; it never changes */
     struct list link;
     uint16_t number; /* of listener_take_number(); 0: none */
     struct balancer *balancer;
     atomic_bool is_unwanted; /* by the process that takes over: whoever has connected stays here */
+    atomic_size_t closing;   /* loops that have yet to close its sockets, after `leaving` */
     bool is_open;            /* control thread, as all below */
     ev_timer leaving;        /* runs from when it is removed until it is closed */
     uint64_t left_at_ms;
@@ -86,6 +95,8 @@ struct publication {
     struct config *old_config; /* NULL when only the members are new */
     struct members *old_members;
     struct leaving *leaving, *old_leaving; /* may be NULL */
+    struct edge_view *edge, *old_edge;     /* the old one is NULL when it is not new */
+    atomic_uint leavers;                   /* WebSockets of peers that it has no longer */
     atomic_int waiting;                    /* loops that have not swapped yet */
     ev_async swapped;                      /* all have; unlike an inbox it is never full */
 };
@@ -101,6 +112,13 @@ struct waiter {
     void (*wake)(struct waiter *w); /* by then it is in no list; may wait again */
 };
 
+/* Whom a listening socket is for, each with a filter of its own. */
+enum filter_kind {
+    FILTER_EDGE,
+    FILTER_DOORS /* enum door_kind on */,
+    FILTERS = FILTER_DOORS + DOOR_KINDS
+};
+
 /* LEAVING: another process has taken over (upgrade.h). */
 enum run_state { RUN_SERVING, RUN_LEAVING, RUN_DRAINING, RUN_CUTTING };
 
@@ -114,22 +132,32 @@ struct balancer {
     struct greeter *greeters; /* array */
     int greeter_count;
     struct list listeners;
+    struct edge_filter *filters[FILTERS]; /* whoever is not in their sets gets no answer */
     struct registry registry;
-    struct names *names;            /* the addresses that DNS gives targets */
-    char *state_path;               /* owned: where `said` is kept; "": nowhere */
-    struct registrations said;      /* by register and deregister; in the state file too */
-    struct config *config;          /* the newest; loops may still be on the one before */
-    struct members *members;        /* of its groups, just so */
-    struct leaving *leaving;        /* beside both; NULL: no listener was removed of late */
-    ev_timer leaving_timer;         /* until the first of them is to be forgotten */
-    struct publication *publishing; /* NULL when nothing is on its way to the loops */
-    uint64_t published, in_force;   /* the numbers of the newest, and of the newest in force */
-    bool reload_wanted;             /* SIGHUP came while something was under way */
-    bool members_changed;           /* the next publication has that */
-    struct list drains;             /* those that run: drain.h */
+    struct names *names;              /* the addresses that DNS gives targets */
+    char *state_path;                 /* owned: where `said` is kept; "": nowhere */
+    struct registrations said;        /* by commands; in the state file too */
+    struct config *config;            /* the newest; loops may still be on the one before */
+    struct members *members;          /* of its groups, just so */
+    struct leaving *leaving;          /* beside both; NULL: no listener was removed of late */
+    ev_timer leaving_timer;           /* until the first of them is to be forgotten */
+    struct edge_view *edge;           /* who may connect, as published last */
+    ev_timer edge_timer;              /* until the next temporary addition ends */
+    struct strangers strangers;       /* who may not; any thread */
+    ev_timer strangers_timer;         /* asks the kernel whom it has dropped */
+    uint64_t strangers_seen[FILTERS]; /* how many, when it was asked last */
+    struct publication *publishing;   /* NULL when nothing is on its way to the loops */
+    uint64_t published, in_force;     /* the numbers of the newest, and of the newest in force */
+    bool reload_wanted;               /* SIGHUP came while something was under way */
+    bool members_changed;             /* the next publication has that */
+    bool edge_changed;                /* and this */
+    atomic_bool leaver_came;          /* the loops are to look for leavers again, soon */
+    ev_timer leavers_timer;           /* then */
+    struct list drains;               /* those that run: drain.h */
     uint64_t drains_begun;
     struct list waiters;
-    struct seal_ring *ring;
+    struct seal_ring *ring; /* for a configuration without a key file; until the end */
+    struct audit audit;     /* of changes by command */
     struct log_file access_log, connection_log, health_log;
     struct log_buffer health_rows;       /* of the control thread, on their way to health_log */
     struct upgrade_ring failed_upgrades; /* any thread */
@@ -138,6 +166,7 @@ struct balancer {
     uint64_t listings_begun;
     struct health *health;
     struct admin *admin;
+    struct doors *doors;      /* [health], [management] */
     struct counters counters; /* of the greeters and the control thread */
     struct service_signals signals;
     struct upgrade *upgrade; /* NULL: none is under way */
@@ -147,7 +176,6 @@ struct balancer {
     uint32_t cut_left;        /* connections, when a cut was looked at last */
     uint32_t drain_window_ms; /* then all is cut */
     unsigned stops;           /* how often a signal said so */
-    atomic_int closing; /* loops that have yet to close sockets of a listener that was removed */
     int stop_page; /* of the pace of a stop, for all processes of a chain of upgrades: pace.h */
     uint64_t reloads, reloads_failed;
     atomic_uint connections;      /* client connections, all workers */
@@ -162,9 +190,21 @@ int balancer_run(const char *path, struct span text, const char *ready_file);
  * has changed then, and `problems` says why. Not while something is under way. */
 bool balancer_reload(struct balancer *b, struct problems *problems);
 
-/* What such a reload would bring: the file is read and checked, nothing changes. NULL when it would
- * be refused. */
-struct config *balancer_look_at_file(struct balancer *b, struct problems *problems);
+/* A reload by command. */
+struct reload_order {
+    const struct span *text;   /* of a new configuration; NULL: the file as it is */
+    const struct caller *from; /* it must not shut him out at [management]; NULL: nobody */
+};
+
+/* The same by command. A new text is checked whole, taken, and then in the file's place; when it
+ * cannot be written, or is not taken, the file is what it was. */
+bool balancer_reload_by(struct balancer *b, const struct reload_order *order,
+                        struct problems *problems);
+
+/* What such a reload would bring: all is read and checked, nothing changes. NULL when it would be
+ * refused. */
+struct config *balancer_look(struct balancer *b, const struct reload_order *order,
+                             struct problems *problems);
 
 /* What an order by command comes to. */
 struct order_answer {
@@ -203,6 +243,23 @@ struct drain_outcome {
 void balancer_drain(struct balancer *b, const struct drain_request *order,
                     struct drain_outcome *outcome);
 
+/* Somebody may connect for a while, or (seconds 0) no longer so. */
+struct edge_order {
+    const char *block; /* as it was written */
+    uint32_t seconds;
+};
+
+struct edge_outcome {
+    struct order_answer answer;
+    uint64_t in_force; /* as in struct register_outcome */
+};
+
+void balancer_edge(struct balancer *b, const struct edge_order *order,
+                   struct edge_outcome *outcome);
+
+/* Note whom the kernel has dropped since this was called last. */
+void balancer_look_for_strangers(struct balancer *b);
+
 /* Who is in the groups has changed: publish it, at once or (together with what changes
  * until then) when what is under way is in force. Returns that publication's number. */
 uint64_t balancer_change_members(struct balancer *b);
@@ -219,7 +276,11 @@ void balancer_metrics(struct balancer *b, struct buf *text);
 
 /* --- for the workers and greeters: any thread ------------------------------- */
 
-const struct seal_ring *balancer_seal_ring(const struct balancer *b);
+/* The keys of this configuration; without a file, those that this process has. */
+/* A WebSocket has begun whose peer the edge set has no longer: leavers.h. */
+void balancer_leaver_came(struct balancer *b);
+
+const struct seal_ring *balancer_seal_ring(const struct balancer *b, const struct config *config);
 
 /* Its listener was removed: acceptor_leave(), and if that cannot be say so once. */
 void balancer_acceptor_leaves(struct acceptor *acceptor);

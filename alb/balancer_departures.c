@@ -24,18 +24,26 @@ struct leaving {
     size_t count;
 };
 
+/* As it is now; of a group that has gone, as it was. */
+static const struct group_config *group_of(const struct leaving *l, const struct target *t)
+{
+    const struct group_config *group = config_group(l->balancer->config, span_text(t->group));
+
+    return group != NULL ? group : config_group(l->old, span_text(t->group));
+}
+
 static uint32_t delay_of(const struct leaving *l, const struct target *t)
 {
-    const struct group_config *group = config_group(l->old, span_text(t->group));
+    const struct group_config *group = group_of(l, t);
 
     return group == NULL ? 0 : group->options.deregistration_delay_ms;
 }
 
 static const struct tunnel_options *options_of(const struct leaving *l, const struct target *t)
 {
-    const struct group_config *group = config_group(l->old, span_text(t->group));
+    const struct group_config *group = group_of(l, t);
 
-    return group == NULL ? &l->old->alb.tunnel : &group->options.tunnel;
+    return group == NULL ? &l->balancer->config->alb.tunnel : &group->options.tunnel;
 }
 
 static void on_gone(void *user, struct target *t)
@@ -67,7 +75,7 @@ static void begin_drains(struct leaving *l)
 {
     struct drain_plan plan = { .cause = DRAIN_DEPARTURE };
 
-    balancer_share_pace(l->balancer, &plan, &l->old->alb.tunnel);
+    balancer_share_pace(l->balancer, &plan, &l->balancer->config->alb.tunnel);
     for (size_t i = 0, n; i < l->count; i += n) {
         n = gather_group(l->targets + i, l->count - i);
         plan.delay_ms = delay_of(l, l->targets[i]);

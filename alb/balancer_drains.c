@@ -18,6 +18,7 @@
 #include "alb/config.h"
 #include "alb/drain.h"
 #include "alb/inherit.h"
+#include "alb/inherit_state.h"
 #include "alb/worker.h"
 
 enum { LOOK_S = 1, PROGRESS_LOOKS = 10, WINDOW_TENTHS = 9 };
@@ -65,6 +66,8 @@ static void end_target(struct balancer *b, struct target *t, enum drain_cause ca
 
 static void end(struct drain *d)
 {
+    if (d->cause == DRAIN_LEAVERS)
+        balancer_tell_workers(d->balancer, worker_cut_leavers, NULL);
     for (size_t i = 0; i < d->target_count; i++) {
         if (d->targets[i]->drain == d)
             end_target(d->balancer, d->targets[i], d->cause);
@@ -158,18 +161,17 @@ static void on_look(struct ev_loop *loop, ev_timer *timer, int revents)
 /* --- beginning ------------------------------------------------------------------------------ */
 
 /* A target that is part of another drain leaves that. */
-static void take_targets(struct drain *d, struct target *const *targets)
+static void take_targets(struct drain *d, struct target *const *targets, size_t count)
 {
-    for (size_t i = 0; i < d->target_count; i++) {
+    for (size_t i = 0; i < count; i++) {
         struct target *t = d->targets[i] = target_ref(targets[i]);
         if (t->drain != NULL)
             let_go(t);
         t->drain = d;
         atomic_store(&t->drain_id, d->id);
     }
-    d->still = d->target_count;
-    d->found = 0;
-    for (size_t i = 0; i < d->target_count; i++)
+    d->still = count;
+    for (size_t i = 0; i < count; i++)
         d->found += target_tunnels(d->targets[i]);
 }
 
@@ -270,8 +272,9 @@ struct drain_outlook balancer_drain_begin(struct balancer *b, struct target *con
     d->stays = plan->stays;
     d->is_cut = plan->options->drain_close == FAREWELL_CUT;
     d->began_ms = clock_mono_ms();
+    d->found = plan->leavers;
     list_append(&b->drains, &d->link);
-    take_targets(d, targets);
+    take_targets(d, targets, count);
     set_pace(d, plan);
     describe(d, plan, &outlook);
     log_beginning(d, &outlook);
@@ -336,6 +339,39 @@ void balancer_drain_all(struct balancer *b, uint32_t delay_ms)
     balancer_drain_begin(b, targets, count, &plan);
     pace_unref(&plan.shared);
     free(targets);
+}
+
+/* --- peers that have left the edge set
+ * ------------------------------------------------------------
+ */
+
+/* Whoever the one before has not told is told by this one, and a rate goes on. */
+static void take_place_of_the_one_before(struct balancer *b, struct drain_plan *plan)
+{
+    list_each_safe (at, after, &b->drains) {
+        struct drain *d = list_entry(at, struct drain, link);
+        if (d->cause != DRAIN_LEAVERS)
+            continue;
+        if (d->rate != 0 && plan->shared == NULL) {
+            plan->shared = pace_ref(d->pace);
+            plan->shared_rate = d->rate;
+        }
+        finish(d);
+    }
+}
+
+void balancer_drain_leavers(struct balancer *b, uint32_t count)
+{
+    struct drain_plan plan = { .cause = DRAIN_LEAVERS,
+                               .delay_ms = b->config->edge_options.leave_timeout_ms,
+                               .options = &b->config->alb.tunnel,
+                               .leavers = count };
+
+    if (count == 0 || b->state > RUN_LEAVING)
+        return;
+    take_place_of_the_one_before(b, &plan);
+    balancer_drain_begin(b, NULL, 0, &plan);
+    pace_unref(&plan.shared);
 }
 
 /* --- failed health -------------------------------------------------------------------------------

@@ -21,6 +21,7 @@
 #include "alb/config.h"
 #include "alb/greeter.h"
 #include "alb/inherit.h"
+#include "alb/inherit_sockets.h"
 #include "alb/worker.h"
 
 static bool is_listener_of(const struct listener *l, const struct listener_config *c)
@@ -66,6 +67,13 @@ static void order_listen(struct loop *loop, loop_fn *run, struct listener *l, in
     balancer_must_post(loop, run, order);
 }
 
+/* Those that accept from it. */
+static size_t thread_count(const struct listener *l)
+{
+    return (size_t)(l->protocol == PROTOCOL_HTTPS ? l->balancer->greeter_count
+                                                  : l->balancer->worker_count);
+}
+
 /* --- going ------------------------------------------------------------------------- */
 
 /* From the last SYN that was answered to the socket's end: the handshake of whoever is there
@@ -84,9 +92,10 @@ void balancer_acceptor_leaves(struct acceptor *a)
                  LEAVING_S, strerror(errno));
 }
 
+/* A timer that has run out is not active any more, and in the same turn others may ask first. */
 static bool is_leaving(const struct listener *l)
 {
-    return ev_is_active(&l->leaving);
+    return ev_is_active(&l->leaving) || ev_is_pending(&l->leaving);
 }
 
 static void tell(struct balancer *b, struct listener *l, loop_fn *greeters, loop_fn *workers)
@@ -127,9 +136,7 @@ static void on_leaving_over(struct ev_loop *loop, ev_timer *timer, int revents)
     }
     log_info("listener closed name=%s bind=%s", l->name, l->bind);
     l->socket_count = 0;
-    atomic_fetch_add(&l->balancer->closing, l->protocol == PROTOCOL_HTTPS
-                                                ? l->balancer->greeter_count
-                                                : l->balancer->worker_count);
+    atomic_fetch_add(&l->closing, thread_count(l));
     tell(l->balancer, l, greeter_close_listener, worker_close_listener);
 }
 
@@ -151,13 +158,19 @@ static void reopen(struct balancer *b, struct listener *l)
     tell(b, l, greeter_relisten, worker_relisten);
 }
 
+/* It is removed, and has sockets still. */
+static bool is_going(const struct listener *l)
+{
+    return is_leaving(l) || atomic_load(&l->closing) > 0;
+}
+
 bool balancer_is_closing_listeners(const struct balancer *b)
 {
     list_each (at, &b->listeners) {
-        if (is_leaving(list_entry(at, struct listener, link)))
+        if (is_going(list_entry(at, struct listener, link)))
             return true;
     }
-    return atomic_load(&b->closing) > 0;
+    return false;
 }
 
 /* --- to another process -------------------------------------------------------------- */
@@ -200,12 +213,15 @@ static bool open_sockets(struct balancer *b, struct listener *l, struct inherite
                          size_t why_size)
 {
     const bool is_https = l->protocol == PROTOCOL_HTTPS;
-    const size_t threads = (size_t)(is_https ? b->greeter_count : b->worker_count);
+    const size_t threads = thread_count(l);
 
     for (size_t i = 0; i < threads || i < from.count; i++) {
-        int fd = i < from.count ? from.fds[i] : listener_open(&l->bound, true, why, why_size);
+        int fd = i < from.count ? from.fds[i]
+                                : listener_open_behind(l->filter, &l->bound, true, why, why_size);
         if (fd == -1)
             return false;
+        if (i < from.count)
+            edge_filter_attach(l->filter, fd); /* it may have had none, or an older one */
         if (i < from.count)
             from.fds[i] = -1;
         order_listen(is_https ? &b->greeters[i % threads].loop : &b->workers[i % threads].loop,
@@ -223,6 +239,7 @@ static struct listener *new_listener(struct balancer *b, const struct listener_c
     l->bind = mem_text(c->options.bind);
     l->protocol = c->options.protocol;
     l->bound = *bound;
+    l->filter = b->filters[FILTER_EDGE];
     l->balancer = b;
     ev_timer_init(&l->leaving, on_leaving_over, LEAVING_S, 0);
     l->leaving.data = l;
@@ -236,7 +253,7 @@ static const struct listener *who_has(struct balancer *b, const struct addr *add
 {
     list_each (at, &b->listeners) {
         const struct listener *l = list_entry(at, struct listener, link);
-        if ((l->is_open || is_leaving(l)) && addr_overlaps(&l->bound, addr))
+        if ((l->is_open || is_going(l)) && addr_overlaps(&l->bound, addr))
             return l;
     }
     return NULL;

@@ -28,6 +28,7 @@ void balancer_init_logs(struct balancer *b)
                   &b->counters.connection_log_rows_dropped);
     log_file_init(&b->health_log, "health_check_logs.file", &b->counters.health_log_rows,
                   &b->counters.health_log_rows_dropped);
+    audit_init(&b->audit, &b->counters.audit_rows, &b->counters.audit_rows_failed);
     log_buffer_init(&b->health_rows, &b->control, &b->health_log);
 }
 
@@ -64,6 +65,15 @@ static bool open_log(const struct log *log, enum logs_task task, char *why, size
                               : log_file_open(log->file, log->path, why, why_size);
 }
 
+static bool open_audit(struct audit *a, const char *path, enum logs_task task, char *why,
+                       size_t why_size)
+{
+    if (task != OPEN_ALL && strcmp(path, a->path) == 0)
+        return true;
+    return task == TRY_OTHERS ? audit_may_open(path, why, why_size)
+                              : audit_open(a, path, why, why_size);
+}
+
 static bool open_logs(struct balancer *b, const struct config *config, enum logs_task task,
                       struct problems *problems)
 {
@@ -75,6 +85,10 @@ static bool open_logs(struct balancer *b, const struct config *config, enum logs
     for (size_t i = 0; i < LOGS; i++) {
         if (open_log(&logs[i], task, why, sizeof(why)))
             continue;
+        problems_error(problems, 0, "%s", why);
+        ok = false;
+    }
+    if (!open_audit(&b->audit, config->alb.audit_log_file, task, why, sizeof(why))) {
         problems_error(problems, 0, "%s", why);
         ok = false;
     }

@@ -2,11 +2,37 @@
 #ifndef ALB_BALANCER_PRIVATE_H
 #define ALB_BALANCER_PRIVATE_H
 
+#include "net/edge_filter.h"
+
 #include "alb/balancer.h"
 #include "alb/drain_plan.h"
 #include "alb/members.h"
 
 struct listener_config;
+
+/* Make the filters, or take those of the process before this one; and then give up all privileges
+ * that are not needed any more: first of all. The last ones when the listeners are open, before
+ * there is a second thread. */
+void balancer_make_filters(struct balancer *b);
+bool balancer_drop_privileges(struct balancer *b, struct problems *problems);
+bool balancer_drop_last_privileges(struct problems *problems);
+void balancer_free_filters(struct balancer *b);
+
+/* Has the kernel room for the edge set of this configuration? Changes nothing. */
+bool balancer_may_filter(const struct balancer *b, const struct config *config,
+                         struct problems *problems);
+
+/* Let in whoever comes with this configuration; false when the kernel has no room for it, and
+ * nothing has changed. Then, when that is in force: whoever goes with it is not let in any more. */
+bool balancer_extend_filters(struct balancer *b, const struct config *config,
+                             struct problems *problems);
+/* The same for what was added for a while; false with a sentence. */
+bool balancer_extend_edge_filter(struct balancer *b, const struct config *config,
+                                 const struct edge_additions *additions, char *why, size_t size);
+void balancer_settle_filters(struct balancer *b);
+
+/* The process that was to take over has failed: the sets are ours again. */
+void balancer_reclaim_filters(struct balancer *b);
 
 /* Open every listener of the configuration that is not open yet and order the
  * threads to accept from it. What was opened stays open when one fails. */
@@ -89,6 +115,9 @@ void balancer_drain_leave(struct balancer *b, struct target *t);
 /* The process before this one has taken to its end: it is to drain what drains here. */
 void balancer_order_drains(struct balancer *b);
 
+/* So many WebSockets are of peers that the edge set has no longer, and that are to end. */
+void balancer_drain_leavers(struct balancer *b, uint32_t count);
+
 /* The process stops: drain all that there is, within this time. */
 void balancer_drain_all(struct balancer *b, uint32_t delay_ms);
 
@@ -101,6 +130,10 @@ void balancer_end_drains(struct balancer *b);
 /* An order that cannot be followed, and why. Returns false. */
 __attribute__((format(printf, 3, 4))) bool balancer_refuse(struct order_answer *answer, int status,
                                                            const char *format, ...);
+
+/* What came of one that was followed. Returns true. */
+__attribute__((format(printf, 2, 3))) bool balancer_say(struct order_answer *answer,
+                                                        const char *format, ...);
 
 /* What commands said, before it counts: to the state file, if there is one. Else false, and
  * the answer says why; there may be a warning in it. */
@@ -129,13 +162,19 @@ bool balancer_read_state(struct balancer *b);
 /* A new configuration: what was said of targets that it names no more lapses. */
 void balancer_follow_config(struct balancer *b, const struct config *config);
 
+/* balancer_edge.c. Who may connect at the start: the configuration and what was said before. */
+void balancer_begin_edge(struct balancer *b);
+
+/* From now on ask the kernel now and then whom it has dropped. */
+void balancer_watch_strangers(struct balancer *b);
+
 /* The members that are about to be published: start and change health checks; a
  * deregistration delay that runs for one of them ends, it is back. */
 void balancer_welcome_members(struct balancer *b);
 
 /* Every loop has the members of now: the others begin to drain, for the delay that
- * `old`, the configuration before, says. Not sooner: a loop that still has the old
- * members would find nobody to send a request to. */
+ * their group has now; if it has gone, for what `old`, the configuration before, says. Not
+ * sooner: a loop that still has the old members would find nobody to send a request to. */
 void balancer_dismiss_others(struct balancer *b, const struct config *old);
 
 #endif

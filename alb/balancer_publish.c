@@ -12,6 +12,7 @@
 
 #include "alb/balancer_private.h"
 #include "alb/config.h"
+#include "alb/edge.h"
 #include "alb/greeter.h"
 #include "alb/leaving.h"
 #include "alb/worker.h"
@@ -68,9 +69,11 @@ static void on_swapped(struct ev_loop *loop, ev_async *swapped, int revents)
     balancer_dismiss_others(b, p->old_config != NULL ? p->old_config : b->config);
     members_free(&p->old_members);
     leaving_free(&p->old_leaving);
+    edge_view_free(&p->old_edge);
     config_free(&p->old_config);
     b->publishing = NULL;
     b->in_force = p->number;
+    balancer_drain_leavers(b, atomic_load(&p->leavers));
     free(p);
     go_on(b);
 }
@@ -85,10 +88,10 @@ void publication_acknowledge(struct publication *p)
 
 /* --- the beginning ---------------------------------------------------------------------- */
 
-/* Greeters have no use for members. */
+/* Greeters have no use for members only. */
 static void post(struct balancer *b, struct publication *p)
 {
-    const bool to_greeters = p->old_config != NULL;
+    const bool to_greeters = p->old_config != NULL || p->old_edge != NULL;
 
     atomic_init(&p->waiting, b->worker_count + (to_greeters ? b->greeter_count : 0));
     ev_async_init(&p->swapped, on_swapped);
@@ -96,10 +99,10 @@ static void post(struct balancer *b, struct publication *p)
     ev_async_start(b->control.ev, &p->swapped);
     b->publishing = p;
     balancer_tell_workers(b, worker_adopt, p);
-    if (!to_greeters)
-        return;
-    balancer_tell_workers(b, worker_begin, NULL);
-    balancer_tell_greeters(b, greeter_adopt, p);
+    if (p->old_config != NULL)
+        balancer_tell_workers(b, worker_begin, NULL);
+    if (to_greeters)
+        balancer_tell_greeters(b, greeter_adopt, p);
 }
 
 struct members_sources balancer_sources(const struct balancer *b)
@@ -131,6 +134,17 @@ static void follow_leaving(struct balancer *b, struct publication *p, struct con
     ev_timer_start(b->control.ev, &b->leaving_timer);
 }
 
+/* A view of its own for each configuration, and for each change of what was added. */
+static void follow_edge(struct balancer *b, struct publication *p)
+{
+    if (p->old_config != NULL || b->edge_changed) {
+        p->old_edge = b->edge;
+        b->edge = edge_view_new(b->config, &b->said.edge);
+    }
+    p->edge = b->edge;
+    b->edge_changed = false;
+}
+
 void balancer_publish(struct balancer *b, struct config *config)
 {
     struct publication *p = mem_new(struct publication);
@@ -145,6 +159,7 @@ void balancer_publish(struct balancer *b, struct config *config)
     p->members = b->members = members_new(&b->registry, config, &sources);
     b->members_changed = false;
     follow_leaving(b, p, before);
+    follow_edge(b, p);
     balancer_welcome_members(b);
     post(b, p);
     registry_forget_groups(&b->registry, config);

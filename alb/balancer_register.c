@@ -5,7 +5,6 @@
  * survives a restart. A target that the configuration file names can be taken out too;
  * it stays out until it is registered again or the file names it no more.
  */
-#include <stdarg.h>
 #include <stdio.h>
 
 #include "base/log.h"
@@ -31,16 +30,7 @@ struct subject {
 };
 
 #define refuse(s, ...) balancer_refuse(&(s)->outcome->answer, __VA_ARGS__)
-
-__attribute__((format(printf, 2, 3))) static bool say(struct subject *s, const char *format, ...)
-{
-    va_list args;
-
-    va_start(args, format);
-    vsnprintf(s->outcome->answer.text, sizeof(s->outcome->answer.text), format, args);
-    va_end(args);
-    return true;
-}
+#define say(s, ...) balancer_say(&(s)->outcome->answer, __VA_ARGS__)
 
 /* --- who is meant -------------------------------------------------------------------- */
 
@@ -218,17 +208,6 @@ static bool do_deregister(struct subject *s)
 }
 
 /* --- making it so --------------------------------------------------------------------------- */
-
-bool balancer_refuse(struct order_answer *answer, int status, const char *format, ...)
-{
-    va_list args;
-
-    va_start(args, format);
-    vsnprintf(answer->text, sizeof(answer->text), format, args);
-    va_end(args);
-    answer->status = status;
-    return false;
-}
 
 bool balancer_keep(const struct balancer *b, const struct registrations *next,
                    struct order_answer *answer)

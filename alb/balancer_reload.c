@@ -4,17 +4,22 @@
  *
  * The new file is read and checked whole, all that may fail is tried, and its listeners are
  * opened, before anything changes; an error anywhere leaves all as it was. Then the snapshot
- * is published (balancer_publish.c).
+ * is published (balancer_publish.c). A new text by command is in the file's place only then.
  */
+#include <errno.h>
 #include <string.h>
 
 #include "base/bug.h"
 #include "base/log.h"
+#include "base/new_file.h"
+#include "base/seal.h"
 #include "net/tls_client.h"
 
 #include "alb/balancer_private.h"
+#include "alb/caller.h"
 #include "alb/config.h"
 #include "alb/names.h"
+#include "alb/doors.h"
 #include "alb/upgrade.h"
 
 /* --- certificates that stay ---------------------------------------------------------- */
@@ -68,6 +73,21 @@ static void warn_restart_only(const struct config *now, const struct config *nex
     }
 }
 
+/* Cookies that are out there and will open no more. */
+static void warn_lost_keys(const struct balancer *b, const struct config *next,
+                           struct problems *problems)
+{
+    static const char key[] = "seal_key_file";
+
+    if (!seal_ring_goes_on(balancer_seal_ring(b, b->config), balancer_seal_ring(b, next)))
+        problems_warning(
+            problems, next->alb_lines.rows[settings_find(alb_settings, SPAN(key)) - alb_settings],
+            "%s: the key that seals cookies now is not among the new ones: all "
+            "clients are sent to new targets; to keep them, leave it below the new "
+            "key for as long as cookies last",
+            key);
+}
+
 static bool may_take_names(struct balancer *b, const struct config *next, struct problems *problems)
 {
     char why[256];
@@ -92,15 +112,41 @@ static bool take_names(struct balancer *b, const struct config *next, struct pro
 static bool refused(struct balancer *b, struct config **next)
 {
     b->reloads_failed++;
-    if (*next != NULL)
-        balancer_close_listeners(b, b->config); /* those that were opened for it */
+    if (*next != NULL) { /* what was done for it is undone */
+        struct problems none;
+        problems_init(&none, "");
+        balancer_close_listeners(b, b->config);
+        doors_close(b->doors, b->config);
+        if (balancer_extend_filters(b, b->config, &none))
+            balancer_settle_filters(b);
+        problems_done(&none);
+    }
     config_free(next);
     return false;
 }
 
-/* The file as it is now, made to share with the configuration of now what is the same in both;
- * NULL when there are errors. */
-static struct config *read_again(struct balancer *b, struct problems *problems)
+/* Whoever asks from afar can take nothing back that shuts him out, on a machine without a login. */
+static bool lets_in(const struct config *next, const struct caller *from, struct problems *problems)
+{
+    const struct door_config *d = &next->doors[DOOR_MANAGEMENT];
+    struct ip ip;
+
+    if (from == NULL || from->place != AT_MANAGEMENT)
+        return true;
+    if (d->bind_count > 0 &&
+        (d->any || (addr_ip(&from->peer, &ip) && edge_set_contains(d->allow, &ip))))
+        return true;
+    problems_error(problems, d->header,
+                   "[management] would not let in %s, where this comes from: nothing could be "
+                   "taken back from there; keep it in allow, or send this from an address that is",
+                   from->from);
+    return false;
+}
+
+/* What is to be in force next, made to share with the configuration of now what is the same in
+ * both; NULL when there are errors. */
+static struct config *read_next(struct balancer *b, const struct span *text,
+                                struct problems *problems)
 {
     if (b->path == NULL) {
         problems_error(problems, 0, "`alb quick` has no file to read again");
@@ -110,23 +156,29 @@ static struct config *read_again(struct balancer *b, struct problems *problems)
         problems_error(problems, 0, "the balancer is shutting down");
         return NULL;
     }
-    struct config *next = config_read_file(b->path, problems);
+    struct config *next =
+        text == NULL ? config_read_file(b->path, problems) : config_read_text(*text, problems);
     if (next == NULL)
         return NULL;
     warn_restart_only(b->config, next, problems);
+    warn_lost_keys(b, next, problems);
     next->admin = b->config->admin; /* as it is bound */
     keep_tickets(b->config, next);
     keep_sessions(b->config, next);
     return next;
 }
 
-struct config *balancer_look_at_file(struct balancer *b, struct problems *problems)
+struct config *balancer_look(struct balancer *b, const struct reload_order *order,
+                             struct problems *problems)
 {
-    struct config *next = read_again(b, problems);
+    struct config *next = read_next(b, order->text, problems);
 
     if (next == NULL)
         return NULL;
-    bool may = balancer_may_listen(b, next, problems);
+    bool may = lets_in(next, order->from, problems);
+    may &= balancer_may_listen(b, next, problems);
+    may &= doors_may_open(b->doors, next, problems);
+    may &= balancer_may_filter(b, next, problems);
     may &= balancer_may_log(b, next, problems);
     may &= may_take_names(b, next, problems);
     if (!may)
@@ -136,23 +188,77 @@ struct config *balancer_look_at_file(struct balancer *b, struct problems *proble
 
 /* All is tried before anything is done, so that a dry run says what a reload would. What fails in
  * spite of that (another process may be quicker) leaves the logs where they were named to. */
-bool balancer_reload(struct balancer *b, struct problems *problems)
+static bool take(struct balancer *b, struct config *next, struct problems *problems)
 {
-    struct config *next = NULL;
-
-    if (b->publishing != NULL)
-        bug("a reload while another change is under way");
-    next = balancer_look_at_file(b, problems);
-    if (next == NULL || !balancer_open_listeners(b, next, problems) ||
+    if (next == NULL || !balancer_extend_filters(b, next, problems) ||
+        !balancer_open_listeners(b, next, problems) || !doors_open(b->doors, next, problems) ||
         !balancer_open_logs(b, next, problems) || !take_names(b, next, problems))
         return refused(b, &next);
     b->connection_limit = balancer_connection_limit(next);
     /* First, so that what a loop has acknowledged is closed there: the next reload
      * may want the address back. */
     balancer_close_listeners(b, next);
+    doors_close(b->doors, next);
     balancer_follow_config(b, next);
     balancer_publish(b, next);
+    balancer_settle_filters(b);
     b->reloads++;
     log_info("configuration reloaded file=%s", b->path);
     return true;
+}
+
+/* --- a new text ----------------------------------------------------------------------------- */
+
+static bool write_text(struct balancer *b, struct new_file *file, struct span text,
+                       struct problems *problems)
+{
+    if (new_file_write_alike(file, b->path, text))
+        return true;
+    problems_error(problems, 0,
+                   "cannot be replaced, and nothing was changed: writing %s.new: %s; the user "
+                   "that alb runs as must be able to write in its folder",
+                   b->path, strerror(errno));
+    return false;
+}
+
+/* It was written beside the file before anything changed; now that it is in force the rest is a
+ * rename. */
+static bool keep_text(struct balancer *b, struct new_file *file, struct problems *problems)
+{
+    if (new_file_replace(file))
+        return true;
+    problems_error(problems, 0,
+                   "what was sent is in force, but the file could not be replaced (%s): the next "
+                   "reload or start has the old one; send it again when that can be done",
+                   strerror(errno));
+    log_error("configuration in force is not in its file file=%s", b->path);
+    return false;
+}
+
+static bool reload_text(struct balancer *b, struct config *next, struct span text,
+                        struct problems *problems)
+{
+    struct new_file file;
+
+    if (next == NULL || !write_text(b, &file, text, problems))
+        return refused(b, &next);
+    if (take(b, next, problems))
+        return keep_text(b, &file, problems);
+    new_file_discard(&file);
+    return false;
+}
+
+bool balancer_reload_by(struct balancer *b, const struct reload_order *order,
+                        struct problems *problems)
+{
+    if (b->publishing != NULL)
+        bug("a reload while another change is under way");
+    struct config *next = balancer_look(b, order, problems);
+    return order->text == NULL ? take(b, next, problems)
+                               : reload_text(b, next, *order->text, problems);
+}
+
+bool balancer_reload(struct balancer *b, struct problems *problems)
+{
+    return balancer_reload_by(b, &(struct reload_order){ .text = NULL }, problems);
 }

@@ -16,6 +16,7 @@
 #include "alb/inherit.h"
 #include "alb/names.h"
 #include "alb/upgrade.h"
+#include "alb/doors.h"
 #include "alb/worker.h"
 
 static const double LOOK_S = 0.02;
@@ -83,7 +84,8 @@ static void on_leaving(struct ev_loop *loop, ev_timer *timer, int revents)
     (void)revents;
 
     if (balancer_is_closing_listeners(b) || atomic_load(&b->connections) > 0 ||
-        !admin_is_idle(b->admin) || inherit_goes_on(b->inherit) || !upgrade_is_told(b))
+        !admin_is_idle(b->admin) || !doors_are_idle(b->doors) || inherit_goes_on(b->inherit) ||
+        !upgrade_is_told(b))
         return;
     log_info("the last connection has ended; process %ld has the others",
              (long)upgrade_successor(b));
@@ -95,6 +97,7 @@ void balancer_leave(struct balancer *b)
 {
     b->state = RUN_LEAVING;
     admin_leave(b->admin);
+    doors_close(b->doors, NULL);
     names_free(&b->names);
     health_free(&b->health);
     balancer_close_unwanted(b);

@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 
+#include "alb/check_certificates.h"
 #include "alb/config.h"
 
 struct count {
@@ -98,29 +99,21 @@ static void compare_with_aws(const char *path, const struct config *c)
 
 /* --- the command ---------------------------------------------------------------------- */
 
-static int check(const char *path, bool as_aws)
+int check_file(const char *path, const struct check_options *o)
 {
     struct problems problems;
 
     problems_init(&problems, path);
     struct config *config = config_read_file(path, &problems);
+    if (config != NULL)
+        check_certificates(config, o->name, o->ca_file, &problems);
     problems_print(&problems, stderr);
     problems_done(&problems);
     if (config == NULL)
         return 1;
     print_summary(path, config);
-    if (as_aws)
+    if (o->as_aws)
         compare_with_aws(path, config);
     config_free(&config);
     return 0;
-}
-
-int check_file(const char *path)
-{
-    return check(path, false);
-}
-
-int check_file_as_aws(const char *path)
-{
-    return check(path, true);
 }

@@ -32,15 +32,16 @@
 #include "alb/client_private.h"
 #include "alb/config.h"
 #include "alb/connection_log.h"
+#include "alb/leavers.h"
 #include "alb/worker.h"
 
 enum {
     IN_MAX = HTTP_HEAD_MAX + HTTP_LINE_MAX,
-    EARLY_MAX = 16 * 1024, /* bytes taken from a client that speaks before its turn */
-    HEAD_MS = 60 * 1000,   /* a head must be whole within this, and the idle timeout */
-    LINGER_MS = 2000,      /* from our FIN to the client's */
-    LINGER_RATE = 100,     /* bytes that buy a millisecond more; up to: */
-    LINGER_MOST_MS = 30 * 1000,
+    EARLY_MAX = 16 * 1024,  /* bytes taken from a client that speaks before its turn */
+    HEAD_MS = 60 * 1000,    /* a head must be whole within this, and the idle timeout */
+    LINGER_QUIET_MS = 5000, /* behind our FIN, since the client sent or took a byte */
+    LINGER_MS = 30 * 1000,  /* behind our FIN, in all */
+    NONSENSE_MS = 2000,     /* the same, if no body is on its way */
 };
 
 void client_end(struct client *c, const char *reason)
@@ -56,27 +57,37 @@ static uint32_t now_ms(const struct client *c)
 
 /* --- time ------------------------------------------------------------------ */
 
-/* A client may read its answer only when it has sent the whole body that we throw away. So an
- * upload that goes on has time in proportion, and bytes that drip buy none. */
-static uint32_t linger_ms(const struct client *c)
+static uint32_t left_of(uint32_t limit_ms, uint32_t passed_ms)
 {
-    const uint32_t ms = LINGER_MS + c->lingered / LINGER_RATE;
+    return passed_ms >= limit_ms ? 0 : limit_ms - passed_ms;
+}
 
-    return ms < LINGER_MOST_MS ? ms : LINGER_MOST_MS;
+/* A client may read its answer only when it has sent the whole body that we throw away. So it
+ * has time while that goes on, however slowly; but not for ever. */
+static uint32_t linger_left_in_all(const struct client *c)
+{
+    return left_of(c->is_nonsense ? NONSENSE_MS : LINGER_MS, now_ms(c) - c->finished_ms);
+}
+
+static uint32_t linger_left(const struct client *c)
+{
+    const uint32_t quiet = left_of(LINGER_QUIET_MS, now_ms(c) - c->active_ms);
+    const uint32_t all = linger_left_in_all(c);
+
+    return quiet < all ? quiet : all;
 }
 
 static uint32_t time_left(const struct client *c)
 {
     uint32_t limit = c->worker->config->alb.idle_timeout_ms;
-    const uint32_t passed = now_ms(c) - c->active_ms;
 
     if (c->state == EXCHANGE)
         return exchange_time_left(c->exchange);
     if (c->out_finished)
-        limit = linger_ms(c);
-    else if (buf_len(&c->in) > 0 && limit > HEAD_MS)
+        return linger_left(c);
+    if (buf_len(&c->in) > 0 && limit > HEAD_MS)
         limit = HEAD_MS;
-    return passed >= limit ? 0 : limit - passed;
+    return left_of(limit, now_ms(c) - c->active_ms);
 }
 
 /* A byte went either way. The time for a head starts with its first byte, not
@@ -145,7 +156,7 @@ static void read_input(struct client *c)
     case STREAM_MOVED:
         count_ipv6(c, n);
         metric_add(&c->worker->counters.client_bytes_in, n);
-        if (c->state != LINGER) /* linger_ms() */
+        if (c->state != LINGER || c->out_finished) /* else it has to take its answer */
             touch(c);
         work(c, span_of(loop->scratch, n));
         break;
@@ -191,6 +202,7 @@ static void finish_output(struct client *c)
         stream_wants(&c->stream) & EV_WRITE)
         return;
     c->out_finished = true;
+    c->finished_ms = c->active_ms = now_ms(c);
     set_timer(c);
     stream_finish(&c->stream);
     if (is_proving(c))
@@ -218,17 +230,27 @@ static void watch(struct client *c)
                  (wants_input(c) ? EV_READ : 0) | (buf_len(&c->out) > 0 ? EV_WRITE : 0));
 }
 
+/* Its answer is there, and nothing of that is sent or counted yet. */
+static bool is_answered(const struct client *c)
+{
+    const enum exchange_state state = exchange_state(c->exchange);
+
+    return state == EXCHANGE_DONE || state == EXCHANGE_FAILED;
+}
+
 /* It went away, or was cut, while a target was answering. */
 static void give_up_exchange(struct client *c)
 {
     if (c->exchange == NULL)
         return;
     const int status = c->is_cut ? 502 : 460;
+    const bool is_too_late = is_answered(c);
     if (exchange_state(c->exchange) == EXCHANGE_RUNNING)
         client_count_status(c, status);
     exchange_abort(c->exchange, status, c->end_reason);
     exchange_count_unsent(c->exchange, buf_len(&c->out));
-    exchange_free(&c->exchange);
+    c->is_unproved = is_too_late; /* client_settle_doubt() */
+    client_free_exchange(c);
 }
 
 static void free_client(struct client *c)
@@ -283,14 +305,32 @@ static void on_io(struct ev_loop *loop, ev_io *io, int revents)
     settle(c);
 }
 
+/* The loop has learnt in one turn of the answer and of something from the client. If that is its
+ * end, the answer comes too late: client_proof.c has to know. */
+static void hear_first(struct client *c)
+{
+    if (is_answered(c) && ev_clear_pending(c->worker->loop.ev, &c->io) & EV_READ)
+        read_input(c);
+}
+
 /* The target's side has moved. */
 void client_on_wake(void *user)
 {
     struct client *c = user;
 
     c->active_ms = now_ms(c);
+    hear_first(c);
     work(c, SPAN(""));
     settle(c);
+}
+
+/* It was quiet, perhaps as it still reads: what the system has for it is not all taken. */
+static void expire_linger(struct client *c)
+{
+    if (linger_left_in_all(c) > 0 && stream_waits(&c->stream))
+        c->active_ms = now_ms(c);
+    else
+        client_end(c, "client did not close");
 }
 
 static void expire(struct client *c)
@@ -306,7 +346,7 @@ static void expire(struct client *c)
         work(c, SPAN(""));
         break;
     case LINGER:
-        client_end(c, "client did not close");
+        expire_linger(c);
         break;
     }
 }
@@ -361,12 +401,14 @@ static void learn_facts(struct client *c, const struct handshake_result *from)
     f->certificate = tls_session_peer_cert(from->tls);
 }
 
-static void begin(struct worker *w, struct listener *listener, const struct handshake_result *from)
+static void begin(struct worker *w, const struct arrival *arrival)
 {
     struct client *c = mem_new(struct client);
+    const struct handshake_result *from = &arrival->from;
 
     c->worker = w;
-    c->listener = listener;
+    c->listener = arrival->listener;
+    c->facts.announced = arrival->announced;
     c->accepted_us = from->accepted_us;
     c->keep_alive_ms = w->config->alb.client_keep_alive_ms;
     stream_init(&c->stream, from->fd, from->tls);
@@ -381,15 +423,15 @@ static void begin(struct worker *w, struct listener *listener, const struct hand
     watch(c);
 }
 
-void client_start(struct worker *w, struct listener *listener, const struct handshake_result *from)
+void client_start(struct worker *w, const struct arrival *arrival)
 {
-    connection_log_row(&w->connection_log, w->config, listener, from);
-    begin(w, listener, from);
+    connection_log_row(&w->connection_log, w->config, arrival);
+    begin(w, arrival);
 }
 
-void client_arrive(struct worker *w, struct listener *listener, const struct handshake_result *from)
+void client_arrive(struct worker *w, const struct arrival *arrival)
 {
-    begin(w, listener, from);
+    begin(w, arrival);
 }
 
 /* Between two requests, with nothing on its way. The other process would not know what a listener
@@ -432,14 +474,14 @@ void client_let_go(struct client *c)
     settle(c);
 }
 
-void client_describe(const struct client *c, struct handshake_result *out,
-                     const struct listener **listener)
+void client_describe(const struct client *c, struct arrival *out)
 {
-    *out = (struct handshake_result){ .fd = c->stream.fd,
-                                      .id = { c->facts.conn_id[0], c->facts.conn_id[1] },
-                                      .accepted_us = c->accepted_us };
-    addr_of_ip(&c->facts.ip, c->facts.port, &out->peer);
-    *listener = c->listener;
+    *out = (struct arrival){ .listener = c->listener,
+                             .from = { .fd = c->stream.fd,
+                                       .id = { c->facts.conn_id[0], c->facts.conn_id[1] },
+                                       .accepted_us = c->accepted_us },
+                             .announced = c->facts.announced };
+    addr_of_ip(&c->facts.ip, c->facts.port, &out->from.peer);
 }
 
 /* A request that is there already gets its answer. */
@@ -465,6 +507,15 @@ void clients_drain(struct worker *w)
 {
     list_each_safe (at, after, &w->clients)
         hang_up(list_entry(at, struct client, link), "shutdown");
+}
+
+void clients_leave(struct worker *w)
+{
+    list_each_safe (at, after, &w->clients) {
+        struct client *c = list_entry(at, struct client, link);
+        if (leaver_is_client(w, &c->facts))
+            hang_up(c, "peer left the edge set");
+    }
 }
 
 void clients_hang_up_tls(struct worker *w)

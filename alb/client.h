@@ -4,20 +4,18 @@
 #ifndef ALB_CLIENT_H
 #define ALB_CLIENT_H
 
-#include "net/addr.h"
-#include "net/handshake.h"
+#include <stddef.h>
 
+struct arrival;
 struct client;
-struct listener;
 struct target;
 struct worker;
 
-/* Takes the descriptor and the session of `from`. */
-void client_start(struct worker *w, struct listener *listener, const struct handshake_result *from);
+/* Takes the descriptor and the session. */
+void client_start(struct worker *w, const struct arrival *arrival);
 
 /* Another process had it until now: without a row in the connection log. */
-void client_arrive(struct worker *w, struct listener *listener,
-                   const struct handshake_result *from);
+void client_arrive(struct worker *w, const struct arrival *arrival);
 
 /* Take clients that are between two requests, without TLS, out of the loop; returns how many. Each
  * is put back, or let go: another process has its connection. */
@@ -26,11 +24,13 @@ void client_put_back(struct client *c);
 void client_let_go(struct client *c);
 
 /* What client_arrive() is to be told of it. */
-void client_describe(const struct client *c, struct handshake_result *out,
-                     const struct listener **listener);
+void client_describe(const struct client *c, struct arrival *out);
 
 /* Whoever has no request running: end it. The others: no keep-alive any more. */
 void clients_drain(struct worker *w);
+
+/* End those without a request whose peer has left the edge set (leavers.h). */
+void clients_leave(struct worker *w);
 
 /* Those of them that speak TLS. */
 void clients_hang_up_tls(struct worker *w);

@@ -13,11 +13,15 @@
 #include "alb/client_private.h"
 #include "alb/config.h"
 #include "alb/doctor.h"
+#include "alb/edge_secret.h"
 #include "alb/headers.h"
+#include "alb/leavers.h"
 #include "alb/redirect.h"
 #include "alb/regex.h"
 #include "alb/route.h"
 #include "alb/rules.h"
+#include "alb/sticky.h"
+#include "alb/viewer.h"
 #include "alb/worker.h"
 
 /* The Server field of all that alb says itself to clients: the managed balancer's. */
@@ -140,6 +144,7 @@ void client_refuse_head(struct client *c, const struct http_message *m, struct s
     if (!client_upgrade_unread(c, head, status, why))
         client_reply_error(c, status, m != NULL && m->method_id == HTTP_HEAD);
     log_own(c, m, NULL, status, why, ACCESS_NONE);
+    c->is_nonsense = true;
     client_change_state(c, LINGER);
 }
 
@@ -157,7 +162,8 @@ static void refuse_upgrade(struct client *c, const struct http_message *m,
 
 static bool may_stay(const struct client *c)
 {
-    return !c->worker->is_draining && !(c->worker->is_leaving && c->stream.tls != NULL);
+    return !c->worker->is_draining && !(c->worker->is_leaving && c->stream.tls != NULL) &&
+           !leaver_is_client(c->worker, &c->facts);
 }
 
 static bool may_keep_alive(const struct client *c, const struct http_message *m)
@@ -284,7 +290,7 @@ static void rewrite_and_forward(struct client *c, struct http_message *m, struct
         refuse(c, m, route, 500, "transform failed");
         return;
     }
-    route->group = action_choose_group(&route->rule->action, random_jitter());
+    sticky_choose_group(w, m, random_jitter(), route);
     const bool is_chosen = route->group != NULL;
     if (is_chosen && worker_listener_is_gone(w, c->listener)) /* then it is another snapshot's */
         route->group = config_group(w->config, span_text(route->group->name));
@@ -306,6 +312,40 @@ static void refuse_unfound(struct client *c, const struct http_message *m)
 
     metric_add(&c->worker->counters.rules_too_costly, 1);
     refuse(c, m, &none, 500, "to find its rule costs too much");
+}
+
+/* It stays open for whoever may connect and only has the wrong secret, as behind any other page. */
+static void refuse_secret(struct client *c, const struct http_message *m, const char *why)
+{
+    bool keep = may_answer_and_go_on(c, m);
+    char page[HTTP_ERROR_PAGE_MAX];
+    struct http_reply how = { .status = 403,
+                              .head_only = m->method_id == HTTP_HEAD,
+                              .no_store = true };
+
+    if (client_upgrade_refused(c, m, NULL, UPGRADE_SECRET_NOT_MATCHED, 403, why)) {
+        keep = false;
+    } else {
+        how.close = !keep;
+        http_make_error_page(&how, page);
+        client_reply(c, &how);
+    }
+    log_own(c, m, NULL, 403, why, ACCESS_NONE);
+    client_change_state(c, keep ? HEAD : LINGER);
+}
+
+/* The header goes out of the message here, before anything else sees that. */
+static bool refuse_without_secret(struct client *c, struct http_message *m)
+{
+    struct worker *w = c->worker;
+
+    if (w->config->secret == NULL)
+        return false;
+    const enum secret_verdict verdict = edge_secret_take(w->config->secret, m);
+    metric_add(&w->counters.secrets[verdict], 1);
+    if (!secret_is_right(verdict))
+        refuse_secret(c, m, secret_verdict_text(verdict));
+    return !secret_is_right(verdict);
 }
 
 /* Requests that no rule sees. True when it was one, and is answered. */
@@ -335,6 +375,12 @@ static void treat_invalid_names(struct client *c, struct http_message *m)
     }
 }
 
+static void learn_viewer(struct client *c, const struct http_message *m)
+{
+    if (!viewer_learn(c->worker->config, m, &c->facts))
+        metric_add(&c->worker->counters.viewers_unreadable, 1);
+}
+
 static void carry_out(struct client *c, struct http_message *m, struct route route)
 {
     switch (route.rule->action.kind) {
@@ -356,7 +402,7 @@ static void answer_by_rule(struct client *c, const struct listener_config *liste
     struct worker *w = c->worker;
     struct condition_request request;
 
-    condition_request_init(&request, m, &c->facts.ip, w->regex);
+    condition_request_init(&request, m, viewer_source(w->config, &c->facts), w->regex);
     const struct route route = { .rule = rules_match(listener, &request) };
     metric_add(&w->counters.rule_evaluations, rules_evaluated(listener, route.rule));
     const bool is_twofold = w->config->alb.desync_mode == HTTP_STRICTEST &&
@@ -376,6 +422,9 @@ void client_answer(struct client *c, struct http_message *m)
 
     client_count_class(c, m);
     treat_invalid_names(c, m);
+    learn_viewer(c, m);
+    if (refuse_without_secret(c, m))
+        return;
     if (refuse_unrouted(c, m, listener))
         return;
     headers_choose_host(m, &c->worker->config->alb);

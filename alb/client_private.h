@@ -43,12 +43,13 @@ struct client {
     uint64_t accepted_us;   /* wall clock */
     uint32_t keep_alive_ms; /* client_keep_alive.seconds, as it was then */
     uint32_t active_ms;     /* last byte; or the state's beginning */
-    uint32_t lingered;      /* bytes thrown away */
+    uint32_t finished_ms;   /* LINGER: our FIN */
     uint32_t asked;         /* for the log: bytes of the request that is looked at */
     uint32_t out_before;    /* and what was in `out` before its answer */
     bool in_eof;            /* the client has finished sending */
     bool waits_for_room;    /* HEAD: it reads slower than it asks; `in` waits for `out` */
     bool out_finished;      /* LINGER: our FIN is sent */
+    bool is_nonsense;       /* LINGER: what it sent was no request, so has no body */
     bool became_tunnel;     /* the stream belongs to a tunnel now */
     bool is_cut;            /* by us, at the shutdown */
 
@@ -132,5 +133,8 @@ bool client_upgrade_refused(struct client *c, const struct http_message *m,
 
 /* The same for a head that is no good request. */
 bool client_upgrade_unread(struct client *c, struct span head, int status, const char *why);
+
+/* It went within this head: nobody hears an answer. */
+void client_upgrade_torn(struct client *c, struct span head, const char *why);
 
 #endif

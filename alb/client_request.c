@@ -7,12 +7,16 @@
 #include "base/bug.h"
 #include "base/log.h"
 #include "http/parse.h"
+#include "http/proxy_head.h"
 
+#include "alb/balancer.h"
 #include "alb/client_private.h"
 #include "alb/config.h"
 #include "alb/doctor.h"
+#include "alb/leavers.h"
 #include "alb/target.h"
 #include "alb/tunnel.h"
+#include "alb/viewer.h"
 #include "alb/worker.h"
 
 enum step { STEP_AGAIN, STEP_NEED_INPUT };
@@ -48,6 +52,7 @@ static size_t body_that_came(const struct http_message *m, struct span bytes)
 
 void client_log_torn_head(struct client *c)
 {
+    static const char why[] = "client reset within the request head";
     struct http_message *m = c->waits_for_room ? NULL : &c->worker->request;
 
     if (m != NULL && !http_request_cut_off(buf_data(&c->in), m))
@@ -55,12 +60,23 @@ void client_log_torn_head(struct client *c)
     c->out_before = (uint32_t)buf_len(&c->out);
     if (m != NULL)
         client_count_class(c, m);
-    client_log_own(c, m, c->is_cut ? 503 : 460,
-                   c->is_cut ? c->end_reason : "client reset within the request head");
+    client_log_own(c, m, c->is_cut ? 503 : 460, c->is_cut ? c->end_reason : why);
+    if (m != NULL && !c->is_cut)
+        client_upgrade_torn(c, buf_data(&c->in), why);
+}
+
+/* What is no request may be a head that no setting has us wait for. */
+static void hint_at_proxy(const struct client *c, struct span bytes)
+{
+    if (proxy_head_begins(bytes))
+        log_info("what came to listener %s looks like the PROXY protocol: set proxy_protocol = on"
+                 " in [listener %s]",
+                 c->listener->name, c->listener->name);
 }
 
 void client_expire_head(struct client *c)
 {
+    hint_at_proxy(c, buf_data(&c->in));
     if (http_request_cut_off(buf_data(&c->in), &c->worker->request))
         client_refuse_head(c, NULL, buf_data(&c->in), 408, "request head not whole in time");
     else
@@ -71,6 +87,7 @@ static enum step step_head(struct client *c, struct span *bytes)
 {
     struct http_message *m = &c->worker->request;
 
+    viewer_forget(&c->facts);
     c->waits_for_room = bytes->len > 0 && buf_len(&c->out) >= CLIENT_OUT_BUSY;
     if (c->waits_for_room)
         return STEP_NEED_INPUT;
@@ -83,6 +100,7 @@ static enum step step_head(struct client *c, struct span *bytes)
     case HTTP_PARTIAL:
         return need_input(c, *bytes);
     case HTTP_REFUSED:
+        hint_at_proxy(c, *bytes);
         client_count_class(c, m);
         client_refuse_head(c, m, span_of(bytes->ptr, m->head_len), m->refuse_status, m->refuse_why);
         return STEP_AGAIN;
@@ -100,7 +118,8 @@ static enum step step_head(struct client *c, struct span *bytes)
 
 static void end_exchange(struct client *c, struct span rest)
 {
-    const bool close = exchange_must_close(c->exchange) || c->worker->is_draining;
+    const bool close = exchange_must_close(c->exchange) || c->worker->is_draining ||
+                       leaver_is_client(c->worker, &c->facts);
 
     client_doubt(c, rest);
     client_free_exchange(c);
@@ -185,9 +204,6 @@ static enum step step_exchange(struct client *c, struct span *bytes)
 
 static enum step step_linger(struct client *c, struct span *bytes)
 {
-    const uint32_t most = UINT32_MAX - c->lingered;
-
-    c->lingered += bytes->len < most ? (uint32_t)bytes->len : most;
     *bytes = span_after(*bytes, bytes->len);
     if (c->in_eof && buf_len(&c->out) == 0 && !c->is_unproved)
         client_end(c, "closed");

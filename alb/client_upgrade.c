@@ -7,6 +7,7 @@
 #include "alb/route.h"
 #include "alb/rules.h"
 #include "alb/upgrade_signs.h"
+#include "alb/viewer.h"
 #include "alb/worker.h"
 
 static struct upgrade_case *case_of(struct client *c, const struct http_message *m,
@@ -23,7 +24,8 @@ static enum rules_miss miss_of(struct client *c, const struct http_message *m,
     const struct listener_config *l = worker_listener_config(c->worker, c->listener);
     struct condition_request request;
 
-    condition_request_init(&request, m, &c->facts.ip, c->worker->regex);
+    condition_request_init(&request, m, viewer_source(c->worker->config, &c->facts),
+                           c->worker->regex);
     return l == NULL ? RULES_MISS_NOTHING : rules_miss_one(l, &request, answering);
 }
 
@@ -31,7 +33,8 @@ static enum rules_miss miss_of(struct client *c, const struct http_message *m,
 static bool came_by_https(const struct client *c, const struct http_message *m)
 {
     return c->facts.is_https || ws_behind_edge(m) ||
-           span_equal_nocase(http_value(m, HTTP_N_X_FORWARDED_PROTO), SPAN("https"));
+           (c->facts.is_believed &&
+            span_equal_nocase(http_value(m, HTTP_N_X_FORWARDED_PROTO), SPAN("https")));
 }
 
 /* Take this off the front, in any case. */
@@ -104,16 +107,36 @@ bool client_upgrade_refused(struct client *c, const struct http_message *m,
     return true;
 }
 
-bool client_upgrade_unread(struct client *c, struct span head, int status, const char *why)
+/* NULL when it does not look as if it asked for a WebSocket. */
+static struct upgrade_case *case_of_unread(struct client *c, struct span head, const char *why)
 {
     struct upgrade_signs signs;
 
     upgrade_signs_read(head, &signs);
     if (!signs.asks)
-        return false;
+        return NULL;
     struct upgrade_case *u =
         upgrade_case_unread(&c->facts, c->listener, &signs, loop_wall_us(&c->worker->loop));
     u->detail = why;
+    return u;
+}
+
+bool client_upgrade_unread(struct client *c, struct span head, int status, const char *why)
+{
+    struct upgrade_case *u = case_of_unread(c, head, why);
+
+    if (u == NULL)
+        return false;
     tell(c, u, UPGRADE_REQUEST_REFUSED, status, false);
     return true;
+}
+
+void client_upgrade_torn(struct client *c, struct span head, const char *why)
+{
+    struct upgrade_case *u = case_of_unread(c, head, why);
+
+    if (u == NULL)
+        return;
+    u->failure = UPGRADE_CLIENT_GONE;
+    doctor_record(c->worker, &u, UPGRADE_CLIENT_GONE, 460);
 }

@@ -9,6 +9,7 @@
 #include "base/random.h"
 
 #include "alb/drain.h"
+#include "alb/leavers.h"
 #include "alb/target.h"
 #include "alb/tunnel.h"
 #include "alb/worker.h"
@@ -31,7 +32,10 @@ static uint64_t key_of(const struct closer_share *s, const struct tunnel *t)
 
 static bool is_ours(const struct closer_share *s, const struct tunnel *t)
 {
-    return drain_has(s->drain, tunnel_target(t)) && tunnel_can_be_shut(t);
+    const bool is_part = s->drain->cause == DRAIN_LEAVERS ? leaver_is_tunnel(s->worker, t)
+                                                          : drain_has(s->drain, tunnel_target(t));
+
+    return is_part && tunnel_can_be_shut(t);
 }
 
 static void drop(struct closer_share *s, size_t at)
@@ -197,7 +201,11 @@ static uint64_t close_one(struct closer_share *s, struct tunnel *t)
         return due_us - now_us;
     if (now_us < due_us + grace)
         return grace < CLOSER_STEP_US ? grace : CLOSER_STEP_US;
-    if (claim(d, now_us))
+    if (!claim(d, now_us))
+        return 0;
+    if (d->cause == DRAIN_LEAVERS)
+        tunnel_shut_leaver(t, return_ms());
+    else
         tunnel_shut(t, return_ms()); /* which may free it: closer_forget() */
     return 0;
 }
@@ -284,14 +292,27 @@ void closer_leave(struct loop *loop, void *arg)
     drain_unref(&d);
 }
 
-struct drain *closer_shutdown(struct worker *w)
+/* The last one of this cause. */
+static struct drain *drain_for(struct worker *w, enum drain_cause cause)
 {
+    struct drain *found = NULL;
+
     list_each (at, &w->shares) {
         struct closer_share *s = list_entry(at, struct closer_share, link);
-        if (s->drain->cause == DRAIN_SHUTDOWN)
-            return s->drain;
+        if (s->drain->cause == cause)
+            found = s->drain;
     }
-    return NULL;
+    return found;
+}
+
+struct drain *closer_shutdown(struct worker *w)
+{
+    return drain_for(w, DRAIN_SHUTDOWN);
+}
+
+struct drain *closer_leavers(struct worker *w)
+{
+    return drain_for(w, DRAIN_LEAVERS);
 }
 
 void closer_stop(struct worker *w, uint32_t cut)
@@ -317,16 +338,32 @@ void closer_forget(struct worker *w, const struct tunnel *t)
     }
 }
 
-bool closer_grants(struct tunnel *t, uint32_t *after_ms)
+/* The drain that it waits for: its target's, or that of leavers; NULL: it was called off. */
+static struct drain *awaited(const struct tunnel *t)
 {
     const struct closer_share *s = share_of(worker_here, target_drain_id(tunnel_target(t)));
 
-    if (s == NULL || !tunnel_can_be_shut(t)) { /* its drain was called off */
+    if (!tunnel_can_be_shut(t))
+        return NULL;
+    if (s != NULL)
+        return s->drain;
+    return leaver_is_tunnel(worker_here, t) ? closer_leavers(worker_here) : NULL;
+}
+
+bool closer_grants(struct tunnel *t, uint32_t *after_ms)
+{
+    struct drain *d = awaited(t);
+
+    if (d == NULL) {
         tunnel_await(t, false);
         return false;
     }
+    if (!claim(d, clock_mono_us()))
+        return false;
+    if (d->cause == DRAIN_LEAVERS)
+        tunnel_mark_leaver(t);
     *after_ms = return_ms();
-    return claim(s->drain, clock_mono_us());
+    return true;
 }
 
 struct drain *closer_drain_of(struct worker *w, const struct target *target)

@@ -66,6 +66,9 @@ loop_fn closer_join, closer_leave;
 /* The drain of the process's end, if this loop has a share of it; else NULL. */
 struct drain *closer_shutdown(struct worker *w);
 
+/* The drain of those whose peer has left the edge set, likewise. */
+struct drain *closer_leavers(struct worker *w);
+
 /* Leave all, now: the process ends, and has cut so many untold. */
 void closer_stop(struct worker *w, uint32_t cut);
 

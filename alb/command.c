@@ -1,93 +1,34 @@
 /* command.c -- see command.h. */
 #include "alb/command.h"
 
-#include <errno.h>
 #include <jansson.h>
 #include <stdio.h>
-#include <sys/socket.h>
-#include <sys/time.h>
-#include <unistd.h>
+#include <stdlib.h>
 
 #include "base/buf.h"
+#include "base/ip.h"
 #include "base/mem.h"
+#include "base/text.h"
 #include "http/parse.h"
-#include "net/addr.h"
 
+#include "alb/edge_table.h"
 #include "alb/reload_table.h"
+#include "alb/remote.h"
 #include "alb/status.h"
 #include "alb/tunnel_table.h"
 #include "alb/upgrades.h"
 
 enum {
-    TIMEOUT_S = 60,
-    READ_BYTES = 16 * 1024,
-    ANSWER_MAX = 16 * 1024 * 1024 + HTTP_RESPONSE_HEAD_MAX + READ_BYTES,
-    REQUEST_MAX = 16 * 1024,
+    ANSWER_MAX = 16 * 1024 * 1024 + HTTP_RESPONSE_HEAD_MAX + 16 * 1024,
+    CONFIG_MAX = 1024 * 1024, /* as much as is taken there */
 };
 
 typedef void command_printer(const json_t *body, FILE *to);
 
-/* -1 with errno. */
-static int dial(const char *path)
+/* What answers may be something else than alb. */
+static void print_text(const json_t *text, FILE *to)
 {
-    const struct timeval patience = { .tv_sec = TIMEOUT_S };
-    struct addr addr;
-
-    if (!addr_unix(path, &addr)) {
-        errno = ENAMETOOLONG;
-        return -1;
-    }
-    const int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (fd == -1)
-        return -1;
-    setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
-    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
-    if (connect(fd, &addr.sa, addr.len) == 0)
-        return fd;
-    const int error = errno;
-    close(fd);
-    errno = error;
-    return -1;
-}
-
-static bool ask(int fd, const char *method, const char *path, const char *body)
-{
-    char request[REQUEST_MAX];
-    const int n = snprintf(request, sizeof(request),
-                           "%s %s HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
-                           "Content-Length: %zu\r\n\r\n%s",
-                           method, path, strlen(body), body);
-
-    if (n < 0 || (size_t)n >= sizeof(request)) {
-        errno = ENAMETOOLONG;
-        return false;
-    }
-    for (size_t sent = 0; sent < (size_t)n;) {
-        const ssize_t moved = send(fd, request + sent, (size_t)n - sent, MSG_NOSIGNAL);
-        if (moved == -1 && errno != EINTR)
-            return false;
-        sent += moved > 0 ? (size_t)moved : 0;
-    }
-    return true;
-}
-
-/* All of it, up to the end of the connection. */
-static bool take_answer(int fd, struct buf *to)
-{
-    for (;;) {
-        char *space = buf_space(to, READ_BYTES);
-        if (space == NULL) {
-            errno = EMSGSIZE;
-            return false;
-        }
-        const ssize_t moved = recv(fd, space, READ_BYTES, 0);
-        if (moved == 0)
-            return true;
-        if (moved > 0)
-            buf_added(to, (size_t)moved);
-        else if (errno != EINTR)
-            return false;
-    }
+    fprintf(to, "%s\n", json_is_string(text) ? json_string_value(text) : "?");
 }
 
 static void print_texts(const json_t *list, FILE *to)
@@ -95,7 +36,7 @@ static void print_texts(const json_t *list, FILE *to)
     size_t i;
     json_t *text;
 
-    json_array_foreach(list, i, text) fprintf(to, "%s\n", json_string_value(text));
+    json_array_foreach(list, i, text) print_text(text, to);
 }
 
 static void dump(const json_t *body, FILE *to)
@@ -117,7 +58,7 @@ static int print_json(const json_t *body, command_printer *print)
     print_texts(json_object_get(body, "warnings"), stderr);
     if (!json_is_true(ok))
         return 1;
-    puts(json_string_value(json_object_get(body, "message")));
+    print_text(json_object_get(body, "message"), stdout);
     return 0;
 }
 
@@ -137,13 +78,30 @@ static bool read_body(struct span answer, int *status, struct span *body)
     return ok;
 }
 
-static int print_answer(const char *socket_path, struct span answer, command_printer *print)
+/* Who it is that was not let in, is the asker's to know. */
+static void explain_401(const struct remote_options *at)
+{
+    const bool has_token = at->token_file != NULL || getenv("ALB_TOKEN_FILE") != NULL;
+
+    fprintf(stderr, "%s: 401: not logged in: %s\n", remote_place(at),
+            has_token
+                ? "the token is none of those in token_file there (which a reload reads "
+                  "again), or the certificate is not one of its client lines"
+                : "--token-file FILE, or ALB_TOKEN_FILE in the environment, names a file with "
+                  "the token; --cert FILE a certificate");
+}
+
+static int print_answer(const struct remote_options *at, struct span answer, command_printer *print)
 {
     struct span body;
     int status;
 
     if (!read_body(answer, &status, &body)) {
-        fprintf(stderr, "%s: what answers there is not alb\n", socket_path);
+        fprintf(stderr, "%s: what answers there is not alb\n", remote_place(at));
+        return 1;
+    }
+    if (status == 401) {
+        explain_401(at);
         return 1;
     }
     json_t *json = json_loadb(body.ptr, body.len, 0, NULL);
@@ -156,85 +114,79 @@ static int print_answer(const char *socket_path, struct span answer, command_pri
     return code;
 }
 
-static int run(const char *socket_path, const char *method, const char *path, const char *body,
-               command_printer *print)
+static int run(const struct remote_options *at, const char *method, const char *path,
+               struct span body, command_printer *print)
 {
-    const int fd = dial(socket_path);
+    const struct remote_request request = { method, path, body };
     struct buf answer;
     int code = 1;
 
-    if (fd == -1) {
-        fprintf(stderr, "no alb answers at %s (%s): is it running? --socket PATH names another\n",
-                socket_path, strerror(errno));
-        return 1;
-    }
     buf_init(&answer, ANSWER_MAX);
-    if (ask(fd, method, path, body) && take_answer(fd, &answer))
-        code = print_answer(socket_path, buf_data(&answer), print);
-    else
-        fprintf(stderr, "%s: no whole answer: %s\n", socket_path,
-                errno == EAGAIN ? "nothing came for a minute" : strerror(errno));
+    if (remote_ask(at, &request, &answer))
+        code = print_answer(at, buf_data(&answer), print);
     buf_done(&answer);
-    close(fd);
     return code;
 }
 
-int command_run(const char *socket_path, const char *method, const char *path, const char *body)
+/* Read again, or (`file`) that in its place. */
+int command_reload(const struct remote_options *at, const char *file, bool is_dry_run, bool as_json)
 {
-    return run(socket_path, method, path, body, dump);
+    const char *path = is_dry_run ? "/reload?dry_run=1" : "/reload";
+    command_printer *print = is_dry_run && !as_json ? reload_table_print : dump;
+    char why[512];
+    size_t len;
+
+    if (file == NULL)
+        return run(at, "POST", path, SPAN(""), print);
+    char *text = text_read_input(file, CONFIG_MAX, &len, why, sizeof(why));
+    if (text == NULL || len == 0) {
+        fprintf(stderr, "alb: --config: %s%s\n", text == NULL ? why : file,
+                text == NULL ? "" : " is empty");
+        free(text);
+        return 1;
+    }
+    const int code = run(at, "POST", path, span_of(text, len), print);
+    free(text);
+    return code;
 }
 
-int command_dry_run(const char *socket_path, bool as_json)
+int command_status(const struct remote_options *at, bool as_json)
 {
-    return run(socket_path, "POST", "/reload?dry_run=1", "", as_json ? dump : reload_table_print);
+    return run(at, "GET", "/status", SPAN(""), as_json ? dump : status_print);
 }
 
-int command_status(const char *socket_path, bool as_json)
-{
-    return run(socket_path, "GET", "/status", "", as_json ? dump : status_print);
-}
-
-static int list(const char *socket_path, char *path, command_printer *print)
+static int list(const struct remote_options *at, char *path, command_printer *print)
 {
     if (path == NULL) {
         fprintf(stderr, "alb: a filter is NAME=VALUE, such as group=app or min_age=5m\n");
         return 2;
     }
-    const int code = run(socket_path, "GET", path, "", print);
+    const int code = run(at, "GET", path, SPAN(""), print);
     free(path);
     return code;
 }
 
-int command_tunnels(const char *socket_path, const char *const *filters, int count, bool as_json)
+int command_tunnels(const struct remote_options *at, const char *const *filters, int count,
+                    bool as_json)
 {
-    return list(socket_path, tunnel_table_path("/tunnels", filters, count),
+    return list(at, tunnel_table_path("/tunnels", filters, count),
                 as_json ? dump : tunnel_table_print_live);
 }
 
-int command_closed(const char *socket_path, const char *const *filters, int count, bool as_json)
+int command_closed(const struct remote_options *at, const char *const *filters, int count,
+                   bool as_json)
 {
-    return list(socket_path, tunnel_table_path("/closed", filters, count),
+    return list(at, tunnel_table_path("/closed", filters, count),
                 as_json ? dump : tunnel_table_print_closed);
 }
 
-int command_upgrade(const char *socket_path, const char *binary)
+int command_upgrades(const struct remote_options *at, bool as_json)
 {
-    json_t *json = binary == NULL ? json_object() : json_pack("{s:s}", "binary", binary);
-    char *body = json == NULL ? NULL : json_dumps(json, JSON_COMPACT);
-    const int code = body == NULL ? 1 : command_run(socket_path, "POST", "/upgrade", body);
-
-    free(body);
-    json_decref(json);
-    return code;
-}
-
-int command_upgrades(const char *socket_path, bool as_json)
-{
-    return run(socket_path, "GET", "/upgrades/failed", "", as_json ? dump : upgrades_print);
+    return run(at, "GET", "/upgrades/failed", SPAN(""), as_json ? dump : upgrades_print);
 }
 
 /* Takes over `json`; NULL when it could not be made. */
-static int post(const char *socket_path, const char *path, json_t *json)
+static int post(const struct remote_options *at, const char *path, json_t *json)
 {
     char *body = json == NULL ? NULL : json_dumps(json, JSON_COMPACT);
     int code = 1;
@@ -242,10 +194,41 @@ static int post(const char *socket_path, const char *path, json_t *json)
     if (body == NULL)
         fprintf(stderr, "the names are no UTF-8\n");
     else
-        code = command_run(socket_path, "POST", path, body);
+        code = run(at, "POST", path, span_text(body), dump);
     free(body);
     json_decref(json);
     return code;
+}
+
+int command_edge_show(const struct remote_options *at, bool as_json)
+{
+    return run(at, "GET", "/edge", SPAN(""), as_json ? dump : edge_table_print);
+}
+
+int command_edge_refused(const struct remote_options *at, bool as_json)
+{
+    return run(at, "GET", "/edge/refused", SPAN(""), as_json ? dump : edge_table_print_refused);
+}
+
+int command_edge_check(const struct remote_options *at, const char *address, bool as_json)
+{
+    char path[64 + IP_TEXT_MAX], text[IP_TEXT_MAX];
+    struct ip ip;
+
+    if (!ip_parse(span_text(address), &ip)) {
+        fprintf(stderr, "alb: \"%.60s\" is no address, such as 10.0.1.37 or 2001:db8::1\n",
+                address);
+        return 2;
+    }
+    snprintf(path, sizeof(path), "/edge/check?address=%s", ip_format(&ip, text));
+    return run(at, "GET", path, SPAN(""), as_json ? dump : edge_table_print_check);
+}
+
+int command_edge_change(const struct remote_options *at, const char *block, const char *time)
+{
+    if (time == NULL)
+        return post(at, "/edge/remove", json_pack("{s:s}", "block", block));
+    return post(at, "/edge/add", json_pack("{s:s,s:s}", "block", block, "for", time));
 }
 
 static json_t *drain_order(const char *group, const char *target)
@@ -257,16 +240,24 @@ static json_t *drain_order(const char *group, const char *target)
     return json_pack("{s:s,s:s}", "target_group", group, "target", target);
 }
 
-int command_drain(const char *socket_path, const char *path, const char *group, const char *target)
+int command_drain(const struct remote_options *at, const char *path, const char *group,
+                  const char *target)
 {
-    return post(socket_path, path, drain_order(group, target));
+    return post(at, path, drain_order(group, target));
 }
 
-int command_register(const char *socket_path, const char *path, const struct command_target *t)
+int command_register(const struct remote_options *at, const char *path,
+                     const struct command_target *t)
 {
     json_t *json = json_pack("{s:s,s:s}", "target_group", t->group, "target", t->name);
 
     if (json != NULL && t->has_weight)
         json_object_set_new(json, "weight", json_integer((json_int_t)t->weight));
-    return post(socket_path, path, json);
+    return post(at, path, json);
+}
+
+int command_upgrade(const struct remote_options *at, const char *binary)
+{
+    return post(at, "/upgrade",
+                binary == NULL ? json_object() : json_pack("{s:s}", "binary", binary));
 }

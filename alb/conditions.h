@@ -8,7 +8,7 @@
  *   host-header          any case, without the port; wildcards or regex
  *   path-pattern         minds case, never sees the query; wildcards or regex
  *   http-request-method  exactly so, minds case
- *   source-ip            CIDR blocks; the TCP peer
+ *   source-ip            CIDR blocks; the peer, or the viewer behind it (viewer.h)
  *   http-header          any case; wildcards or regex; every field of the name in turn
  *   query-string         any case; key=value or a value alone; wildcards, \* and \?
  */
@@ -53,9 +53,9 @@ struct condition {
 /* A request as conditions look at it. */
 struct condition_request {
     const struct http_message *message;
-    struct span host; /* without its port */
-    struct span path; /* the message's, or another reading of it */
-    const struct ip *peer;
+    struct span host;      /* without its port */
+    struct span path;      /* the message's, or another reading of it */
+    const struct ip *peer; /* or who it speaks for; of family 0 no block fits */
     struct regex_scratch *scratch;
     uint32_t left; /* of CONDITION_BUDGET */
 };

@@ -16,6 +16,7 @@
 #include "net/tls_client.h"
 
 #include "alb/config_parts.h"
+#include "alb/edge_secret.h"
 #include "alb/rules_index.h"
 #include "alb/tunnel_policy.h"
 
@@ -64,6 +65,16 @@ static struct place place_edge(struct reader *r)
     return (struct place){ &r->config->edge_options, &r->config->edge_lines, NULL };
 }
 
+static struct place place_health(struct reader *r)
+{
+    return (struct place){ &r->config->health.options, &r->config->health.lines, NULL };
+}
+
+static struct place place_management(struct reader *r)
+{
+    return (struct place){ &r->config->management.options, &r->config->management.lines, NULL };
+}
+
 static struct place place_listener(struct reader *r)
 {
     struct listener_config *l = GROW(r->config->listeners, r->config->listener_count);
@@ -88,6 +99,7 @@ static const struct {
 } places[] = {
     { alb_settings, place_alb },           { edge_settings, place_edge },
     { listener_settings, place_listener }, { group_settings, place_group },
+    { health_settings, place_health },     { manage_settings, place_management },
     { rule_settings, place_rule },
 };
 
@@ -127,8 +139,8 @@ static bool check_header(struct reader *r, const struct section_kind *kind, stru
 
     if (kind == NULL) {
         problems_error(r->problems, line,
-                       "unknown section [%.*s]; there are [alb], [edge], [listener NAME], "
-                       "[target_group NAME] and [rule NAME]",
+                       "unknown section [%.*s]; there are [alb], [edge], [health], [management], "
+                       "[listener NAME], [target_group NAME] and [rule NAME]",
                        SPAN_ARGS(kind_text));
         return false;
     }
@@ -251,11 +263,12 @@ static void check_log_files(const struct config *c, struct problems *problems)
         { "connection log", "connection_logs.file", o->connection_logs_file, o->connection_logs },
         { "health check log", "health_check_logs.file", o->health_check_logs_file,
           o->health_check_logs },
+        { "audit log", "audit_log.file", o->audit_log_file, o->audit_log_file[0] != '\0' },
     };
 
     for (size_t i = 0; i < sizeof(logs) / sizeof(logs[0]); i++) {
         const int line = config_line(&c->alb_lines, alb_settings, logs[i].key);
-        if (logs[i].value[0] == '\0')
+        if (logs[i].value[0] == '\0' && logs[i].value != o->audit_log_file)
             problems_error(problems, line, "%s: is empty; - is standard output", logs[i].key);
         for (size_t j = 0; j < i; j++) {
             if (logs[i].is_on && logs[j].is_on && strcmp(logs[i].value, logs[j].value) == 0)
@@ -263,6 +276,18 @@ static void check_log_files(const struct config *c, struct problems *problems)
                                logs[i].key, logs[j].name, logs[i].value);
         }
     }
+}
+
+static void read_keys(struct config *c, struct problems *problems)
+{
+    char why[CONFIG_WHY_MAX];
+
+    if (c->alb.seal_key_file[0] == '\0')
+        return;
+    c->ring = seal_ring_read(c->alb.seal_key_file, why, sizeof(why));
+    if (c->ring == NULL)
+        problems_error(problems, config_line(&c->alb_lines, alb_settings, "seal_key_file"),
+                       "seal_key_file: %s", why);
 }
 
 static void check_alb(struct config *c, struct problems *problems)
@@ -287,6 +312,8 @@ static void check_alb(struct config *c, struct problems *problems)
                        "control: the path is longer than the %zu characters that a socket takes",
                        sizeof(c->admin.un.sun_path) - 1);
     check_log_files(c, problems);
+    config_group_cookie(c, problems);
+    read_keys(c, problems);
 }
 
 static void reader_init(struct reader *r, struct problems *problems)
@@ -295,6 +322,11 @@ static void reader_init(struct reader *r, struct problems *problems)
     settings_init(alb_settings, &r->config->alb);
     settings_init(edge_settings, &r->config->edge_options);
     r->config->edge = edge_set_new();
+    r->config->trust = edge_set_new();
+    settings_init(health_settings, &r->config->health.options);
+    settings_init(manage_settings, &r->config->management.options);
+    for (int i = 0; i < DOOR_KINDS; i++)
+        r->config->doors[i].allow = edge_set_new();
 }
 
 static void reader_done(struct reader *r)
@@ -350,10 +382,14 @@ static struct config *finish(struct reader *r, size_t errors_before)
     make_policies(c);
     check_alb(c, r->problems);
     config_edge(c, r->problems);
+    config_trust(c, r->problems);
     config_groups(c, r->problems);
     config_listeners(c, r->problems);
+    config_doors(c, r->problems);
+    config_management(c, r->problems);
     config_rules(c, r->drafts, r->draft_count, r->problems);
     config_groups_used(c);
+    config_secret(c, r->problems);
     if (r->problems->errors > errors_before)
         config_free(&c);
     else
@@ -390,6 +426,7 @@ static void group_done(struct group_config *g)
     tunnel_policy_unref(&g->policy);
     free(g->targets);
     free(g->matcher);
+    hash_key_done(&g->hash_key);
     tls_client_unref(&g->tls);
     tls_client_unref(&g->health_tls);
     settings_done(group_settings, &g->options);
@@ -429,7 +466,14 @@ void config_free(struct config **config)
         group_done(&c->groups[i]);
     free(c->groups);
     tunnel_policy_unref(&c->policy);
+    seal_ring_free(&c->ring);
     edge_set_free(&c->edge);
+    edge_set_free(&c->trust);
+    edge_secret_free(&c->secret);
+    for (int i = 0; i < DOOR_KINDS; i++)
+        edge_set_free(&c->doors[i].allow);
+    settings_done(health_settings, &c->health.options);
+    config_management_done(&c->management);
     settings_done(edge_settings, &c->edge_options);
     settings_done(alb_settings, &c->alb);
     free(c);

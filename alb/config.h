@@ -21,9 +21,13 @@
 #include "stickiness/stickiness.h"
 
 #include "alb/conditions.h"
+#include "alb/door_kind.h"
+#include "alb/hash_key.h"
+#include "alb/manage_tokens.h"
 #include "alb/options.h"
 #include "alb/target_name.h"
 
+struct edge_secret;
 struct redirect;
 struct rewrite;
 struct rules_index;
@@ -60,13 +64,16 @@ struct group_config {
     size_t target_count;
     uint16_t health_port;         /* 0: the target's own */
     bool is_used;                 /* some action forwards to it */
+    bool is_kept_to;              /* and keeps its clients there (stickiness=) */
     struct status_range *matcher; /* owned; parsed health_check.matcher */
     size_t matcher_count;
-    struct stickiness_policy stickiness; /* borrows from options */
-    struct tls_client *tls, *health_tls; /* references; NULL: in plain text */
-    struct tunnel_policy *policy;        /* a reference: of its WebSockets */
-    uint64_t id;                         /* stickiness_id(name) */
-    size_t index;                        /* in config->groups; who is in it: members.h */
+    struct stickiness_policy stickiness;         /* borrows from options, */
+    struct stickiness_app_policy app_stickiness; /* as this; one of the two counts */
+    struct hash_key hash_key;                    /* with consistent_hash */
+    struct tls_client *tls, *health_tls;         /* references; NULL: in plain text */
+    struct tunnel_policy *policy;                /* a reference: of its WebSockets */
+    uint64_t id;                                 /* stickiness_id(name) */
+    size_t index;                                /* in config->groups; who is in it: members.h */
 };
 
 enum action_kind { ACTION_FORWARD, ACTION_REDIRECT, ACTION_FIXED_RESPONSE };
@@ -83,6 +90,7 @@ struct action {
     struct forward_group groups[FORWARD_GROUPS_MAX]; /* forward */
     size_t group_count;
     uint32_t weights;          /* their sum */
+    uint32_t stickiness_s;     /* how long a client stays with its group; 0: it does not */
     struct redirect *redirect; /* owned; redirect */
     uint16_t status;           /* fixed-response */
     char *content_type, *body; /* owned; "" when none */
@@ -121,16 +129,49 @@ struct listener_config {
     struct rule fallback;      /* the default action */
 };
 
+/* Of one of door_kind.h; without its section no `binds`. */
+struct door_config {
+    struct edge_set *allow;
+    bool any; /* allow = any */
+    struct addr binds[DOOR_BINDS_MAX];
+    int lines[DOOR_BINDS_MAX]; /* where they stand */
+    size_t bind_count;
+    int header; /* the section's line */
+};
+
+struct health_config {
+    struct health_options options;
+    struct section_lines lines;
+};
+
+/* [management]; who asks there has all that is set here: a token, a certificate, or both. */
+struct manage_config {
+    struct manage_options options;
+    struct section_lines lines;
+    struct tls_server *tls;       /* a reference; NULL without the section */
+    struct manage_tokens *tokens; /* owned; NULL: no token is asked for */
+    struct manage_user *clients;  /* owned: by their certificates' names */
+    size_t client_count;          /* 0: no certificate is asked for */
+};
+
 struct config {
     unsigned more_refs; /* besides the first; the control thread's */
     struct alb_options alb;
     struct section_lines alb_lines;
-    struct tunnel_policy *policy; /* a reference: of WebSockets whose group is not here */
+    struct tunnel_policy *policy;          /* a reference: of WebSockets whose group is not here */
+    struct stickiness_policy group_cookie; /* of a weighted action, but for its duration */
+    struct seal_ring *ring; /* owned: the keys of seal_key_file; NULL: there is none */
     struct edge_options edge_options;
     struct section_lines edge_lines;
     bool edge_any; /* allow = any */
     struct edge_set *edge;
-    struct addr admin; /* len 0: none */
+    bool trusts_edge;           /* whoever is in `edge` is believed (viewer.h) */
+    struct edge_set *trust;     /* and whoever is here */
+    struct edge_secret *secret; /* NULL: none is asked for */
+    struct addr admin;          /* len 0: none */
+    struct door_config doors[DOOR_KINDS];
+    struct health_config health;
+    struct manage_config management;
     struct listener_config *listeners;
     size_t listener_count;
     struct group_config *groups;
@@ -165,6 +206,9 @@ static inline struct tls_client *config_demands(const struct group_config *group
 
 /* "weight=N". False with a sentence. */
 bool config_weight(struct span text, uint32_t *weight, char *why, size_t why_size);
+
+/* Who may log in with a certificate of this common name; NULL: nobody. */
+const struct manage_user *config_management_client(const struct manage_config *m, const char *name);
 
 bool config_admits(const struct config *config, const struct ip *peer);
 

@@ -1,7 +1,7 @@
 /*
  * config_actions.c -- what a rule or a listener does with a request.
  *
- *     forward GROUP[:WEIGHT]...
+ *     forward GROUP[:WEIGHT]... [stickiness=SECONDS]
  *     redirect STATUS URL
  *     fixed-response STATUS [TYPE] ["text" | @FILE]
  *
@@ -49,7 +49,8 @@ static bool expect_end(struct reading *r, const char *form)
 
 /* --- forward ----------------------------------------------------------------------- */
 
-#define FORWARD_FORM "forward GROUP[:WEIGHT]..."
+#define FORWARD_FORM "forward GROUP[:WEIGHT]... [stickiness=SECONDS]"
+#define STICKINESS_WORD "stickiness="
 
 /* "blue:90" in r->word. */
 static bool read_group(struct reading *r, struct forward_group *into)
@@ -88,16 +89,44 @@ static bool add_group(struct reading *r, struct action *action)
     return true;
 }
 
+/* "stickiness=3600" in r->word: the last word. */
+static bool read_stickiness(struct reading *r, struct action *action)
+{
+    const char *text = r->word + sizeof(STICKINESS_WORD) - 1;
+    uint32_t ms;
+
+    if (!text_duration(span_text(text), true, &ms) || ms % 1000 != 0 || ms == 0 ||
+        ms / 1000 > STICKINESS_DURATION_MAX_S)
+        return refuse(r, "\"%.64s\" is not from 1 to %d seconds", text, STICKINESS_DURATION_MAX_S);
+    action->stickiness_s = ms / 1000;
+    return true;
+}
+
+/* A session of app_cookie is one of a group, and knows of no other. */
+static bool check_sticky_groups(struct reading *r, const struct action *action)
+{
+    for (size_t i = 0; i < action->group_count && action->group_count > 1; i++) {
+        const struct group_config *g = action->groups[i].group;
+        if (g->options.stickiness && g->options.stickiness_type == STICKINESS_TYPE_APP_COOKIE)
+            return refuse(r,
+                          "%.64s has stickiness.type = app_cookie, which does not work among "
+                          "several groups; forward to it alone, or choose lb_cookie",
+                          g->name);
+    }
+    return true;
+}
+
 static bool read_forward(struct reading *r, struct action *action)
 {
     action->kind = ACTION_FORWARD;
-    while (take_word(r)) {
-        if (!add_group(r, action))
+    while (action->stickiness_s == 0 && take_word(r)) {
+        const bool is_last = strncmp(r->word, STICKINESS_WORD, sizeof(STICKINESS_WORD) - 1) == 0;
+        if (is_last ? !read_stickiness(r, action) : !add_group(r, action))
             return false;
     }
     if (action->group_count == 0 && span_trim(r->rest).len == 0)
         return refuse(r, "forward needs a target group");
-    return expect_end(r, FORWARD_FORM);
+    return expect_end(r, FORWARD_FORM) && check_sticky_groups(r, action);
 }
 
 /* --- redirect ---------------------------------------------------------------------- */
@@ -250,6 +279,32 @@ static void advise_weights(const struct action *action, const struct action_text
                          text->key);
 }
 
+/* The managed balancer refuses it. */
+static void advise_sticky_groups(const struct action *action, const struct action_text *text,
+                                 struct problems *problems)
+{
+    for (size_t i = 0; i < action->group_count && action->group_count > 1; i++) {
+        const struct group_config *g = action->groups[i].group;
+        if (!g->options.stickiness || action->stickiness_s != 0)
+            continue;
+        problems_warning(problems, text->line,
+                         "%s: %s has stickiness.enabled, but its clients may get another group "
+                         "with each request; add stickiness=SECONDS",
+                         text->key, g->name);
+        return;
+    }
+}
+
+static void advise_keys(const struct config *config, const struct action *action,
+                        const struct action_text *text, struct problems *problems)
+{
+    if (action->stickiness_s != 0 && config->alb.seal_key_file[0] == '\0')
+        problems_warning(problems, text->line,
+                         "%s: stickiness: without seal_key_file in [alb], a restart forgets every "
+                         "cookie and other balancers cannot read them",
+                         text->key);
+}
+
 void config_action(const struct config *config, const struct listener_config *listener,
                    const struct action_text *text, struct action *action, struct problems *problems)
 {
@@ -260,6 +315,8 @@ void config_action(const struct config *config, const struct listener_config *li
         return;
     }
     advise_weights(action, text, problems);
+    advise_sticky_groups(action, text, problems);
+    advise_keys(config, action, text, problems);
     advise_redirect(listener, action, text, problems);
 }
 

@@ -157,6 +157,46 @@ static void advise_websocket_probes(const struct group_config *g, struct problem
                          key);
 }
 
+/* Then all viewers of one of the edge's servers are one. */
+static void advise_hash(const struct config *c, const struct group_config *g,
+                        struct problems *problems)
+{
+    static const char key[] = "load_balancing.consistent_hash.key";
+    const bool believes = c->trusts_edge || edge_set_blocks(c->trust) > 0;
+
+    if (g->options.algorithm == CONSISTENT_HASH && g->hash_key.kind == HASH_KEY_VIEWER &&
+        !c->edge_any && !believes)
+        problems_warning(problems, config_line(&g->lines, group_settings, key),
+                         "%s: viewer with nobody in [edge] trust is the address of the edge's "
+                         "server, and all who come by that one have one target; write trust = edge",
+                         key);
+}
+
+/* Whoever may connect may say that he is anybody. */
+static void advise_proxied(const struct config *c, const struct listener_config *l,
+                           struct problems *problems)
+{
+    static const char key[] = "proxy_protocol";
+
+    if (l->options.proxy_protocol && c->edge_any)
+        problems_warning(problems, config_line(&l->lines, listener_settings, key),
+                         "%s: with allow = any in [edge] anybody may connect and announce any "
+                         "address; allow only the proxy's",
+                         key);
+}
+
+static void advise_announced(const struct config *c, struct problems *problems)
+{
+    static const char key[] = "check_announced";
+    bool is_proxied = false;
+
+    for (size_t i = 0; i < c->listener_count; i++)
+        is_proxied |= c->listeners[i].options.proxy_protocol;
+    if (c->edge_options.check_announced && !is_proxied)
+        problems_warning(problems, config_line(&c->edge_lines, edge_settings, key),
+                         "%s: changes nothing: no listener has proxy_protocol = on", key);
+}
+
 static const char but[] = "the managed balancer takes";
 
 /* A sum over sections that each may be within the quota: the one that goes beyond it is
@@ -220,6 +260,9 @@ void config_advise(const struct config *config, struct problems *problems)
     advise_admin(config, problems);
     advise_forwarded(config, problems);
     advise_quotas(config, problems);
+    advise_announced(config, problems);
+    for (size_t i = 0; i < config->listener_count; i++)
+        advise_proxied(config, &config->listeners[i], problems);
     for (size_t i = 0; i < config->group_count; i++) {
         const struct group_config *g = &config->groups[i];
         advise_pings(config, &g->lines, group_settings, &g->options.tunnel, problems);
@@ -227,6 +270,7 @@ void config_advise(const struct config *config, struct problems *problems)
         advise_probes(g, problems);
         advise_websocket_probes(g, problems);
         advise_stickiness(config, g, problems);
+        advise_hash(config, g, problems);
         if (!g->is_used)
             problems_warning(problems, g->lines.header,
                              "[target_group %s] gets no requests: no action forwards to it",

@@ -34,7 +34,7 @@ static void allow_word(struct edge_reader *r, const char *word, int line)
     else if (strcmp(word, "none") == 0)
         r->none = true;
     else if (cidr_parse(span_text(word), &block, why, sizeof(why)))
-        edge_set_add(r->config->edge, &block);
+        edge_set_add_at(r->config->edge, &block, line);
     else
         refuse(r, line, "allow: %s", why);
 }
@@ -137,10 +137,11 @@ static void each_word(struct edge_reader *r, const char *key, const struct setti
 /* Whoever admits all of a private range admits every neighbour in it. */
 static void warn_of_wide_blocks(const struct edge_reader *r)
 {
-    static const struct cidr private_blocks[] = { /* RFC 1918 */
-                                                  { { 4, { 10 } }, 8 },
-                                                  { { 4, { 172, 16 } }, 12 },
-                                                  { { 4, { 192, 168 } }, 16 }
+    static const struct cidr private_blocks[] = {
+        { { 4, { 10 } }, 8 }, /* RFC 1918 */
+        { { 4, { 172, 16 } }, 12 },
+        { { 4, { 192, 168 } }, 16 },
+        { { 6, { 0xfc } }, 7 }, /* RFC 4193 */
     };
     const struct cidr *items = edge_set_items(r->config->edge);
     char wide[CIDR_TEXT_MAX], whole[CIDR_TEXT_MAX];
@@ -156,6 +157,22 @@ static void warn_of_wide_blocks(const struct edge_reader *r)
             break;
         }
     }
+}
+
+static void warn_of_all_or_none(const struct edge_reader *r)
+{
+    const struct config *c = r->config;
+    const int line = config_line(&c->edge_lines, edge_settings, "allow");
+
+    if (c->edge_any)
+        problems_warning(r->problems, line,
+                         "allow = any: whoever reaches a listener may connect; name the addresses "
+                         "of the edge instead");
+    if (r->none)
+        problems_warning(r->problems, line,
+                         "allow = none: nobody may connect; name the addresses of the edge here, "
+                         "then `alb reload`, or let one in for a while: alb edge add CIDR --for "
+                         "10m");
 }
 
 static void check_whole(struct edge_reader *r)
@@ -177,6 +194,7 @@ void config_edge(struct config *config, struct problems *problems)
     struct edge_reader r = { .config = config, .problems = problems };
     const struct edge_options *o = &config->edge_options;
 
+    edge_set_source(config->edge, problems->file, NULL);
     each_word(&r, "allow", &o->allow, allow_word);
     each_word(&r, "allow_file", &o->allow_file, allow_pattern);
     for (size_t i = 0; i < o->allow_ip_ranges.count; i++)
@@ -191,4 +209,5 @@ void config_edge(struct config *config, struct problems *problems)
     }
     check_whole(&r);
     warn_of_wide_blocks(&r);
+    warn_of_all_or_none(&r);
 }

@@ -20,7 +20,6 @@ static const struct {
     { "zonal_shift.", "there are no zones here; leave it out" },
     { "load_balancing.cross_zone.", "there are no zones here; leave it out" },
     { "target_group_health.dns_failover.", "there is no DNS of ours to take an address out of" },
-    { "stickiness.app_cookie.", "only stickiness.type = lb_cookie is here" },
     { "lambda.", "there are no functions here; leave it out" },
 };
 

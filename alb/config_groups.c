@@ -115,10 +115,10 @@ static void check_algorithm(const struct group_config *g, struct problems *probl
 {
     const struct group_options *o = &g->options;
 
-    if (o->slow_start_ms != 0 && o->algorithm != ROUND_ROBIN)
+    if (o->slow_start_ms != 0 && o->algorithm != ROUND_ROBIN && o->algorithm != CONSISTENT_HASH)
         problems_error(problems, line_in(g, "slow_start.duration_seconds"),
                        "slow_start.duration_seconds: is only for load_balancing.algorithm.type = "
-                       "round_robin; set it to 0, or choose that one");
+                       "round_robin or consistent_hash; set it to 0, or choose one of them");
     if (o->anomaly_mitigation && o->algorithm != WEIGHTED_RANDOM)
         problems_error(problems, line_in(g, "load_balancing.algorithm.anomaly_mitigation"),
                        "load_balancing.algorithm.anomaly_mitigation: is only for "
@@ -126,34 +126,26 @@ static void check_algorithm(const struct group_config *g, struct problems *probl
                        "that one");
 }
 
-/* --- stickiness --------------------------------------------------------------------- */
-
-static void check_cookie_name(const struct group_config *g, const char *key, const char *name,
-                              struct problems *problems)
+static void check_hash_key(struct group_config *g, struct problems *problems)
 {
-    if (!stickiness_is_cookie_name(span_text(name)))
+    static const char key[] = "load_balancing.consistent_hash.key";
+    const char *text = g->options.hash_key;
+    const bool is_hash = g->options.algorithm == CONSISTENT_HASH;
+    const bool is_none = span_equal_nocase(span_text(text), SPAN("none"));
+    char why[CONFIG_WHY_MAX];
+
+    if (is_hash && is_none)
+        problems_error(problems, line_in(g, "load_balancing.algorithm.type"),
+                       "%s: is missing: consistent_hash needs what a target goes by: path, header "
+                       "NAME, cookie NAME, query NAME or viewer",
+                       key);
+    else if (!is_none && !hash_key_parse(span_text(text), &g->hash_key, why, sizeof(why)))
+        problems_error(problems, line_in(g, key), "%s: %s", key, why);
+    else if (!is_none && !is_hash)
         problems_error(problems, line_in(g, key),
-                       "%s: \"%s\" is not a cookie name: 1 to %d letters, digits and !#$%%&'*+-.^_"
-                       "`|~",
-                       key, name, STICKINESS_NAME_MAX);
-}
-
-static void check_stickiness(struct group_config *g, struct problems *problems)
-{
-    const struct group_options *o = &g->options;
-
-    check_cookie_name(g, "stickiness.lb_cookie.cookie_name", o->lb_cookie_name, problems);
-    check_cookie_name(g, "stickiness.lb_cookie.cors_cookie_name", o->lb_cookie_cors_name, problems);
-    if (strcmp(o->lb_cookie_name, o->lb_cookie_cors_name) == 0)
-        problems_error(problems, line_in(g, "stickiness.lb_cookie.cors_cookie_name"),
-                       "stickiness.lb_cookie.cors_cookie_name: \"%s\" is the other cookie's name",
-                       o->lb_cookie_cors_name);
-    if (o->lb_cookie_duration_ms % 1000 != 0)
-        problems_error(problems, line_in(g, "stickiness.lb_cookie.duration_seconds"),
-                       "stickiness.lb_cookie.duration_seconds: is not a whole number of seconds");
-    g->stickiness = (struct stickiness_policy){ .cookie_name = o->lb_cookie_name,
-                                                .cors_cookie_name = o->lb_cookie_cors_name,
-                                                .duration_s = o->lb_cookie_duration_ms / 1000 };
+                       "%s: is only for load_balancing.algorithm.type = consistent_hash; take it "
+                       "out, or choose that one",
+                       key);
 }
 
 static void check_group(struct group_config *g, struct problems *problems)
@@ -164,7 +156,8 @@ static void check_group(struct group_config *g, struct problems *problems)
     check_health(g, problems);
     config_group_tls(g, problems);
     check_algorithm(g, problems);
-    check_stickiness(g, problems);
+    check_hash_key(g, problems);
+    config_stickiness(g, problems);
 }
 
 void config_groups(struct config *config, struct problems *problems)
@@ -177,8 +170,10 @@ void config_groups(struct config *config, struct problems *problems)
 
 static void mark_used(struct action *action)
 {
-    for (size_t i = 0; i < action->group_count; i++)
+    for (size_t i = 0; i < action->group_count; i++) {
         action->groups[i].group->is_used = true;
+        action->groups[i].group->is_kept_to |= action->stickiness_s != 0;
+    }
 }
 
 void config_groups_used(struct config *config)

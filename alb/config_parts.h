@@ -36,12 +36,25 @@ void config_require(const struct section_lines *lines, const struct setting *tab
 bool config_is_elsewhere(const struct setting *table, struct span key, char *why, size_t size);
 
 void config_edge(struct config *config, struct problems *problems);
+/* [health], [management]: where they listen, and for whom. After the listeners. */
+void config_doors(struct config *config, struct problems *problems);
+/* [management]: who may log in; after its door. */
+void config_management(struct config *config, struct problems *problems);
+void config_management_done(struct manage_config *m);
+/* [edge] trust: after who may connect. */
+void config_trust(struct config *config, struct problems *problems);
+/* [edge] secret_header, secret_file: after the listeners and their rules. */
+void config_secret(struct config *config, struct problems *problems);
 /* The targets of one group. */
 void config_targets(struct group_config *group, struct problems *problems);
 /* What the group's targets are to prove. */
 void config_group_tls(struct group_config *g, struct problems *problems);
 
 void config_groups(struct config *config, struct problems *problems);
+
+/* Cookies: of a group's targets, and of the groups of an action. */
+void config_stickiness(struct group_config *group, struct problems *problems);
+void config_group_cookie(struct config *config, struct problems *problems);
 
 /* Which groups get requests: after the rules. */
 void config_groups_used(struct config *config);

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/random.h"
 #include "net/handshake.h"
 #include "net/tls_peer_cert.h"
 
@@ -13,6 +14,8 @@
 #include "alb/config.h"
 #include "alb/log_fields.h"
 #include "alb/log_put.h"
+#include "alb/usher.h"
+#include "alb/worker.h"
 
 static const struct tls_peer_cert no_cert;
 
@@ -20,6 +23,7 @@ static const struct tls_peer_cert no_cert;
 struct texts {
     char time[CLOCK_TEXT_MAX], client[IP_TEXT_MAX], local[IP_TEXT_MAX];
     char port[8], listener_port[8], latency[24], id[40];
+    char via[ADDR_TEXT_MAX];
 };
 
 static void find_local(const struct listener *listener, int fd, struct ip *local)
@@ -34,9 +38,22 @@ static void find_local(const struct listener *listener, int fd, struct ip *local
         addr_ip(&addr, local);
 }
 
-static void write_texts(struct texts *t, const struct listener *listener,
-                        const struct handshake_result *r)
+/* "" without one. */
+static void write_via(const struct announced *a, char out[ADDR_TEXT_MAX])
 {
+    struct addr via;
+
+    out[0] = '\0';
+    if (a->via.family == 0)
+        return;
+    addr_of_ip(&a->via, a->via_port, &via);
+    addr_format(&via, out);
+}
+
+static void write_texts(struct texts *t, const struct arrival *a)
+{
+    const struct listener *listener = a->listener;
+    const struct handshake_result *r = &a->from;
     struct ip client = { 0 }, local;
 
     addr_ip(&r->peer, &client);
@@ -50,6 +67,7 @@ static void write_texts(struct texts *t, const struct listener *listener,
     if (r->tls != NULL)
         *log_put_seconds(t->latency, r->took_us) = '\0';
     snprintf(t->id, sizeof(t->id), "TID_%016" PRIx64 "%016" PRIx64, r->id[0], r->id[1]);
+    write_via(&a->announced, t->via);
 }
 
 /* Of a plain connection there is none; a plain request on a TLS port is one more handshake
@@ -61,9 +79,10 @@ static const char *verify_status(const struct handshake_result *r)
     return r->why == NULL ? NULL : "Failed:UnmappedConnectionError";
 }
 
-void connection_log_row(struct log_buffer *b, const struct config *config,
-                        const struct listener *listener, const struct handshake_result *r)
+static void put_row(struct log_buffer *b, const struct config *config,
+                    const struct arrival *arrival, const char *end)
 {
+    const struct handshake_result *r = &arrival->from;
     const struct tls_peer_cert *cert = r->seen == NULL ? NULL : tls_session_peer_cert(r->seen);
     struct texts t;
 
@@ -71,7 +90,7 @@ void connection_log_row(struct log_buffer *b, const struct config *config,
         return;
     if (cert == NULL)
         cert = &no_cert;
-    write_texts(&t, listener, r);
+    write_texts(&t, arrival);
     const struct log_field fields[] = {
         { "timestamp", LOG_WORD, t.time },
         { "client_ip", LOG_WORD, t.client },
@@ -88,7 +107,27 @@ void connection_log_row(struct log_buffer *b, const struct config *config,
         { "tls_keyexchange", LOG_WORD, r->tls == NULL ? NULL : tls_session_group(r->tls) },
         { "elb", LOG_WORD, config->alb.name },
         { "ip_address", LOG_WORD, t.local },
+        { "via", LOG_OURS, t.via },
+        { "vpce", LOG_OURS, arrival->announced.endpoint_id },
+        { "end", LOG_OURS_QUOTED, end },
     };
     log_fields_row(b, (enum log_format)config->alb.access_logs_format, fields,
                    sizeof(fields) / sizeof(fields[0]));
+}
+
+void connection_log_row(struct log_buffer *b, const struct config *config,
+                        const struct arrival *arrival)
+{
+    put_row(b, config, arrival, NULL);
+}
+
+void connection_log_turned_away(struct log_buffer *b, const struct config *config,
+                                const struct usher_result *r)
+{
+    const struct arrival arrival = {
+        .listener = r->tag,
+        .from = { .fd = r->fd, .peer = r->peer, .id = { random_jitter(), random_jitter() } },
+    };
+
+    put_row(b, config, &arrival, r->why);
 }

@@ -25,9 +25,30 @@ const struct metric counter_metrics[] = {
     GAUGE(connections_open, "connections_open",
           "Client connections open now, tunnels included (ActiveConnectionCount, client side)."),
     COUNTER(refused_edge, "connections_refused_total", "reason=\"edge\"",
-            "Connections closed at once: the peer is not in the edge set, or the connection limit "
-            "was reached (RejectedConnectionCount)."),
+            "Connections closed at once: the peer is not in the edge set, the connection limit "
+            "was reached (RejectedConnectionCount), they did not begin with the head of the PROXY "
+            "protocol that their listener demands, or came to [health] or [management] from an "
+            "address that may not ask, or of which there are too many."),
     COUNTER(refused_limit, "connections_refused_total", "reason=\"limit\"", NULL),
+    COUNTER(refused_proxy, "connections_refused_total", "reason=\"proxy_protocol\"", NULL),
+    COUNTER(refused_doors[DOOR_HEALTH], "connections_refused_total", "reason=\"health\"", NULL),
+    COUNTER(refused_doors[DOOR_MANAGEMENT], "connections_refused_total", "reason=\"management\"",
+            NULL),
+    COUNTER(management_connections, "management_connections_total", "outcome=\"accepted\"",
+            "Connections to [management], by what became of their TLS handshake."),
+    COUNTER(management_handshakes_failed, "management_connections_total", "outcome=\"failed\"",
+            NULL),
+    COUNTER(management_logins_failed, "management_logins_failed_total", NULL,
+            "Requests at [management] without the token or the certificate that they need (401)."),
+    COUNTER(edge_admitted, "edge_connections_total", "outcome=\"admitted\"",
+            "Connections accepted, by what the edge set says of the peer; observed ones are let in "
+            "though it is not in it (enforce = observe)."),
+    COUNTER(refused_edge, "edge_connections_total", "outcome=\"refused\"", NULL),
+    COUNTER(edge_observed, "edge_connections_total", "outcome=\"observed\"", NULL),
+    COUNTER(proxied_announced, "proxy_protocol_heads_total", "address=\"announced\"",
+            "Heads of the PROXY protocol that were read: those that announced a client, and those "
+            "after which the connecting address holds (LOCAL, UNKNOWN)."),
+    COUNTER(proxied_local, "proxy_protocol_heads_total", "address=\"own\"", NULL),
     COUNTER(tls_handshakes, "tls_handshakes_total", NULL, "TLS handshakes finished."),
     COUNTER(tls_handshakes_failed, "tls_handshake_errors_total", NULL,
             "TLS handshakes that failed (ClientTLSNegotiationErrorCount)."),
@@ -72,6 +93,16 @@ const struct metric counter_metrics[] = {
     COUNTER(forwarded_invalid_header, "forwarded_invalid_header_requests_total", NULL,
             "Requests that had fields without a valid name and were routed with those that can be "
             "written (ForwardedInvalidHeaderRequestCount)."),
+    COUNTER(
+        secrets[SECRET_RIGHT_FIRST], "edge_secret_requests_total", "outcome=\"first\"",
+        "Requests by what they had of the origin secret: the value on the first or on the second "
+        "line of [edge] secret_file, no such header, or another value. The last two got 403."),
+    COUNTER(secrets[SECRET_RIGHT_SECOND], "edge_secret_requests_total", "outcome=\"second\"", NULL),
+    COUNTER(secrets[SECRET_MISSING], "edge_secret_requests_total", "outcome=\"missing\"", NULL),
+    COUNTER(secrets[SECRET_WRONG], "edge_secret_requests_total", "outcome=\"wrong\"", NULL),
+    COUNTER(viewers_unreadable, "viewer_unreadable_requests_total", NULL,
+            "Requests of peers that [edge] trust names whose word on the viewer cannot be read: it "
+            "is passed over."),
     COUNTER(desync_suspects, "desync_suspects_total", NULL,
             "Responses of targets with bytes behind them, which ended that connection."),
     COUNTER(second_opinion_differs, "second_opinion_differences_total", NULL,
@@ -104,6 +135,7 @@ const struct metric counter_metrics[] = {
     FAILED(UPGRADE_FIXED_RESPONSE, "fixed_response", NULL),
     FAILED(UPGRADE_HOST_NOT_MATCHED, "host_not_matched", NULL),
     FAILED(UPGRADE_HEADER_NOT_MATCHED, "header_not_matched", NULL),
+    FAILED(UPGRADE_SECRET_NOT_MATCHED, "secret_not_matched", NULL),
     FAILED(UPGRADE_REQUEST_REFUSED, "request_refused", NULL),
     FAILED(UPGRADE_RULE_FAILED, "rule_failed", NULL),
     FAILED(UPGRADE_NO_TARGET, "no_target", NULL),
@@ -148,6 +180,10 @@ const struct metric counter_metrics[] = {
     COUNTER(connection_log_rows, "connection_log_rows_total", "outcome=\"written\"",
             "Connection log rows."),
     COUNTER(connection_log_rows_dropped, "connection_log_rows_total", "outcome=\"dropped\"", NULL),
+    COUNTER(audit_rows, "audit_rows_total", "outcome=\"written\"",
+            "Rows of audit_log.file, two for each change by command. Where the first cannot be "
+            "written the change is refused."),
+    COUNTER(audit_rows_failed, "audit_rows_total", "outcome=\"failed\"", NULL),
     COUNTER(health_log_rows, "health_check_log_rows_total", "outcome=\"written\"",
             "Health check log rows."),
     COUNTER(health_log_rows_dropped, "health_check_log_rows_total", "outcome=\"dropped\"", NULL),
@@ -236,6 +272,36 @@ const struct metric group_metrics[] = {
     COUNTER(non_sticky, "non_sticky_requests_total", NULL,
             "Requests of a sticky group that went to a newly chosen target "
             "(NonStickyRequestCount)."),
+    COUNTER(app_cookie_non_sticky, "app_cookie_non_sticky_requests_total", NULL,
+            "Those of them whose group has stickiness.type = app_cookie "
+            "(AppCookieNonStickinessCount)."),
+    COUNTER(
+        sticky_requests[STICKINESS_FOUND], "sticky_requests_total", "cookie=\"found\"",
+        "Requests of a sticky group by the cookie for it that they brought: one that holds; ours "
+        "but of another group or expired; one that does not open; one like the managed "
+        "balancer's; one that never was a cookie of a balancer; none."),
+    COUNTER(sticky_requests[STICKINESS_STALE], "sticky_requests_total", "cookie=\"stale\"", NULL),
+    COUNTER(sticky_requests[STICKINESS_INVALID], "sticky_requests_total", "cookie=\"invalid\"",
+            NULL),
+    COUNTER(sticky_requests[STICKINESS_MANAGED], "sticky_requests_total", "cookie=\"managed\"",
+            NULL),
+    COUNTER(sticky_requests[STICKINESS_FOREIGN], "sticky_requests_total", "cookie=\"foreign\"",
+            NULL),
+    COUNTER(sticky_requests[STICKINESS_NONE], "sticky_requests_total", "cookie=\"none\"", NULL),
+    COUNTER(sticky_withheld, "sticky_responses_withheld_total", NULL,
+            "Responses marked as publicly cacheable that got no sticky cookie for that "
+            "(stickiness.on_public_responses)."),
+    COUNTER(
+        cookies_over_bound, "soft_bound_passed_total", "by=\"cookie\"",
+        "Requests that went to another target than their cookie's or key's, because it was over "
+        "load_balancing.soft_bound.percentage."),
+    COUNTER(keys_over_bound, "soft_bound_passed_total", "by=\"hash\"", NULL),
+    COUNTER(keys_first, "hash_requests_total", "went=\"first\"",
+            "Requests of a consistent_hash group by where they went: to the first target in the "
+            "order of their key; to a later one, since those before it could not have them "
+            "(health, drain, slow start, limits); in turn, since they had no key."),
+    COUNTER(keys_next, "hash_requests_total", "went=\"next\"", NULL),
+    COUNTER(keys_none, "hash_requests_total", "went=\"no_key\"", NULL),
     COUNTER(no_target, "requests_without_target_total", "reason=\"none\"",
             "Requests answered with 503: this group has no target to choose, or all of them have "
             "target.max_connections."),

@@ -7,14 +7,22 @@
 #define ALB_COUNTERS_H
 
 #include "base/metrics.h"
+#include "stickiness/stickiness.h"
 
+#include "alb/door_kind.h"
+#include "alb/edge_secret.h"
 #include "alb/upgrade_failures.h"
 
 /* One a worker (and one for each handshake thread and the control thread). */
 struct counters {
     metric_value connections;      /* accepted */
     metric_value connections_open; /* gauge: client connections */
-    metric_value refused_edge, refused_limit;
+    metric_value refused_edge, refused_limit, refused_proxy;
+    metric_value refused_doors[DOOR_KINDS];
+    metric_value audit_rows, audit_rows_failed;
+    metric_value management_connections, management_handshakes_failed, management_logins_failed;
+    metric_value edge_admitted, edge_observed;
+    metric_value proxied_announced, proxied_local;
     metric_value tls_handshakes, tls_handshakes_failed;
     metric_value requests;
     metric_value elb_3xx, elb_4xx, elb_5xx;
@@ -27,6 +35,8 @@ struct counters {
     metric_value transforms_failed;
     metric_value desync_non_compliant;
     metric_value dropped_invalid_header, forwarded_invalid_header; /* requests */
+    metric_value viewers_unreadable;                               /* requests */
+    metric_value secrets[SECRET_VERDICTS]; /* requests, by what they had of the origin secret */
     metric_value desync_suspects;
     metric_value second_opinion_differs;
     metric_value upgrades, upgrades_failed;
@@ -73,9 +83,13 @@ extern const struct metric group_sum_metrics[];
 
 /* One for each group; any loop adds to it. */
 struct group_counters {
-    metric_value unhealthy_routing; /* requests while the group failed open */
-    metric_value non_sticky;
-    metric_value no_target, all_full; /* requests answered with 503 */
+    metric_value unhealthy_routing;                     /* requests while the group failed open */
+    metric_value sticky_requests[STICKINESS_FOUND + 1]; /* by enum stickiness_lookup */
+    metric_value sticky_withheld;
+    metric_value non_sticky, app_cookie_non_sticky;
+    metric_value cookies_over_bound, keys_over_bound;
+    metric_value keys_first, keys_next, keys_none; /* requests by consistent_hash */
+    metric_value no_target, all_full;              /* requests answered with 503 */
     metric_value upgrades_limited;
     metric_value retries, retries_without_target;
     struct metric_histogram quiet_time; /* of WebSockets: heartbeat.h */

@@ -7,6 +7,7 @@
 #include "base/mem.h"
 
 #include "alb/drain.h"
+#include "alb/leavers.h"
 #include "alb/target.h"
 #include "alb/tunnel.h"
 #include "alb/tunnel_walk.h"
@@ -15,7 +16,8 @@
 struct cutter {
     struct list link; /* in worker->cutters */
     struct worker *worker;
-    struct target *target; /* a reference; NULL: all, as the process ends */
+    enum tunnel_end why;   /* TUNNEL_SHUTDOWN: all */
+    struct target *target; /* a reference: of TUNNEL_DEREGISTERED, else NULL */
     struct drain *drain;   /* a reference, or NULL */
     uint32_t began_ms;
     struct tunnel_walk walk;
@@ -38,12 +40,14 @@ static bool is_ours(const struct cutter *c, const struct tunnel *t)
 {
     const int32_t later_ms = (int32_t)(tunnel_started_ms(t) - c->began_ms);
 
+    if (c->why == TUNNEL_LEFT)
+        return leaver_is_tunnel(c->worker, t);
     return c->target == NULL || (tunnel_target(t) == c->target && later_ms <= 0);
 }
 
 static void cut_one(const struct cutter *c, struct tunnel *t)
 {
-    if (is_ours(c, t) && tunnel_cut(t, c->target == NULL) && c->drain != NULL)
+    if (is_ours(c, t) && tunnel_cut(t, c->why) && c->drain != NULL)
         drain_count_cut(c->drain, c->worker, 1);
 }
 
@@ -70,11 +74,12 @@ static void on_turn(struct ev_loop *loop, ev_timer *timer, int revents)
         free_cutter(c);
 }
 
-void cutter_start(struct worker *w, struct target *target, struct drain *drain)
+static void start(struct worker *w, enum tunnel_end why, struct target *target, struct drain *drain)
 {
     struct cutter *c = mem_new(struct cutter);
 
     c->worker = w;
+    c->why = why;
     c->target = target;
     c->drain = drain == NULL ? NULL : drain_stay(drain);
     c->began_ms = loop_now_ms(&w->loop);
@@ -86,6 +91,16 @@ void cutter_start(struct worker *w, struct target *target, struct drain *drain)
     ev_timer_start(w->loop.ev, &c->timer);
     if (cut_slice(c))
         free_cutter(c);
+}
+
+void cutter_start(struct worker *w, struct target *target, struct drain *drain)
+{
+    start(w, target == NULL ? TUNNEL_SHUTDOWN : TUNNEL_DEREGISTERED, target, drain);
+}
+
+void cutter_start_leavers(struct worker *w, struct drain *drain)
+{
+    start(w, TUNNEL_LEFT, NULL, drain);
 }
 
 void cutter_finish(struct worker *w)

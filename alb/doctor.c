@@ -8,6 +8,7 @@
 
 #include "alb/balancer.h"
 #include "alb/config.h"
+#include "alb/edge.h"
 #include "alb/log_put.h"
 #include "alb/target.h"
 #include "alb/worker.h"
@@ -61,7 +62,7 @@ void doctor_record(struct worker *w, struct upgrade_case **c, enum upgrade_failu
 /* allow = any names nobody. */
 static bool is_peer(const struct worker *w, const struct ip *ip)
 {
-    return !w->config->edge_any && edge_set_contains(w->config->edge, ip);
+    return !w->edge->is_any && edge_has(w->edge, ip);
 }
 
 static void put_fields(const struct upgrade_case *c, int status, char *out, size_t size)

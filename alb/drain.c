@@ -23,6 +23,8 @@ const char *drain_cause_name(enum drain_cause cause)
         return "unhealthy";
     case DRAIN_SHUTDOWN:
         return "shutdown";
+    case DRAIN_LEAVERS:
+        return "left";
     }
     bug("unknown cause of a drain");
 }
@@ -78,9 +80,17 @@ bool drain_has(const struct drain *d, const struct target *t)
     return target_drain_id(t) == d->id;
 }
 
+/* Of leavers nobody counts those who end by themselves. */
+static uint32_t leavers_left(const struct drain *d)
+{
+    const uint32_t closed = atomic_load_explicit(&d->closed, memory_order_relaxed);
+
+    return d->cause != DRAIN_LEAVERS || closed >= d->found ? 0 : d->found - closed;
+}
+
 uint32_t drain_untold(const struct drain *d)
 {
-    uint32_t n = 0;
+    uint32_t n = leavers_left(d);
 
     for (size_t i = 0; i < d->target_count; i++) {
         if (drain_has(d, d->targets[i]))
@@ -91,7 +101,7 @@ uint32_t drain_untold(const struct drain *d)
 
 uint32_t drain_open(const struct drain *d)
 {
-    uint32_t n = 0;
+    uint32_t n = leavers_left(d);
 
     for (size_t i = 0; i < d->target_count; i++) {
         if (drain_has(d, d->targets[i]))

@@ -29,6 +29,7 @@ enum drain_cause {
     DRAIN_DEPARTURE, /* deregistered, or the configuration names it no more */
     DRAIN_UNHEALTHY, /* websocket.drain_unhealthy */
     DRAIN_SHUTDOWN,  /* all of them */
+    DRAIN_LEAVERS, /* of no target: of peers that the edge set has no longer; not told to others */
 };
 
 const char *drain_cause_name(enum drain_cause cause);
@@ -48,6 +49,7 @@ struct drain {
     atomic_uint closed;  /* told so far */
     atomic_uint cut;     /* ended without, at the end */
     atomic_uint staying; /* loops that have not left it, and their cutters */
+    uint32_t found;      /* tunnels when it began; not changed after that */
 
     /* Of the control thread. */
     struct balancer *balancer;
@@ -55,12 +57,11 @@ struct drain {
     ev_timer end, look;
     uint64_t began_ms;
     uint32_t delay_ms;
-    uint32_t rate;  /* a second; 0: auto */
-    bool stays;     /* does not end early */
-    bool is_cut;    /* nobody is told */
-    size_t still;   /* targets that are part of it */
-    uint32_t found; /* tunnels when it began */
-    uint32_t seen;  /* `closed` when progress was logged last */
+    uint32_t rate; /* a second; 0: auto */
+    bool stays;    /* does not end early */
+    bool is_cut;   /* nobody is told */
+    size_t still;  /* targets that are part of it */
+    uint32_t seen; /* `closed` when progress was logged last */
 };
 
 /* A fresh one: its loops and targets are to be set by the caller. */

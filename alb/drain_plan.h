@@ -15,6 +15,7 @@ struct drain_plan {
     const struct tunnel_options *options;
     struct pace *shared; /* borrowed; NULL, or for a rate that is `shared_rate` */
     uint32_t shared_rate;
+    uint32_t leavers; /* of DRAIN_LEAVERS: how many */
     bool stays; /* to its end, even with nobody left: tunnels are to come from another process */
 };
 

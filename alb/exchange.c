@@ -17,6 +17,7 @@
 #include "alb/members.h"
 #include "alb/rules.h"
 #include "alb/target.h"
+#include "alb/viewer.h"
 #include "alb/worker.h"
 
 void exchange_fail(struct exchange *x, int status, const char *why)
@@ -121,6 +122,27 @@ static void init_request(struct exchange *x, const struct http_message *m)
         keep_offer(x, m);
 }
 
+/* The target: what cookies ask for, what the request has for a key. */
+static struct choice choose(struct exchange *x, const struct http_message *m,
+                            const struct route *route)
+{
+    struct worker *w = x->worker;
+    const struct group_config *g = route->group;
+    uint64_t wanted;
+    const bool has_cookie = sticky_read(&x->sticky, w, m, route, &wanted);
+
+    if (g->options.algorithm == CONSISTENT_HASH)
+        x->key.is_there =
+            hash_key_of(&g->hash_key, m, viewer_or_peer(x->client.facts), &x->key.hash);
+    const struct balance_ask ask = {
+        .by_cookie = has_cookie ? &wanted : NULL,
+        .key = x->key,
+        .mono_ms = loop_mono_ms(&w->loop),
+        .upgrades_a_second = x->is_upgrade ? g->options.tunnel.upgrade_rate : 0,
+    };
+    return balance_choose(members_of(w->members, g), &ask);
+}
+
 struct exchange *exchange_start(struct worker *w, const struct exchange_client *client,
                                 const struct http_message *m, const struct route *route)
 {
@@ -143,14 +165,7 @@ struct exchange *exchange_start(struct worker *w, const struct exchange_client *
 
     if (!exchange_upgrade_admit(x, route->group))
         return x;
-    const struct balance_ask ask = {
-        .ring = balancer_seal_ring(w->balancer),
-        .request = m,
-        .wall_s = loop_wall_us(&w->loop) / 1000000,
-        .mono_ms = loop_mono_ms(&w->loop),
-        .upgrades_a_second = x->is_upgrade ? route->group->options.tunnel.upgrade_rate : 0,
-    };
-    const struct choice choice = balance_choose(members_of(w->members, route->group), &ask);
+    const struct choice choice = choose(x, m, route);
     if (choice.target == NULL) {
         if (choice.is_slow_start)
             exchange_upgrade_put_off(x, route->group);
@@ -158,6 +173,8 @@ struct exchange *exchange_start(struct worker *w, const struct exchange_client *
         return x;
     }
     metric_add(&w->counters.requests, 1);
+    if (!choice.by_cookie)
+        sticky_move(&x->sticky);
     exchange_hold(x, choice.target);
     if (route->group->tls != NULL)
         x->tls = tls_client_ref(route->group->tls);

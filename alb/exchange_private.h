@@ -7,8 +7,10 @@
 #include "net/loop.h"
 #include "ws/handshake.h"
 
+#include "alb/balance.h"
 #include "alb/exchange.h"
 #include "alb/options.h"
+#include "alb/sticky.h"
 #include "alb/target_conn.h"
 
 /* The target is read only while the client's `out` can take what comes of it: a
@@ -51,10 +53,13 @@ struct exchange {
     uint8_t tries_left;         /* on other targets */
     uint8_t tried_count;        /* those that did not answer */
     uint64_t tried[RETRY_MOST]; /* their ids */
+    struct balance_key key;
     struct {
         char accept[WS_ACCEPT_SIZE];
         struct buf protocols, extensions;
     } offer;
+
+    struct sticky sticky;
 
     struct upgrade_case *upgrade; /* owned; NULL unless it asks for a WebSocket */
     uint8_t upgrade_failure;      /* enum upgrade_failure, where that is known before the end */

@@ -5,16 +5,15 @@
  * bodies are decoded and framed again by us. Interim responses (1xx) are
  * dropped: 100 was answered by the balancer itself.
  */
-#include "base/clock.h"
 #include "http/canonical.h"
 #include "http/parse.h"
 #include "http/second.h"
 
 #include "alb/access_log.h"
 #include "alb/balancer.h"
-#include "alb/config.h"
 #include "alb/exchange_private.h"
 #include "alb/headers.h"
+#include "alb/leavers.h"
 #include "alb/target.h"
 #include "alb/worker.h"
 
@@ -132,26 +131,13 @@ static void relay_body(struct exchange *x, struct span *bytes)
 
 /* --- the head -------------------------------------------------------------- */
 
-/* The cookies of a sticky group, if the configuration of now still wants them. */
-static void add_cookies(struct exchange *x, struct response_head *how,
-                        char text[2][STICKINESS_SET_COOKIE_MAX])
-{
-    const struct group_config *group = config_group(x->worker->config, span_text(x->target->group));
-
-    if (group == NULL || !group->options.stickiness)
-        return;
-    stickiness_issue(&group->stickiness, &x->worker->cookies, group->id, x->target->id,
-                     clock_wall_ms() / 1000, text[0], text[1]);
-    how->cookies[0] = text[0];
-    how->cookies[1] = text[1];
-}
-
 static bool write_head(struct exchange *x, struct http_message *m, struct response_head *how)
 {
-    char cookies[2][STICKINESS_SET_COOKIE_MAX];
+    struct sticky_cookies cookies;
     const size_t before = buf_len(x->client.out);
 
-    add_cookies(x, how, cookies);
+    sticky_issue(&x->sticky, x->worker, x->target, m, &cookies);
+    how->cookies = cookies.values;
     if (!headers_write_response(x->client.out, m, how)) {
         exchange_fail(x, 502, "response head cannot be sent");
         return false;
@@ -185,7 +171,8 @@ static void begin_response(struct exchange *x, struct http_message *m)
     http_body_init(&x->response_body, m->framing, m->content_length);
     x->target_keeps_alive = m->keep_alive && m->framing != HTTP_BODY_UNTIL_CLOSE;
     x->close_client = !x->client.keep_alive || x->is_ambiguous || x->is_upgrade ||
-                      !x->request_done || x->worker->is_draining;
+                      !x->request_done || x->worker->is_draining ||
+                      leaver_is_client(x->worker, x->client.facts);
     choose_framing(x, m);
     how.close = x->close_client;
     if (x->is_upgrade) {

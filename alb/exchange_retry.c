@@ -83,8 +83,8 @@ static struct target *choose_other(const struct exchange *x)
     if (config == NULL)
         return NULL;
     const struct group *g = members_of(w->members, config);
-    const struct choice choice =
-        balance_choose_other(g, loop_mono_ms(&w->loop), x->tried, x->tried_count);
+    const struct choice choice = balance_choose_other(
+        g, &(struct balance_again){ x->tried, x->tried_count, x->key, loop_mono_ms(&w->loop) });
     struct group_counters *n = &g->state->counters;
     metric_add(choice.target != NULL ? &n->retries : &n->retries_without_target, 1);
     return choice.target;
@@ -101,6 +101,7 @@ bool exchange_take_other(struct exchange *x)
         target_conn_close(&x->conn);
         exchange_let_go(x);
         exchange_hold(x, other);
+        sticky_move(&x->sticky);
         if (exchange_connect(x, true))
             return true;
     }

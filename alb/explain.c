@@ -10,6 +10,7 @@
 #include "http/parse.h"
 
 #include "alb/explain_private.h"
+#include "alb/viewer.h"
 
 enum { HEADERS_MAX = 64 };
 
@@ -204,6 +205,9 @@ static bool explain_request(struct explanation *x, struct span bytes)
     case HTTP_PARSED:
         if (x->config->alb.drop_invalid_header_fields)
             http_drop_invalid_names(x->message);
+        if (x->config->secret != NULL)
+            x->secret = edge_secret_take(x->config->secret, x->message);
+        x->viewer_is_readable = viewer_learn(x->config, x->message, &x->client);
         return explain_print(x);
     case HTTP_REFUSED:
         explain_print_refused(x);
@@ -219,7 +223,7 @@ static bool explain_asked(const struct asked *a, struct explanation *x)
     struct buf bytes;
 
     x->has_peer = a->from != NULL;
-    if (!ip_parse(span_text(a->from == NULL ? "127.0.0.1" : a->from), &x->peer))
+    if (!ip_parse(span_text(a->from == NULL ? "127.0.0.1" : a->from), &x->client.ip))
         return wrong("--from: \"%s\" is no IP address", a->from);
     if (!choose_listener(a, x))
         return false;

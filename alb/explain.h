@@ -5,7 +5,8 @@
  *
  * The request goes through the same parser, rules, transforms and actions as one
  * from the network. Every rule is tried in order, and the condition that does not
- * hold is named with what the request has in its place.
+ * hold is named with what the request has in its place. Of a group with consistent_hash it says
+ * whose the request's key is.
  */
 #ifndef ALB_EXPLAIN_H
 #define ALB_EXPLAIN_H

@@ -11,6 +11,7 @@
 #include "alb/route.h"
 #include "alb/rules.h"
 #include "alb/transform.h"
+#include "alb/viewer.h"
 
 static void print_span(struct span text)
 {
@@ -31,10 +32,27 @@ static void print_peer(const struct explanation *x)
 {
     char text[IP_TEXT_MAX];
 
-    printf("from      %s%s\n", ip_format(&x->peer, text),
+    printf("from      %s%s\n", ip_format(&x->client.ip, text),
            x->has_peer ? "" : " (say --from IP for another)");
-    if (x->has_peer && !config_admits(x->config, &x->peer))
+    if (x->has_peer && !config_admits(x->config, &x->client.ip))
         printf("          not in the edge set: nothing of it would be read\n");
+}
+
+/* By whose address source-ip goes, if that is not the peer's. */
+static void print_viewer(const struct explanation *x)
+{
+    const bool is_source = x->config->edge_options.source_ip == SOURCE_VIEWER;
+    const struct ip *viewer = &x->client.viewer.ip;
+    char text[IP_TEXT_MAX];
+
+    if (viewer->family != 0)
+        printf("viewer    %s%s\n", ip_format(viewer, text),
+               is_source ? ", which source-ip compares" : "");
+    else if (is_source)
+        printf("viewer    not known: %s\n",
+               x->client.is_believed ? "no source-ip holds" : "trust does not name the peer");
+    if (!x->viewer_is_readable)
+        printf("          what the peer says of the viewer cannot be read\n");
 }
 
 static void print_request(const struct explanation *x)
@@ -52,9 +70,32 @@ static void print_request(const struct explanation *x)
     }
     print_class(m);
     print_peer(x);
+    print_viewer(x);
     printf("listener  %s (%s %s), %s\n", x->listener->name,
            x->listener->options.protocol == PROTOCOL_HTTPS ? "HTTPS" : "HTTP",
            x->listener->options.bind, x->listener_why);
+}
+
+/* The header itself is taken out already. False: the request gets no further. */
+static bool print_secret(const struct explanation *x)
+{
+    const struct span header =
+        x->config->secret == NULL ? SPAN("") : edge_secret_header(x->config->secret);
+
+    if (header.len == 0)
+        return true;
+    if (x->secret == SECRET_MISSING)
+        printf(
+            "secret    %.*s is asked for: 403 to whoever does not send it; from here on as if it "
+            "were there\n",
+            SPAN_ARGS(header));
+    else if (secret_is_right(x->secret))
+        printf("secret    %.*s has the value on line %d of secret_file\n", SPAN_ARGS(header),
+               x->secret == SECRET_RIGHT_FIRST ? 1 : 2);
+    else
+        printf("answer    403 before any rule: %s in %.*s\n", secret_verdict_text(x->secret),
+               SPAN_ARGS(header));
+    return x->secret != SECRET_WRONG;
 }
 
 void explain_print_refused(const struct explanation *x)
@@ -108,7 +149,7 @@ static void print_found(const struct condition *c, struct condition_request *r)
         printf("the method is %.*s", SPAN_ARGS(m->method));
         break;
     case CONDITION_SOURCE_IP:
-        printf("the peer is %s", ip_format(r->peer, ip));
+        printf("the address is %s", ip_format(r->peer, ip));
         break;
     case CONDITION_HEADER:
         print_header(c, m);
@@ -140,7 +181,7 @@ static bool print_rule(const struct explanation *x, const struct rule *rule,
 
 /* --- actions ---------------------------------------------------------------------------- */
 
-static void print_targets(const struct group_config *g)
+static void print_targets(const struct explanation *x, const struct group_config *g)
 {
     uint32_t sum = 0;
 
@@ -155,8 +196,13 @@ static void print_targets(const struct group_config *g)
     }
     if (g->target_count > 0)
         printf("    of those that are healthy, which only a running alb knows\n");
+    if (g->options.algorithm == CONSISTENT_HASH)
+        explain_print_hash(x, g);
     if (g->options.stickiness)
-        printf("    a client with a cookie of this group goes back to its target\n");
+        printf("    a client with %s goes back to its target\n",
+               g->options.stickiness_type == STICKINESS_TYPE_APP_COOKIE
+                   ? "the application's cookie and that of this group"
+                   : "a cookie of this group");
 }
 
 static bool print_transforms(const struct explanation *x, struct route *route,
@@ -198,10 +244,13 @@ static void print_forward(const struct explanation *x, struct route *route,
         printf("  group %s, weight %u: %.1f %%\n", g->group->name, g->weight,
                a->weights == 0 ? 0.0 : 100.0 * g->weight / a->weights);
         if (g->group->options.protocol_version == VERSION_HTTP1)
-            print_targets(g->group);
+            print_targets(x, g->group);
         else
             printf("    answer 464: it does not speak HTTP/1.1\n");
     }
+    if (a->stickiness_s > 0)
+        printf("  a client with a cookie of one of these groups (%s) goes back to it\n",
+               x->config->group_cookie.cookie_name);
     if (a->weights == 0)
         printf("answer    503: no target group has a weight\n");
 }
@@ -284,7 +333,7 @@ static bool print_answer(const struct explanation *x, struct regex_scratch *scra
 {
     struct condition_request r;
 
-    condition_request_init(&r, x->message, &x->peer, scratch);
+    condition_request_init(&r, x->message, viewer_source(x->config, &x->client), scratch);
     const struct rule *rule = print_rules(x, &r);
     if (rule != NULL && reads_otherwise(x, &r, rule))
         return false;
@@ -301,6 +350,8 @@ bool explain_print(const struct explanation *x)
     const char *why;
 
     print_request(x);
+    if (!print_secret(x))
+        return false;
     const int unrouted = rules_unrouted(x->message, &why);
     if (unrouted != 0) {
         printf("answer    %d before any rule: %s\n", unrouted, why);

@@ -15,15 +15,19 @@
 
 #include "alb/dial.h"
 #include "alb/log_buffer.h"
+#include "alb/usher.h"
 
 struct balancer;
 struct config;
+struct edge_view;
 struct listener;
 
 struct greeter {
     struct loop loop;
     struct balancer *balancer;
     const struct config *config;  /* this loop's snapshot */
+    const struct edge_view *edge; /* and who may connect */
+    struct usher usher;           /* of those whose PROXY head is awaited */
     struct handshaker handshaker; /* with clients */
     struct dial_desk dials;       /* with targets */
     struct list listeners;        /* greeter_listener */

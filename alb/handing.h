@@ -56,7 +56,12 @@ enum {
 enum { TAKES_PAST = 1, TAKES_ORDERS = 2, TAKES_REPORTS = 4, TAKES_ASKS = 8 };
 
 /* Of SOCKETS: each takes the next descriptors of the message, as many as it says. */
-enum { SOCKETS_LISTENER = 1, SOCKETS_ADMIN = 2, SOCKETS_CONTROL = 3 };
+enum {
+    SOCKETS_LISTENER = 1,
+    SOCKETS_ADMIN = 2,
+    SOCKETS_CONTROL = 3,
+    SOCKETS_DOORS = 4, /* and on: enum door_kind; last */
+};
 enum {
     LISTENER_NAME = 1,
     LISTENER_BIND = 2,
@@ -71,7 +76,14 @@ enum {
     STATE_KEYS = 2,
     STATE_SAID = 3,      /* as in the state file */
     STATE_TICKETS = 4,   /* tls_server_save_tickets(), one for each server */
+    STATE_EDGE = 6,      /* as in the state file: who may connect for a while */
     STATE_STOP_PAGE = 5, /* which descriptor of the message: of the pace of a stop (pace.h) */
+    STATE_FILTER = 8,    /* of listening sockets (net/edge_filter.h) */
+};
+enum {
+    FILTER_KIND = 1,    /* enum filter_kind */
+    FILTER_VERSION = 2, /* EDGE_FILTER_VERSION: another one can make nothing of it */
+    FILTER_FIRST = 3,   /* which descriptor of the message is the first of its EDGE_FILTER_FDS */
 };
 enum {
     TARGET_GROUP = 1,
@@ -92,7 +104,8 @@ enum {
     CLIENT_LISTENER_BOUND = 6, /* struct addr */
     CLIENT_ID = 3,
     CLIENT_ACCEPTED_US = 4,
-    CLIENT_PEER = 5, /* struct addr */
+    CLIENT_PEER = 5,      /* struct addr */
+    CLIENT_ANNOUNCED = 7, /* struct announced */
 };
 
 /* Of PAST (past_record.h). */

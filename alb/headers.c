@@ -165,9 +165,7 @@ bool headers_write_response(struct buf *to, const struct http_message *m,
             continue;
         ok = http_write_field(to, f->name, f->value);
     }
-    for (int i = 0; ok && i < 2; i++) {
-        if (how->cookies[i] != NULL)
-            ok = http_write_field(to, SPAN("Set-Cookie"), span_text(how->cookies[i]));
-    }
+    for (const char *const *c = how->cookies; ok && c != NULL && *c != NULL; c++)
+        ok = http_write_field(to, SPAN("Set-Cookie"), span_text(*c));
     return ok && write_end(to, m, how);
 }

@@ -66,7 +66,7 @@ struct response_head {
     bool upgrade;                            /* the 101 */
     bool close;                              /* tell the client that the connection ends */
     bool client_is_1_0;
-    const char *cookies[2]; /* values of Set-Cookie fields, or NULL */
+    const char *const *cookies; /* values of Set-Cookie fields; ends with NULL */
 };
 
 /* The head for the client. `m->framing` says how the body will be sent. */

@@ -5,6 +5,7 @@
 #include "alb/access_log.h"
 #include "alb/config.h"
 #include "alb/headers_private.h"
+#include "alb/viewer.h"
 
 enum { ADDRESSES_MAX = 30, HTTP_PORT = 80, HTTPS_PORT = 443 };
 
@@ -124,7 +125,7 @@ bool headers_write_listener(struct buf *to, const struct request_head *how)
         SPAN_INIT("X-Forwarded-Proto: https\r\nX-Forwarded-Port: "),
     };
 
-    return buf_put(to, proto[how->client->is_https]) &&
+    return buf_put(to, proto[viewer_is_https(how->client)]) &&
            buf_put_number(to, how->client->listener_port) && buf_put(to, SPAN("\r\n"));
 }
 

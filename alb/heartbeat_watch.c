@@ -17,9 +17,9 @@ static void look_at(const struct group *g)
 
     if (!heartbeat_is_close(&g->state->heartbeat, idle_ms, clock_mono_ms(), &p99_ms))
         return;
-    log_warn("heartbeat close to idle_timeout.timeout_seconds group=%s heartbeat=\"%u s\" "
+    log_warn("heartbeat close to idle_timeout.timeout_seconds group=%s heartbeat=\"%.3g s\" "
              "idle_timeout=\"%u s\"",
-             g->config->name, (p99_ms + 500) / 1000, idle_ms / 1000);
+             g->config->name, p99_ms / 1000.0, idle_ms / 1000);
 }
 
 void heartbeat_watch_look(const struct members *members)

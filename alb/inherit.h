@@ -2,10 +2,10 @@
  * inherit.h -- another process was here before: the new one's part of an upgrade (handing.h;
  * upgrade.h is the old one's).
  *
- * At the start it gives what there is to be had: sockets that listen already, which targets are
- * healthy, keys. Once everything runs, it says so to the old process, and takes the
- * connections that come from it. When the old process goes before that, the start has failed.
- * On the control thread.
+ * At the start it waits for what there is to be had: sockets that listen already
+ * (inherit_sockets.h), which targets are healthy, keys (inherit_state.h). Once everything runs, it
+ * says so to the old process, and takes the connections that come from it. When the old process
+ * goes before that, the start has failed. On the control thread.
  */
 #ifndef ALB_INHERIT_H
 #define ALB_INHERIT_H
@@ -15,51 +15,16 @@
 #include <stdint.h>
 
 #include "base/span.h"
-#include "net/addr.h"
 
 struct balancer;
-struct config;
 struct drain;
 struct inherit;
-struct listener_config;
 struct problems;
-struct registrations;
-struct seal_ring;
 struct target;
 
 /* False when there is something to be had, and it could not be read: `why`. */
 bool inherit_open(struct balancer *b, char *why, size_t why_size);
 void inherit_free(struct inherit **inherit);
-
-/* The sockets of this listener: how many there are, each -1 once it was taken; `bound` is their
- * address. 0: it is new. NULL for `inherit` is fine here and below. */
-size_t inherit_listener(struct inherit *in, const struct listener_config *c, struct addr *bound,
-                        int **fds);
-
-/* The admin port's or the control socket's, if it is for the address that is wanted; else -1. The
- * receiver's. */
-int inherit_door(struct inherit *in, bool is_control, const struct addr *wanted,
-                 struct addr *bound);
-
-/* The keys that it sealed with, or NULL. */
-struct seal_ring *inherit_keys(const struct inherit *in);
-
-/* The same servers go on with the same ticket keys. */
-void inherit_tickets(const struct inherit *in, const struct config *config);
-
-/* The page of the pace of a stop; -1: none. The receiver's. */
-int inherit_stop_page(struct inherit *in);
-
-/* What was said by register, deregister and drain, in place of what the state file says: it may
- * have none. */
-void inherit_said(const struct inherit *in, struct registrations *said);
-
-/* While targets are told: the page of the pace of this one's drain, borrowed; -1: it has none. */
-int inherit_page(const struct inherit *in);
-
-/* Targets have their members and probes: they are what they were there. Those whose
- * deregistration delay runs go on with it. The last of what was told at the start: it is wiped. */
-void inherit_states(struct inherit *in);
 
 /* False: the process before this one has ended, and nobody has been told that this one serves: the
  * start has failed. Before the loops run. */

@@ -4,6 +4,7 @@
 
 #include "alb/balancer_private.h"
 #include "alb/handing.h"
+#include "alb/handing_record.h"
 #include "alb/inherit_private.h"
 #include "alb/tunnel_listing.h"
 
@@ -11,13 +12,13 @@ enum { ASK_MAX = 64 * 1024 };
 
 bool inherit_ask(struct inherit *in, uint64_t number, struct span query)
 {
+    const struct handing_ask ask = { number, query };
     struct buf bytes;
 
     if (!inherit_goes_on(in) || (in->takes & TAKES_ASKS) == 0 || !in->has_left)
         return false;
     buf_init(&bytes, ASK_MAX);
-    record_put_number(&bytes, ASK_NUMBER, number);
-    const bool fits = record_put(&bytes, ASK_QUERY, query);
+    const bool fits = handing_put_ask(&bytes, &ask);
     if (fits)
         handover_send(in->link, HANDING_ASK, buf_data(&bytes), NULL, 0);
     buf_done(&bytes);
@@ -38,36 +39,15 @@ static void take_row(struct balancer *b, struct tunnel_top *top, struct span byt
     tunnel_view_done(&v); /* those that are kept hold it */
 }
 
-struct listed {
-    uint64_t number, seen, matched, missing;
-};
-
-static struct listed read_counts(struct span bytes)
-{
-    struct listed l = { 0 };
-    struct span value;
-    uint16_t type;
-
-    while (record_next(&bytes, &type, &value)) {
-        if (type == LISTED_NUMBER)
-            l.number = record_number(value);
-        else if (type == LISTED_SEEN)
-            l.seen = record_number(value);
-        else if (type == LISTED_MATCHED)
-            l.matched = record_number(value);
-        else if (type == LISTED_MISSING)
-            l.missing = record_number(value);
-    }
-    return l;
-}
-
 void inherit_listed(struct inherit *in, struct span bytes)
 {
-    const struct listed told = read_counts(bytes);
-    struct tunnel_listing *l = tunnel_listing_find(in->balancer, told.number);
+    struct handing_listed told;
     struct span value;
     uint16_t type;
 
+    if (!handing_read_listed(bytes, &told))
+        return;
+    struct tunnel_listing *l = tunnel_listing_find(in->balancer, told.number);
     if (l == NULL) /* it came too late */
         return;
     const uint64_t seen = l->top.seen, matched = l->top.matched;

@@ -4,6 +4,7 @@
 
 #include "alb/drain.h"
 #include "alb/handing.h"
+#include "alb/handing_record.h"
 #include "alb/inherit_private.h"
 #include "alb/target.h"
 
@@ -47,25 +48,21 @@ void inherit_order_cut(struct inherit *in)
 
 static void put_subject(struct buf *to, uint16_t type, const struct target *t)
 {
-    struct buf one;
-
-    buf_init(&one, ONE_MAX);
-    record_put(&one, SUBJECT_GROUP, span_text(t->group));
-    record_put(&one, SUBJECT_TEXT, span_text(t->text));
-    record_put(to, type, buf_data(&one));
-    buf_done(&one);
+    handing_put_subject(to, type,
+                        &(struct handing_subject){ span_text(t->group), span_text(t->text) });
 }
 
 static void put_drain(struct buf *to, const struct drain *d)
 {
+    const struct handing_drain said = { .cause = d->cause,
+                                        .delay_ms = drain_left_ms(d),
+                                        .rate = d->rate,
+                                        .order = d->order,
+                                        .is_cut = d->is_cut };
     struct buf one;
 
     buf_init(&one, DRAIN_MAX);
-    record_put_number(&one, DRAIN_CAUSE_SAID, d->cause);
-    record_put_number(&one, DRAIN_DELAY_MS, drain_left_ms(d));
-    record_put_number(&one, DRAIN_RATE, d->rate);
-    record_put_number(&one, DRAIN_ORDER_SAID, d->order);
-    record_put_number(&one, DRAIN_IS_CUT, d->is_cut);
+    handing_put_drain(&one, &said);
     for (size_t i = 0; i < d->target_count; i++) {
         if (d->targets[i]->drain == d)
             put_subject(&one, DRAIN_TARGET, d->targets[i]);
@@ -79,13 +76,13 @@ static bool takes_drains(const struct inherit *in)
     return inherit_obeys(in) && in->has_left;
 }
 
-/* A stop is an order of its own. */
+/* A stop is an order of its own; each process has a set of its own for leavers. */
 void inherit_order_drain(struct inherit *in, const struct drain *d)
 {
     const int page = d->pace->page;
     struct buf bytes;
 
-    if (!takes_drains(in) || d->cause == DRAIN_SHUTDOWN)
+    if (!takes_drains(in) || d->cause >= DRAIN_SHUTDOWN)
         return;
     buf_init(&bytes, DRAIN_MAX);
     put_drain(&bytes, d);

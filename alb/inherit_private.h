@@ -1,6 +1,6 @@
-/* inherit_private.h -- between inherit.c (the start), inherit_take.c (connections),
- * inherit_past.c (what has been), inherit_report.c (what is still there), inherit_list.c and
- * inherit_order.c. */
+/* inherit_private.h -- between inherit.c (the start), inherit_sockets.c, inherit_state.c,
+ * inherit_take.c (connections), inherit_past.c (what has been), inherit_report.c (what is still
+ * there), inherit_list.c and inherit_order.c. */
 #ifndef ALB_INHERIT_PRIVATE_H
 #define ALB_INHERIT_PRIVATE_H
 
@@ -11,21 +11,10 @@
 #include "net/handover.h"
 
 #include "alb/inherit.h"
+#include "alb/inherit_sockets.h"
+#include "alb/inherit_state.h"
 #include "alb/past_record.h"
 #include "alb/worker.h"
-
-struct inherited_listener {
-    char *name, *bind; /* owned */
-    int protocol;
-    struct addr bound;
-    int *fds; /* owned; -1: taken */
-    size_t count;
-};
-
-struct inherited_door {
-    int fd; /* -1: none, or taken */
-    struct addr bound;
-};
 
 enum { ELDERS_MAX = 64 };
 
@@ -34,13 +23,8 @@ struct inherit {
     struct handover *link; /* NULL once the old process is gone */
     uint64_t version;      /* that the old one speaks; 0: it has not said yet */
     uint64_t takes;        /* a sum of enum TAKES_... */
-    struct inherited_listener *listeners;
-    size_t listener_count;
-    struct inherited_door doors[2]; /* admin, control */
-    char *state;                    /* owned; NULL until it came */
-    size_t state_len;
-    int pages[HANDOVER_FDS_MAX]; /* that came with it; -1: taken */
-    size_t page_count;
+    struct inherited_sockets sockets;
+    struct inherited_state state;
     int page;      /* while a target is told: of the pace of its drain; -1 */
     bool has_left; /* it has told what it still has: it serves no more */
     int waiting;   /* loops that may not listen yet */

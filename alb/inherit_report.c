@@ -4,6 +4,7 @@
 
 #include "alb/balancer_private.h"
 #include "alb/handing.h"
+#include "alb/handing_record.h"
 #include "alb/inherit_private.h"
 
 size_t inherit_elders(const struct inherit *in, const struct elder **out)
@@ -26,63 +27,25 @@ void inherit_forget_report(struct inherit *in)
 
 static void take_process(struct inherit *in, struct span bytes)
 {
-    struct elder e = { 0 };
-    struct span value;
-    uint16_t type;
+    struct handing_process p;
 
-    while (record_next(&bytes, &type, &value)) {
-        const uint64_t number = record_number(value);
-        if (type == PROCESS_PID)
-            e.pid = (int32_t)number;
-        else if (type == PROCESS_LEFT_US)
-            e.left_us = number;
-        else if (type == PROCESS_CONNECTIONS)
-            e.connections = (uint32_t)number;
-        else if (type == PROCESS_TUNNELS)
-            e.tunnels = (uint32_t)number;
-    }
-    if (in->elder_count < ELDERS_MAX)
-        in->elders[in->elder_count++] = e;
-}
-
-struct told {
-    struct span group, text;
-    uint64_t outstanding, tunnels, untold, connections;
-};
-
-static void read_told(struct told *told, struct span bytes)
-{
-    struct span value;
-    uint16_t type;
-
-    *told = (struct told){ .outstanding = 0 };
-    while (record_next(&bytes, &type, &value)) {
-        if (type == ELSEWHERE_GROUP)
-            told->group = value;
-        else if (type == ELSEWHERE_TEXT)
-            told->text = value;
-        else if (type == ELSEWHERE_OUTSTANDING)
-            told->outstanding = record_number(value);
-        else if (type == ELSEWHERE_TUNNELS)
-            told->tunnels = record_number(value);
-        else if (type == ELSEWHERE_UNTOLD)
-            told->untold = record_number(value);
-        else if (type == ELSEWHERE_CONNECTIONS)
-            told->connections = record_number(value);
-    }
+    if (handing_read_process(bytes, &p) && in->elder_count < ELDERS_MAX)
+        in->elders[in->elder_count++] =
+            (struct elder){ (int)p.pid, p.left_us, p.connections, p.tunnels };
 }
 
 static void take_target(struct inherit *in, struct span bytes)
 {
-    struct told told;
+    struct handing_elsewhere told;
 
-    read_told(&told, bytes);
+    if (!handing_read_elsewhere(bytes, &told))
+        return;
     struct target *t = registry_find(&in->balancer->registry, told.group, told.text);
     if (t == NULL)
         return;
-    atomic_store(&t->elsewhere.outstanding, (unsigned)told.outstanding);
-    atomic_store(&t->elsewhere.tunnels, (unsigned)told.tunnels);
-    atomic_store(&t->elsewhere.untold, (unsigned)told.untold);
+    atomic_store(&t->elsewhere.outstanding, told.outstanding);
+    atomic_store(&t->elsewhere.tunnels, told.tunnels);
+    atomic_store(&t->elsewhere.untold, told.untold);
     metric_set(&t->elsewhere.counters.connections_open, told.connections);
 }
 
@@ -101,5 +64,6 @@ void inherit_report(struct inherit *in, struct span bytes)
     if (!in->has_left) {
         in->has_left = true;
         balancer_order_drains(in->balancer);
+        balancer_settle_filters(in->balancer);
     }
 }

@@ -8,6 +8,7 @@
 #include "alb/balancer_private.h"
 #include "alb/config.h"
 #include "alb/handing.h"
+#include "alb/handing_record.h"
 #include "alb/inherit_private.h"
 #include "alb/target.h"
 #include "alb/tunnel_record.h"
@@ -22,11 +23,6 @@ static uint32_t delay_of(const struct balancer *b, const char *group)
 }
 
 /* --- clients ------------------------------------------------------------------------------- */
-
-struct origin {
-    char *name, *bind; /* owned */
-    struct addr bound;
-};
 
 static struct listener *add_closed(struct balancer *b, const struct inherited_from *from)
 {
@@ -52,61 +48,40 @@ struct listener *inherit_origin(struct balancer *b, const struct inherited_from 
 }
 
 /* Only those of HTTP are handed over. */
-static struct listener *find_listener(struct balancer *b, const struct origin *from)
+static struct listener *find_listener(struct balancer *b, const char *name, const char *bind,
+                                      const struct addr *bound)
 {
-    return inherit_origin(b, &(struct inherited_from){ .name = from->name,
-                                                       .bind = from->bind,
-                                                       .protocol = PROTOCOL_HTTP,
-                                                       .bound = from->bound });
+    const struct inherited_from from = { name, bind, PROTOCOL_HTTP, *bound };
+
+    return inherit_origin(b, &from);
 }
 
-static void read_addr(struct span value, struct addr *into)
+static struct listener *listener_of(struct balancer *b, const struct handing_client *told)
 {
-    if (value.len == sizeof(*into))
-        memcpy(into, value.ptr, sizeof(*into));
-}
+    char *name = record_text(told->name), *bind = record_text(told->bind);
+    struct listener *l = find_listener(b, name, bind, &told->bound);
 
-static void read_client(struct arrival *a, struct span bytes, struct origin *origin)
-{
-    struct handshake_result *from = &a->from;
-    struct span value;
-    uint16_t type;
-
-    while (record_next(&bytes, &type, &value)) {
-        if (type == CLIENT_LISTENER_NAME && origin->name == NULL)
-            origin->name = record_text(value);
-        else if (type == CLIENT_LISTENER_BIND && origin->bind == NULL)
-            origin->bind = record_text(value);
-        else if (type == CLIENT_LISTENER_BOUND)
-            read_addr(value, &origin->bound);
-        else if (type == CLIENT_ID && value.len == sizeof(from->id))
-            memcpy(from->id, value.ptr, value.len);
-        else if (type == CLIENT_ACCEPTED_US)
-            from->accepted_us = record_number(value);
-        else if (type == CLIENT_PEER)
-            read_addr(value, &from->peer);
-    }
+    free(name);
+    free(bind);
+    return l;
 }
 
 static bool take_client(struct inherit *in, struct span bytes, int *fd)
 {
-    struct arrival *a = mem_new(struct arrival);
-    struct origin origin = { NULL };
+    struct handing_client told;
 
-    read_client(a, bytes, &origin);
-    const bool ok =
-        origin.name != NULL && origin.bind != NULL && origin.bound.len > 0 && a->from.peer.len > 0;
-    if (ok) {
-        a->listener = find_listener(in->balancer, &origin);
-        a->from.fd = *fd;
-        *fd = -1;
-        in->clients[in->client_count++] = a;
-    } else {
-        free(a);
-    }
-    free(origin.name);
-    free(origin.bind);
-    return ok;
+    if (!handing_read_client(bytes, &told))
+        return false;
+    struct arrival *a = mem_new(struct arrival);
+    a->listener = listener_of(in->balancer, &told);
+    a->from = (struct handshake_result){ .fd = *fd,
+                                         .peer = told.peer,
+                                         .id = { told.id[0], told.id[1] },
+                                         .accepted_us = told.accepted_us };
+    a->announced = told.announced;
+    *fd = -1;
+    in->clients[in->client_count++] = a;
+    return true;
 }
 
 /* --- tunnels ---------------------------------------------------------------------------- */
@@ -137,8 +112,7 @@ static bool take_tunnel(struct inherit *in, struct span bytes, int fds[2])
     if (!tunnel_read_origin(bytes, &from))
         return false;
     struct target *target = find_target(in->balancer, &from);
-    struct listener *listener =
-        find_listener(in->balancer, &(struct origin){ from.listener, from.bind, from.bound });
+    struct listener *listener = find_listener(in->balancer, from.listener, from.bind, &from.bound);
     struct tunnel *t = tunnel_unpack(bytes, fds[0], fds[1], target, listener);
     tunnel_origin_done(&from);
     if (t == NULL) {

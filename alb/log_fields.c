@@ -7,6 +7,28 @@
 #include "alb/log_json.h"
 #include "alb/log_put.h"
 
+static bool is_empty(const struct log_field *f)
+{
+    return f->value == NULL || f->value[0] == '\0';
+}
+
+static bool is_ours(const struct log_field *f)
+{
+    return f->kind == LOG_OURS || f->kind == LOG_OURS_QUOTED;
+}
+
+static char *put_value(char *at, const struct log_field *f)
+{
+    const bool is_quoted = f->kind == LOG_QUOTED || f->kind == LOG_OURS_QUOTED;
+
+    if (is_quoted)
+        *at++ = '"';
+    at = is_empty(f) ? LOG_PUT(at, "-") : log_put_safe(at, span_text(f->value));
+    if (is_quoted)
+        *at++ = '"';
+    return at;
+}
+
 static void put_alb(struct log_buffer *b, const struct log_field *fields, size_t count,
                     size_t bound)
 {
@@ -14,14 +36,17 @@ static void put_alb(struct log_buffer *b, const struct log_field *fields, size_t
 
     for (size_t i = 0; i < count; i++) {
         const struct log_field *f = &fields[i];
-        const bool is_empty = f->value == NULL || f->value[0] == '\0';
-        if (f->kind == LOG_QUOTED)
-            *at++ = '"';
-        at = is_empty ? LOG_PUT(at, "-") : log_put_safe(at, span_text(f->value));
-        if (f->kind == LOG_QUOTED)
-            *at++ = '"';
-        *at++ = i == count - 1 ? '\n' : ' ';
+        if (is_ours(f) && is_empty(f))
+            continue;
+        if (i > 0)
+            *at++ = ' ';
+        if (is_ours(f)) {
+            at = log_put_text(at, span_text(f->name));
+            *at++ = '=';
+        }
+        at = put_value(at, f);
     }
+    *at++ = '\n';
     log_buffer_end(b, (size_t)(at - row));
 }
 
@@ -34,6 +59,8 @@ static void put_json(struct log_buffer *b, const struct log_field *fields, size_
     for (size_t i = 0; i < count; i++) {
         const struct log_field *f = &fields[i];
         const struct span value = span_text(f->value);
+        if (is_ours(f) && is_empty(f))
+            continue;
         if (f->kind == LOG_NUMBER && value.len > 0)
             log_json_raw(&j, f->name, value);
         else

@@ -10,7 +10,13 @@
 struct log_buffer;
 
 /* How one is written: with quotes in the managed balancer's form, as a number in JSON. */
-enum log_kind { LOG_WORD, LOG_QUOTED, LOG_NUMBER };
+enum log_kind {
+    LOG_WORD,
+    LOG_QUOTED,
+    LOG_NUMBER,
+    LOG_OURS, /* behind all of the managed balancer's, as name=value, and only if there is one */
+    LOG_OURS_QUOTED, /* the same, with quotes */
+};
 
 struct log_field {
     const char *name; /* the managed balancer's, in JSON */

@@ -10,7 +10,6 @@
 #include "alb/log_file.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <limits.h>
 #include <poll.h>
 #include <pthread.h>
@@ -22,6 +21,8 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+
+#include "alb/log_path.h"
 
 enum {
     CHUNKS_MAX = 256,
@@ -219,16 +220,6 @@ void log_file_init(struct log_file *f, const char *setting, metric_value *writte
     loop_init(&f->loop, -1, CHUNKS_MAX, f);
 }
 
-/* Without waiting for a reader, and without an end when the last one leaves. */
-static int open_path(const char *path)
-{
-    struct stat st;
-    const bool is_fifo = stat(path, &st) == 0 && S_ISFIFO(st.st_mode);
-    const int how = is_fifo ? O_RDWR : O_WRONLY | O_APPEND | O_CREAT;
-
-    return open(path, how | O_CLOEXEC | O_NONBLOCK | O_NOCTTY, 0640);
-}
-
 static void start_thread(struct log_file *f)
 {
     char name[16];
@@ -253,7 +244,7 @@ bool log_file_open(struct log_file *f, const char *path, char *why, size_t why_s
     if (strcmp(path, "-") == 0) {
         fd = STDOUT_FILENO;
     } else if (path[0] != '\0') {
-        fd = open_path(path);
+        fd = log_path_open(path);
         if (fd == -1)
             return cannot_open(f, path, why, why_size);
     }
@@ -268,44 +259,9 @@ bool log_file_open(struct log_file *f, const char *path, char *why, size_t why_s
     return true;
 }
 
-static bool may(const char *path, int how)
-{
-    return faccessat(AT_FDCWD, path, how, AT_EACCESS) == 0;
-}
-
-static bool may_make_in_folder_of(const char *path)
-{
-    char folder[PATH_MAX];
-    const char *slash = strrchr(path, '/');
-    const size_t len = slash == NULL ? 0 : (size_t)(slash - path);
-
-    if (len >= sizeof(folder)) {
-        errno = ENAMETOOLONG;
-        return false;
-    }
-    snprintf(folder, sizeof(folder), "%.*s", (int)len, path);
-    return may(slash == NULL ? "." : len == 0 ? "/" : folder, W_OK | X_OK);
-}
-
-/* Who reads a FIFO would see it open and close. */
-static bool may_open_path(const char *path)
-{
-    struct stat st;
-
-    if (stat(path, &st) == -1)
-        return errno == ENOENT && may_make_in_folder_of(path);
-    if (S_ISFIFO(st.st_mode))
-        return may(path, R_OK | W_OK);
-    const int fd = open(path, O_WRONLY | O_APPEND | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-    if (fd == -1)
-        return false;
-    close(fd);
-    return true;
-}
-
 bool log_file_may_open(const struct log_file *f, const char *path, char *why, size_t why_size)
 {
-    if (path[0] == '\0' || strcmp(path, "-") == 0 || may_open_path(path))
+    if (path[0] == '\0' || strcmp(path, "-") == 0 || log_path_may_open(path))
         return true;
     return cannot_open(f, path, why, why_size);
 }

@@ -11,11 +11,13 @@
 #include "alb/config.h"
 #include "alb/explain.h"
 #include "alb/foster.h"
+#include "alb/nft.h"
 #include "alb/options.h"
 #include "alb/quick.h"
+#include "alb/remote.h"
 #include "alb/report.h"
-#include "alb/upgrade.h"
 #include "alb/upgrade_failures.h"
+#include "alb/upgrade_process.h"
 
 #define DEFAULT_SOCKET "/run/postern/alb.sock"
 
@@ -25,16 +27,19 @@ enum { WORDS_MAX = 16 };
 struct arguments {
     const char *words[WORDS_MAX]; /* those that are no options */
     int count;
-    const char *file;       /* the first of them; NULL when there is none */
-    const char *ready_file; /* --ready-file F */
-    const char *socket;     /* --socket PATH */
-    const char *profile;    /* --profile aws */
-    const char *binary;     /* --binary PATH */
-    bool is_json;           /* --json */
-    bool is_all;            /* --all */
-    bool is_dry_run;        /* --dry-run */
-    bool lists_reasons;     /* --reasons */
-    int argc;               /* all of it, for `quick` and `explain` */
+    const char *file;         /* the first of them; NULL when there is none */
+    const char *ready_file;   /* --ready-file F */
+    struct remote_options at; /* --socket PATH, --remote URL... */
+    const char *name;         /* --name DOMAIN */
+    const char *config;       /* --config FILE */
+    const char *profile;      /* --profile aws */
+    const char *binary;       /* --binary PATH */
+    const char *time;         /* --for TIME */
+    bool is_json;             /* --json */
+    bool is_all;              /* --all */
+    bool is_dry_run;          /* --dry-run */
+    bool lists_reasons;       /* --reasons */
+    int argc;                 /* all of it, for `quick` and `explain` */
     char **argv;
 };
 
@@ -55,11 +60,16 @@ static int check(const struct arguments *a)
 {
     if (a->file == NULL)
         return usage_error("check needs a FILE");
-    if (a->profile == NULL)
-        return check_file(a->file);
-    if (strcmp(a->profile, "aws") != 0)
+    if (a->profile != NULL && strcmp(a->profile, "aws") != 0)
         return usage_error("the profile to compare with is aws");
-    return check_file_as_aws(a->file);
+    return check_file(a->file, &(struct check_options){ .as_aws = a->profile != NULL,
+                                                        .name = a->name,
+                                                        .ca_file = a->at.ca_file });
+}
+
+static int nft(const struct arguments *a)
+{
+    return a->file == NULL ? usage_error("nft needs a FILE") : nft_file(a->file);
 }
 
 static int quick(const struct arguments *a)
@@ -92,6 +102,13 @@ static int settings(const struct arguments *a)
     return 0;
 }
 
+static int sections(const struct arguments *a)
+{
+    (void)a;
+    options_list_sections(stdout);
+    return 0;
+}
+
 static int metrics(const struct arguments *a)
 {
     (void)a;
@@ -101,37 +118,35 @@ static int metrics(const struct arguments *a)
 
 static int reload(const struct arguments *a)
 {
-    if (a->is_dry_run)
-        return command_dry_run(a->socket, a->is_json);
-    return command_run(a->socket, "POST", "/reload", "");
+    return command_reload(&a->at, a->config, a->is_dry_run, a->is_json);
 }
 
 static int status(const struct arguments *a)
 {
-    return command_status(a->socket, a->is_json);
+    return command_status(&a->at, a->is_json);
 }
 
 static int tunnels(const struct arguments *a)
 {
-    return command_tunnels(a->socket, a->words, a->count, a->is_json);
+    return command_tunnels(&a->at, a->words, a->count, a->is_json);
 }
 
 static int closed(const struct arguments *a)
 {
-    return command_closed(a->socket, a->words, a->count, a->is_json);
+    return command_closed(&a->at, a->words, a->count, a->is_json);
 }
 
 static int upgrades(const struct arguments *a)
 {
     if (!a->lists_reasons)
-        return command_upgrades(a->socket, a->is_json);
+        return command_upgrades(&a->at, a->is_json);
     upgrade_failures_describe(stdout);
     return 0;
 }
 
 static int upgrade(const struct arguments *a)
 {
-    return command_upgrade(a->socket, a->binary);
+    return command_upgrade(&a->at, a->binary);
 }
 
 static int register_target(const struct arguments *a)
@@ -144,7 +159,7 @@ static int register_target(const struct arguments *a)
     t.has_weight = a->count == 3;
     if (t.has_weight && !config_weight(span_text(a->words[2]), &t.weight, why, sizeof(why)))
         return usage_error(why);
-    return command_register(a->socket, "/register", &t);
+    return command_register(&a->at, "/register", &t);
 }
 
 static int deregister_target(const struct arguments *a)
@@ -153,14 +168,14 @@ static int deregister_target(const struct arguments *a)
 
     if (a->count != 2)
         return usage_error("deregister needs a GROUP and an ADDRESS");
-    return command_register(a->socket, "/deregister", &t);
+    return command_register(&a->at, "/deregister", &t);
 }
 
 static int run_drain(const struct arguments *a, const char *path)
 {
     if (a->is_all == (a->count > 0))
         return usage_error("it needs a GROUP, with an ADDRESS or not, or --all");
-    return command_drain(a->socket, path, a->words[0], a->words[1]);
+    return command_drain(&a->at, path, a->words[0], a->words[1]);
 }
 
 static int drain(const struct arguments *a)
@@ -173,6 +188,30 @@ static int undrain(const struct arguments *a)
     return run_drain(a, "/undrain");
 }
 
+static int edge(const struct arguments *a)
+{
+    const char *verb = a->count > 0 ? a->words[0] : "";
+    const bool has_subject = a->count == 2;
+
+    if (a->time != NULL && strcmp(verb, "add") != 0)
+        return usage_error("--for stands with `alb edge add` only");
+    if (strcmp(verb, "show") == 0 && !has_subject)
+        return command_edge_show(&a->at, a->is_json);
+    if (strcmp(verb, "refused") == 0 && !has_subject)
+        return command_edge_refused(&a->at, a->is_json);
+    if (strcmp(verb, "check") == 0 && has_subject)
+        return command_edge_check(&a->at, a->words[1], a->is_json);
+    if (strcmp(verb, "remove") == 0 && has_subject)
+        return command_edge_change(&a->at, a->words[1], NULL);
+    if (strcmp(verb, "add") != 0 || !has_subject)
+        return usage_error("edge needs show, refused, check ADDRESS, add CIDR --for TIME or remove "
+                           "CIDR");
+    if (a->time == NULL)
+        return usage_error("edge add needs --for TIME, such as --for 10m; who is to stay belongs "
+                           "into [edge] of the configuration file");
+    return command_edge_change(&a->at, a->words[1], a->time);
+}
+
 static int version(const struct arguments *a)
 {
     (void)a;
@@ -182,70 +221,100 @@ static int version(const struct arguments *a)
 
 static int help(const struct arguments *a);
 
+/* Whom a command asks. */
+enum asking { NOBODY, DAEMON_ANYWHERE, DAEMON_HERE /* on this machine alone */ };
+
 static const struct {
     const char *name;
     int (*run)(const struct arguments *);
     int words; /* at most */
+    enum asking asks;
     const char *usage, *help;
 } commands[] = {
-    { "run", run, 1, "FILE [--ready-file F]",
+    { "run", run, 1, NOBODY, "FILE [--ready-file F]",
       "Serve. SIGHUP reloads the file and reopens the log, SIGUSR1 only reopens it, SIGTERM\n"
       "drains and ends, a second one cuts. --ready-file: JSON of what was bound, once it serves." },
-    { "check", check, 1, "[--profile aws] FILE",
+    { "check", check, 1, NOBODY, "[--profile aws] [--name DOMAIN] [--ca FILE] FILE",
       "Print every error and warning of a file, with its line. --profile aws: also each setting\n"
-      "in which it differs from the managed balancer." },
-    { "explain", explain, 0, "FILE METHOD URL ['Name: value' ...] [--from IP] [--listener NAME]",
+      "in which it differs from the managed balancer. Certificates that a CDN edge would refuse "
+      "are\n"
+      "warnings: --name is what it asks for (the origin's domain name), --ca whom it trusts." },
+    { "explain", explain, 0, NOBODY,
+      "FILE METHOD URL ['Name: value' ...] [--from IP] [--listener NAME]",
       "Which rule answers such a request, why, and what comes of it. Sends nothing." },
-    { "quick", quick, 0, "--target HOST:PORT [--listen [HOST]:PORT]",
-      "In front of a server of yours, on this machine only. Prints the file that it makes." },
-    { "reload", reload, 0, "[--dry-run [--json]] [--socket PATH]",
-      "Read the file again. Nothing changes if it is bad. --dry-run: nothing changes at all; say "
-      "what\n"
-      "would, which live WebSockets it would touch, and why." },
-    { "upgrade", upgrade, 0, "[--binary PATH] [--socket PATH]",
+    { "quick", quick, 0, NOBODY, "--target HOST:PORT [--listen [HOST]:PORT] [--allow CIDR|any]",
+      "In front of a server of yours, for this machine only unless more is allowed. Prints the\n"
+      "file that it makes." },
+    { "reload", reload, 0, DAEMON_ANYWHERE, "[--config FILE] [--dry-run [--json]]",
+      "Read the file again, or put FILE in its place. Nothing changes if it is bad. --dry-run: "
+      "nothing\n"
+      "changes at all; say what would, which live WebSockets it would touch, and why." },
+    { "upgrade", upgrade, 0, DAEMON_HERE, "[--binary PATH]",
       "Another process, of the file that is there now, takes over: listeners, live WebSockets and "
       "idle\n"
       "connections, without losing any. If it cannot, this one carries on. What speaks TLS ends "
       "where\n"
       "it is." },
-    { "status", status, 0, "[--json] [--socket PATH]",
+    { "status", status, 0, DAEMON_ANYWHERE, "[--json]",
       "Listeners, target groups and their targets' health: as tables, or as JSON." },
-    { "tunnels", tunnels, WORDS_MAX, "[NAME=VALUE ...] [--json] [--socket PATH]",
+    { "tunnels", tunnels, WORDS_MAX, DAEMON_ANYWHERE, "[NAME=VALUE ...] [--json]",
       "Live WebSockets, the oldest first. Filters: group, target, listener, client (an address or "
       "a\n"
       "block), state, min_age; sort=age|idle|bytes|frames, order=desc|asc, limit "
       "(docs/tunnels.md)." },
-    { "closed", closed, WORDS_MAX, "[NAME=VALUE ...] [--json] [--socket PATH]",
+    { "closed", closed, WORDS_MAX, DAEMON_ANYWHERE, "[NAME=VALUE ...] [--json]",
       "The last 10,000 WebSockets that ended, the newest first, and who ended each and how. "
       "Filters\n"
       "as of tunnels; also end, by=client|target|us, since=10m or a time, sort=ended." },
-    { "upgrades", upgrades, 0, "[--json | --reasons] [--socket PATH]",
+    { "upgrades", upgrades, 0, DAEMON_ANYWHERE, "[--json | --reasons]",
       "WebSocket upgrades that failed last: why, and what to do about it. --reasons: all reasons\n"
       "that there are, as Markdown (docs/upgrades.md)." },
-    { "register", register_target, 3, "GROUP ADDRESS[:PORT] [weight=N] [--socket PATH]",
+    { "register", register_target, 3, DAEMON_ANYWHERE, "GROUP ADDRESS[:PORT] [weight=N]",
       "A target comes, or gets another weight. Kept over a restart by the state_file setting." },
-    { "deregister", deregister_target, 2, "GROUP ADDRESS[:PORT] [--socket PATH]",
+    { "deregister", deregister_target, 2, DAEMON_ANYWHERE, "GROUP ADDRESS[:PORT]",
       "A target goes: no new requests; what it carries may finish within the group's delay." },
-    { "drain", drain, 2, "GROUP [ADDRESS[:PORT]] | --all [--socket PATH]",
+    { "drain", drain, 2, DAEMON_ANYWHERE, "GROUP [ADDRESS[:PORT]] | --all",
       "Targets get no new requests or WebSockets until `alb undrain`, also after a restart. Their\n"
       "WebSockets are told to come again, one after the other, within the group's delay." },
-    { "undrain", undrain, 2, "GROUP [ADDRESS[:PORT]] | --all [--socket PATH]",
+    { "undrain", undrain, 2, DAEMON_ANYWHERE, "GROUP [ADDRESS[:PORT]] | --all",
       "They get them again. Those that were not told yet stay." },
-    { "settings", settings, 0, "", "All settings, as Markdown (docs/settings.md)." },
-    { "metrics", metrics, 0, "", "All metrics, as Markdown (docs/metrics.md)." },
-    { "--version", version, 0, "", "The version." },
-    { "--help", help, 0, "", "This text." },
+    { "edge", edge, 2, DAEMON_ANYWHERE,
+      "show | refused | check ADDRESS | add CIDR --for TIME | remove CIDR [--json]",
+      "Who may connect and why; who tried and may not; may this one? add: CIDR may connect for a\n"
+      "while (1s to 30d), over reloads and upgrades; remove: no longer so (docs/edge.md)." },
+    { "nft", nft, 1, NOBODY, "FILE",
+      "Print a packet filter for the machine, made from the same file: the listeners' ports "
+      "for the "
+      "edge\nset, for `nft -f -` (docs/edge.md)." },
+    { "settings", settings, 0, NOBODY, "", "All settings, as Markdown (docs/settings.md)." },
+    { "sections", sections, 0, NOBODY, "",
+      "The kinds of section that a file may have, one a line." },
+    { "metrics", metrics, 0, NOBODY, "", "All metrics, as Markdown (docs/metrics.md)." },
+    { "--version", version, 0, NOBODY, "", "The version." },
+    { "--help", help, 0, NOBODY, "", "This text." },
 };
 
 enum { COMMANDS = sizeof(commands) / sizeof(commands[0]) };
+
+static const char *const wheres[] = {
+    [NOBODY] = "", [DAEMON_ANYWHERE] = " [AT]", [DAEMON_HERE] = " [--socket PATH]"
+};
 
 static int help(const struct arguments *a)
 {
     (void)a;
     printf("alb -- an internal load balancer for HTTP/1.1 and WebSocket\n\n");
     for (size_t i = 0; i < COMMANDS; i++)
-        printf("alb %s %s\n%s\n\n", commands[i].name, commands[i].usage, commands[i].help);
-    printf("The socket is %s unless --socket says otherwise.\n", DEFAULT_SOCKET);
+        printf("alb %s %s%s\n%s\n\n", commands[i].name, commands[i].usage, wheres[commands[i].asks],
+               commands[i].help);
+    printf("AT is --socket PATH, else %s; or another machine (docs/management.md), for all but\n"
+           "upgrade:\n"
+           "  --remote https://HOST:PORT  a bind of [management] there\n"
+           "  --token-file FILE           the token; or ALB_TOKEN_FILE in the environment\n"
+           "  --cert FILE [--key FILE]    a certificate to log in with, and its key\n"
+           "  --ca FILE                   who signs the certificate there; else the system's\n"
+           "These may also stand before the command.\n",
+           DEFAULT_SOCKET);
     return 0;
 }
 
@@ -256,9 +325,17 @@ static int read_option(int argc, char **argv, struct arguments *a)
         const char *name;
         const char **value;
     } options[] = { { "--ready-file", &a->ready_file },
-                    { "--socket", &a->socket },
+                    { "--socket", &a->at.socket },
+                    { "--remote", &a->at.url },
+                    { "--token-file", &a->at.token_file },
+                    { "--cert", &a->at.certificate },
+                    { "--key", &a->at.key },
+                    { "--ca", &a->at.ca_file },
+                    { "--config", &a->config },
+                    { "--name", &a->name },
                     { "--profile", &a->profile },
-                    { "--binary", &a->binary } };
+                    { "--binary", &a->binary },
+                    { "--for", &a->time } };
 
     if (strcmp(argv[0], "--all") == 0) {
         a->is_all = true;
@@ -301,25 +378,85 @@ static bool read_arguments(int argc, char **argv, struct arguments *a)
     return true;
 }
 
+static bool says_where(const char *word)
+{
+    static const char *const names[] = { "--socket", "--remote", "--token-file",
+                                         "--cert",   "--key",    "--ca" };
+
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        if (strcmp(word, names[i]) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* What says where to ask may stand before the command: how many words that has. -1: one has no
+ * value. */
+static int read_place(int argc, char **argv, struct arguments *a)
+{
+    int used = 0;
+
+    while (used < argc && says_where(argv[used])) {
+        const int more = read_option(argc - used, argv + used, a);
+        if (more == 0)
+            return -1;
+        used += more;
+    }
+    return used;
+}
+
+/* NULL, or what is wrong. */
+static const char *blame_place(const struct remote_options *at, enum asking asks)
+{
+    const bool is_remote = at->url != NULL;
+
+    if (is_remote && asks == NOBODY)
+        return "--remote is for the commands that ask a running alb";
+    if (is_remote && asks == DAEMON_HERE)
+        return "upgrade is for the machine itself: [management] starts no program";
+    if (is_remote && at->socket != NULL)
+        return "--socket and --remote are two places; name one";
+    if (!is_remote && (at->token_file != NULL || at->certificate != NULL || at->key != NULL ||
+                       (at->ca_file != NULL && asks != NOBODY)))
+        return "--token-file, --cert, --key and --ca stand with --remote URL only";
+    if (at->key != NULL && at->certificate == NULL)
+        return "--key stands with --cert FILE only";
+    return NULL;
+}
+
+static int run_command(size_t i, struct arguments *a)
+{
+    const bool reads_its_own = commands[i].run == quick || commands[i].run == explain;
+
+    if (!reads_its_own && (!read_arguments(a->argc, a->argv, a) || a->count > commands[i].words))
+        return usage_error("an argument is not understood");
+    const char *blame = blame_place(&a->at, commands[i].asks);
+    if (blame != NULL)
+        return usage_error(blame);
+    if (a->at.socket == NULL)
+        a->at.socket = DEFAULT_SOCKET;
+    return commands[i].run(a);
+}
+
 int main(int argc, char **argv)
 {
-    struct arguments a = { .socket = DEFAULT_SOCKET };
+    struct arguments a = { .count = 0 };
     char text[128];
 
     foster_begin();
     upgrade_remember(argv);
-    if (argc < 2)
+    const int place = read_place(argc - 1, argv + 1, &a);
+    if (place == -1)
+        return usage_error("an argument is not understood");
+    if (argc < 2 + place)
         return usage_error("no command");
-    a.argc = argc - 2;
-    a.argv = argv + 2;
+    const char *name = argv[1 + place];
+    a.argc = argc - 2 - place;
+    a.argv = argv + 2 + place;
     for (size_t i = 0; i < COMMANDS; i++) {
-        if (strcmp(argv[1], commands[i].name) != 0)
-            continue;
-        const bool reads_its_own = commands[i].run == quick || commands[i].run == explain;
-        if (!reads_its_own && (!read_arguments(a.argc, a.argv, &a) || a.count > commands[i].words))
-            return usage_error("an argument is not understood");
-        return commands[i].run(&a);
+        if (strcmp(name, commands[i].name) == 0)
+            return run_command(i, &a);
     }
-    snprintf(text, sizeof(text), "unknown command \"%.60s\"", argv[1]);
+    snprintf(text, sizeof(text), "unknown command \"%.60s\"", name);
     return usage_error(text);
 }

@@ -2,6 +2,7 @@
 #include "alb/members.h"
 
 #include "base/mem.h"
+#include "base/rendezvous.h"
 
 #include "alb/config.h"
 #include "alb/names.h"
@@ -149,6 +150,32 @@ static void add_those_before(const struct making *m, struct group *g)
     }
 }
 
+/* --- whose a key is ------------------------------------------------------------------ */
+
+static struct rendezvous *find_hash(const struct members *before, const char *name)
+{
+    for (size_t i = 0; before != NULL && i < before->group_count; i++) {
+        if (strcmp(before->groups[i].config->name, name) == 0)
+            return before->groups[i].hash;
+    }
+    return NULL;
+}
+
+/* The group's of before, when its targets are the same: a table takes a while to make. */
+static void make_hash(const struct making *m, struct group *g)
+{
+    uint64_t *ids = mem_array(uint64_t, g->count);
+    struct rendezvous *before = find_hash(m->from->before, g->config->name);
+
+    for (size_t i = 0; i < g->count; i++)
+        ids[i] = g->targets[i]->id;
+    if (before != NULL && rendezvous_is_of(before, ids, g->weights, g->count))
+        g->hash = rendezvous_ref(before);
+    else
+        g->hash = rendezvous_new(ids, g->weights, g->count);
+    free(ids);
+}
+
 static void gather(const struct making *m, struct group *g, const struct group_config *config)
 {
     g->config = config;
@@ -159,6 +186,8 @@ static void gather(const struct making *m, struct group *g, const struct group_c
     if (is_unanswered(m, config))
         add_those_before(m, g);
     order_turns(g);
+    if (config->options.algorithm == CONSISTENT_HASH)
+        make_hash(m, g);
 }
 
 struct members *members_new(struct registry *r, const struct config *config,
@@ -183,6 +212,7 @@ static void group_done(struct group *g)
     free(g->targets);
     free(g->weights);
     free(g->order);
+    rendezvous_unref(&g->hash);
 }
 
 void members_free(struct members **members)

@@ -19,6 +19,7 @@ struct group_state;
 struct names;
 struct registrations;
 struct registry;
+struct rendezvous;
 struct target;
 
 /* One group. Its members stand in the order in which they were named. */
@@ -28,8 +29,9 @@ struct group {
     struct target **targets;           /* references */
     uint32_t *weights;                 /* owned: 0-999 each; 0 gets no new requests */
     size_t count;
-    uint32_t *order; /* owned: whose turn it is, each as often as its weight says */
-    size_t turns;    /* how many there are; 0 when no target has a weight */
+    uint32_t *order;         /* owned: whose turn it is, each as often as its weight says */
+    size_t turns;            /* how many there are; 0 when no target has a weight */
+    struct rendezvous *hash; /* with consistent_hash: a reference; NULL when no target has one */
 };
 
 struct members {

@@ -7,6 +7,7 @@
 #include "alb/balancer.h"
 #include "alb/client.h"
 #include "alb/handing.h"
+#include "alb/handing_record.h"
 #include "alb/tunnel_record.h"
 #include "alb/worker.h"
 
@@ -15,12 +16,13 @@ enum {
     BATCH_MAX = MOVING_MAX * ONE_MAX, /* and what a handover takes */
 };
 
-struct moving *moving_new(struct worker *w, loop_fn *packed)
+struct moving *moving_new(struct worker *w, loop_fn *packed, void *user)
 {
     struct moving *m = mem_new(struct moving);
 
     m->worker = w;
     m->packed = packed;
+    m->user = user;
     buf_init(&m->bytes, BATCH_MAX);
     return m;
 }
@@ -52,21 +54,18 @@ static void pack_tunnel(struct moving *m, struct tunnel *t)
 
 static void pack_client(struct moving *m, struct client *c)
 {
-    const struct listener *listener;
-    struct handshake_result from;
-    struct buf bytes;
+    struct arrival a;
 
-    client_describe(c, &from, &listener);
-    buf_init(&bytes, 4096);
-    record_put(&bytes, CLIENT_LISTENER_NAME, span_text(listener->name));
-    record_put(&bytes, CLIENT_LISTENER_BIND, span_text(listener->bind));
-    record_put(&bytes, CLIENT_LISTENER_BOUND, span_of(&listener->bound, sizeof(listener->bound)));
-    record_put(&bytes, CLIENT_ID, span_of(from.id, sizeof(from.id)));
-    record_put_number(&bytes, CLIENT_ACCEPTED_US, from.accepted_us);
-    record_put(&bytes, CLIENT_PEER, span_of(&from.peer, sizeof(from.peer)));
-    record_put(&m->bytes, MOVE_CLIENT, buf_data(&bytes));
-    buf_done(&bytes);
-    m->fds[m->fd_count++] = from.fd;
+    client_describe(c, &a);
+    const struct listener *listener = a.listener;
+    handing_put_client(&m->bytes, &(struct handing_client){ .name = span_text(listener->name),
+                                                            .bind = span_text(listener->bind),
+                                                            .bound = listener->bound,
+                                                            .id = { a.from.id[0], a.from.id[1] },
+                                                            .accepted_us = a.from.accepted_us,
+                                                            .peer = a.from.peer,
+                                                            .announced = a.announced });
+    m->fds[m->fd_count++] = a.from.fd;
 }
 
 void moving_pack(struct loop *loop, void *arg)

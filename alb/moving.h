@@ -24,6 +24,7 @@ enum { MOVING_MAX = 32 };
 struct moving {
     struct worker *worker;
     loop_fn *packed; /* posted to the control thread with this, when it is filled */
+    void *user;      /* the control thread's own: who waits for it; NULL: nobody does any more */
     uint32_t at;     /* the first tunnel of the loop that was not looked at yet */
     struct tunnel *tunnels[MOVING_MAX];
     struct client *clients[MOVING_MAX];
@@ -33,7 +34,7 @@ struct moving {
     size_t fd_count;
 };
 
-struct moving *moving_new(struct worker *w, loop_fn *packed);
+struct moving *moving_new(struct worker *w, loop_fn *packed, void *user);
 
 /* Jobs for its worker's loop, with the batch as argument. */
 loop_fn moving_pack;     /* fill it; empty: nothing (more) can go now */

@@ -3,6 +3,8 @@
 
 #include "net/tls_policy.h"
 
+#include "alb/soft_bound.h"
+
 enum {
     SECOND = 1000,
     MINUTE = 60 * SECOND,
@@ -11,16 +13,23 @@ enum {
 
 static const char *const profiles[] = { "postern", "aws", NULL };
 const char *const algorithm_names[] = { "round_robin", "least_outstanding_requests",
-                                        "weighted_random", NULL };
+                                        "weighted_random", "consistent_hash", NULL };
 static const char *const farewells[] = { "frame", "cut", NULL };
 static const char *const drain_orders[] = { "oldest", "idlest", NULL };
 static const char *const desync_modes[] = { "monitor", "defensive", "strictest", NULL };
 static const char *const xff_modes[] = { "append", "preserve", "remove", NULL };
 static const char *const log_formats[] = { "alb", "json", NULL };
+static const char *const viewer_addresses[] = { "x-forwarded-for", "cloudfront-viewer-address",
+                                                NULL };
+static const char *const viewer_protos[] = { "hop", "x-forwarded-proto",
+                                             "cloudfront-forwarded-proto", NULL };
+static const char *const source_ips[] = { "peer", "viewer", NULL };
 static const char *const protocols[] = { "HTTP", "HTTPS", NULL };
 static const char *const protocol_versions[] = { "HTTP1", "HTTP2", "GRPC", NULL };
 static const char *const client_auths[] = { "off", "passthrough", "verify", NULL };
-static const char *const stickiness_types[] = { "lb_cookie", NULL };
+static const char *const stickiness_types[] = { "lb_cookie", "app_cookie", NULL };
+static const char *const enforce_names[] = { "enforce", "observe", NULL };
+static const char *const on_leave_names[] = { "keep", "close", NULL };
 
 #define FIELD(name) offsetof(struct alb_options, name)
 
@@ -126,13 +135,19 @@ const struct setting alb_settings[] = {
       "The managed balancer's own fields, or one JSON object a line with their names; of the "
       "other two logs as well." },
     { "connection_logs.enabled", SETTING_BOOL, FIELD(connection_logs), "false", 0, 0, NULL,
-      APPLIES_RELOAD, "Write a line for each connection, also for one whose TLS handshake fails." },
+      APPLIES_RELOAD,
+      "Write a line for each connection, also for one whose TLS handshake or PROXY protocol head "
+      "fails." },
     { "connection_logs.file", SETTING_TEXT, FIELD(connection_logs_file), "-", 0, 0, NULL,
       APPLIES_RELOAD, "Where those lines go, likewise." },
     { "health_check_logs.enabled", SETTING_BOOL, FIELD(health_check_logs), "false", 0, 0, NULL,
       APPLIES_RELOAD, "Write a line for each health check, with why one failed." },
     { "health_check_logs.file", SETTING_TEXT, FIELD(health_check_logs_file), "-", 0, 0, NULL,
       APPLIES_RELOAD, "Where those lines go, likewise." },
+    { "audit_log.file", SETTING_TEXT, FIELD(audit_log_file), "", 0, 0, NULL, APPLIES_RELOAD,
+      "Where a line goes for each change by command, local or remote, before and after it "
+      "([management.md](management.md#the-audit-log)); empty: to the program log alone, which has "
+      "them anyway. A change whose line cannot be written there is refused." },
     { "upgrade_timeout", SETTING_DURATION, FIELD(upgrade_timeout_ms), "30s", SECOND, 50 * SECOND,
       NULL, APPLIES_RELOAD,
       "How long the process that `alb upgrade` starts may take until it serves; then it is killed "
@@ -155,9 +170,15 @@ const struct setting alb_settings[] = {
     { "state_file", SETTING_TEXT, FIELD(state_file), "", 0, 0, NULL, APPLIES_RESTART,
       "Where targets that `alb register` and `alb deregister` named are kept over a restart; empty "
       "is nowhere. Its folder must be writable." },
-    { "seal_key_file", SETTING_TEXT, FIELD(seal_key_file), "", 0, 0, NULL, APPLIES_RESTART,
-      "Keys that seal sticky cookies, one a line, newest first; empty is a random key, and a "
+    { "seal_key_file", SETTING_TEXT, FIELD(seal_key_file), "", 0, 0, NULL, APPLIES_RELOAD,
+      "Keys that seal sticky cookies, one a line: the first seals, all open, so a key is changed "
+      "without a session lost by a new first line and a reload. Empty is a random key, and a "
       "restart then forgets who was stuck where." },
+    { "stickiness.group_cookie.cookie_name", SETTING_TEXT, FIELD(group_cookie_name), "AWSALBTG", 0,
+      0, NULL, APPLIES_RELOAD,
+      "The cookie that keeps a client with one of several groups (forward with stickiness=)." },
+    { "stickiness.group_cookie.cors_cookie_name", SETTING_TEXT, FIELD(group_cookie_cors_name),
+      "AWSALBTGCORS", 0, 0, NULL, APPLIES_RELOAD, "Its twin, for requests from other sites." },
     { .key = NULL },
 };
 
@@ -173,6 +194,87 @@ const struct setting edge_settings[] = {
     { "allow_ip_ranges", SETTING_LIST, FIELD(allow_ip_ranges), NULL, 0, 0, NULL, APPLIES_RELOAD,
       "An ip-ranges.json and the service whose blocks may connect: FILE "
       "CLOUDFRONT_ORIGIN_FACING." },
+    { "secret_header", SETTING_TEXT, FIELD(secret_header), "", 0, 0, NULL, APPLIES_RELOAD,
+      "A header that the edge adds, such as X-Origin-Verify, and whose value must be one of those "
+      "in "
+      "secret_file: any other request gets 403. It is taken out of every request. "
+      "[edge.md](edge.md#the-origin-secret) says how to change the value." },
+    { "secret_file", SETTING_TEXT, FIELD(secret_file), "", 0, 0, NULL, APPLIES_RELOAD,
+      "Those values: one or two lines of 16 to 128 visible ASCII characters, no comments. Mode "
+      "0600. "
+      "Read again on reload." },
+    { "trust", SETTING_LIST, FIELD(trust), "edge", 0, 0, NULL, APPLIES_RELOAD,
+      "Whose word on the viewer is believed: edge (whoever may connect by the keys above; with "
+      "`allow = any` nobody), CIDR blocks separated by blanks, or none. [edge.md](edge.md) says "
+      "what that changes." },
+    { "viewer_address", SETTING_CHOICE, FIELD(viewer_address), "x-forwarded-for", 0, 0,
+      viewer_addresses, APPLIES_RELOAD,
+      "Where those say who the viewer is: in the last entry of X-Forwarded-For, or in "
+      "CloudFront-Viewer-Address." },
+    { "viewer_proto", SETTING_CHOICE, FIELD(viewer_proto), "hop", 0, 0, viewer_protos,
+      APPLIES_RELOAD,
+      "What X-Forwarded-Proto tells the targets: how the connection to here came (hop), as the "
+      "managed balancer does; or how the viewer came, by that header of whom trust names." },
+    { "source_ip", SETTING_CHOICE, FIELD(source_ip), "peer", 0, 0, source_ips, APPLIES_RELOAD,
+      "Whose address source-ip conditions compare: that of the connection, as the managed balancer "
+      "does, or the viewer's. When trust names the peer and it does not say who the viewer is, no "
+      "block fits." },
+    { "enforce", SETTING_CHOICE, FIELD(enforce), "enforce", 0, 0, enforce_names, APPLIES_RELOAD,
+      "enforce: others get no connection; observe: they are let in, logged and counted, to try a "
+      "set out. `alb edge refused` lists them in both cases." },
+    { "on_leave", SETTING_CHOICE, FIELD(on_leave), "keep", 0, 0, on_leave_names, APPLIES_RELOAD,
+      "What becomes of the connections of a peer that the set has no longer: keep, or close: after "
+      "the answer that is under way, WebSockets with a Close 1001, one after the other." },
+    { "leave_timeout", SETTING_DURATION, FIELD(leave_timeout_ms), "30s", 0, HOUR, NULL,
+      APPLIES_RELOAD,
+      "With on_leave = close: within this time those WebSockets are closed; 0 is all at once." },
+    { "check_announced", SETTING_BOOL, FIELD(check_announced), "false", 0, 0, NULL,
+      APPLIES_NEW_CONNECTIONS,
+      "With proxy_protocol on a listener: the address that is announced must be one of these too, "
+      "or the connection is closed. The address that connects always has to be." },
+    { .key = NULL },
+};
+
+#undef FIELD
+#define FIELD(name) offsetof(struct health_options, name)
+
+const struct setting health_settings[] = {
+    { "bind", SETTING_LIST, FIELD(bind), NULL, 0, 0, NULL, APPLIES_RELOAD,
+      "Required. IP:port or [IPv6]:port where /health and /ready are answered, one a line, at most "
+      "8; port 0 is any free one." },
+    { "allow", SETTING_LIST, FIELD(allow), NULL, 0, 0, NULL, APPLIES_RELOAD,
+      "Required. CIDR blocks that may ask, separated by blanks, or any. [edge] does not hold "
+      "here." },
+    { "ready_needs_target", SETTING_BOOL, FIELD(ready_needs_target), "true", 0, 0, NULL,
+      APPLIES_RELOAD,
+      "/ready is 503 while no target of any group is healthy. Off: it says only whether this "
+      "process takes new work." },
+    { .key = NULL },
+};
+
+#undef FIELD
+#define FIELD(name) offsetof(struct manage_options, name)
+
+const struct setting manage_settings[] = {
+    { "bind", SETTING_LIST, FIELD(bind), NULL, 0, 0, NULL, APPLIES_RELOAD,
+      "Required. IP:port or [IPv6]:port where `alb --remote` is answered, one a line, at most 8; "
+      "port 0 is any free one." },
+    { "allow", SETTING_LIST, FIELD(allow), NULL, 0, 0, NULL, APPLIES_RELOAD,
+      "Required. CIDR blocks that may connect, separated by blanks, or any. Others get no answer. "
+      "[edge] does not hold here." },
+    { "certificate_file", SETTING_TEXT, FIELD(certificate_file), "", 0, 0, NULL, APPLIES_RELOAD,
+      "Required. PEM file of the certificate chain, leaf first: this is TLS only, 1.2 at least." },
+    { "key_file", SETTING_TEXT, FIELD(key_file), "", 0, 0, NULL, APPLIES_RELOAD,
+      "PEM file of its private key; empty: it is in the certificate's file." },
+    { "token_file", SETTING_TEXT, FIELD(token_file), "", 0, 0, NULL, APPLIES_RELOAD,
+      "A line NAME TOKEN, or NAME TOKEN read for somebody who may only look, for each bearer token "
+      "of 32 to 256 characters. Mode 0600. Read again on reload. This or client_ca_file is "
+      "required; with both, both are asked for." },
+    { "client_ca_file", SETTING_TEXT, FIELD(client_ca_file), "", 0, 0, NULL, APPLIES_RELOAD,
+      "PEM file of the authorities of clients' certificates; nobody connects without one." },
+    { "client", SETTING_LIST, FIELD(client), NULL, 0, 0, NULL, APPLIES_RELOAD,
+      "Required with client_ca_file, one a line. NAME, or NAME read: the common name of a "
+      "certificate that may log in; * is any." },
     { .key = NULL },
 };
 
@@ -184,6 +286,13 @@ const struct setting listener_settings[] = {
       "Required. IP:port or [IPv6]:port; port 0 is any free one." },
     { "protocol", SETTING_CHOICE, FIELD(protocol), "HTTP", 0, 0, protocols, APPLIES_RELOAD,
       "What clients speak here." },
+    { "proxy_protocol", SETTING_BOOL, FIELD(proxy_protocol), "off", 0, 0, NULL,
+      APPLIES_NEW_CONNECTIONS,
+      "Each connection begins with a head of the PROXY protocol, version 1 or 2, before TLS: the "
+      "address that it announces is the client's. Without such a head it is closed. Off: such a "
+      "head is no request." },
+    { "proxy_protocol.timeout", SETTING_DURATION, FIELD(proxy_protocol_timeout_ms), "5s", 100,
+      MINUTE, NULL, APPLIES_NEW_CONNECTIONS, "Time for that head to be there." },
     { "certificate", SETTING_TEXT, FIELD(certificate), "", 0, 0, NULL, APPLIES_NEW_CONNECTIONS,
       "Required with HTTPS. PEM file with the certificate chain, leaf first." },
     { "certificate_key", SETTING_TEXT, FIELD(certificate_key), "", 0, 0, NULL,
@@ -326,7 +435,14 @@ const struct setting group_settings[] = {
     { "load_balancing.algorithm.type", SETTING_CHOICE, FIELD(algorithm), "round_robin", 0, 0,
       algorithm_names, APPLIES_RELOAD,
       "How a target is chosen: in turn; the one with the fewest requests and WebSockets open (for "
-      "its weight); or by chance. Each goes by the targets' weights." },
+      "its weight); by chance; or always the same one for the same key (consistent_hash, which is "
+      "ours: docs/hashing.md). Each goes by the targets' weights." },
+    { "load_balancing.consistent_hash.key", SETTING_TEXT, FIELD(hash_key), "none", 0, 0, NULL,
+      APPLIES_RELOAD,
+      "Required with consistent_hash. What a request's target goes by: path, header NAME, cookie "
+      "NAME, query NAME or viewer (the client's address). A request that has none gets a target in "
+      "turn.",
+      .aws = "none" },
     { "load_balancing.algorithm.anomaly_mitigation", SETTING_BOOL, FIELD(anomaly_mitigation), "off",
       0, 0, NULL, APPLIES_RELOAD,
       "Send less to a target that fails more than its peers (5XX, failed connections and TLS "
@@ -336,7 +452,11 @@ const struct setting group_settings[] = {
       NULL, APPLIES_RELOAD,
       "A target that becomes healthy beside others gets its full share only after this long, "
       "growing evenly from nothing. 0 is off; else 30 to 900, and less than 30, which the managed "
-      "balancer does not have, suits tests: 500ms. Only with round_robin." },
+      "balancer does not have, suits tests: 500ms. Only with round_robin and consistent_hash. Its "
+      "share is one of the "
+      "turns, whatever it is that comes; of WebSockets, where websocket.upgrade_rate is set, one "
+      "of "
+      "that rate, which no storm of them exceeds." },
     { "target_group_health.unhealthy_state_routing.minimum_healthy_targets.count", SETTING_COUNT,
       FIELD(fail_open_count), "1", 1, 1000, NULL, APPLIES_RELOAD,
       "With fewer healthy targets than this, requests go to all targets, unhealthy ones too." },
@@ -347,6 +467,13 @@ const struct setting group_settings[] = {
       NULL, APPLIES_RELOAD,
       "Requests and WebSockets that one target may have at a time. A full target is passed over; "
       "when all are full the answer is 503. max_connections in [alb] is about clients.",
+      .aws = "off" },
+    { "load_balancing.soft_bound.percentage", SETTING_COUNT, FIELD(soft_bound_percent), "off",
+      SOFT_BOUND_PERCENT_LEAST, SOFT_BOUND_PERCENT_MOST, NULL, APPLIES_RELOAD,
+      "A sticky cookie is passed over when its target has more open requests and WebSockets than "
+      "this percentage of its part (what its weight makes of those of all targets that may get "
+      "requests), and more than 8 above it: 150. The client gets another target then, and its "
+      "cookie. With consistent_hash a key is passed on likewise, to the next target in its order.",
       .aws = "off" },
     { "retry.max", SETTING_COUNT, FIELD(retry_max), "1", 0, RETRY_MOST, NULL, APPLIES_RELOAD,
       "How often an idempotent request without a body is tried on another target when nothing of "
@@ -387,7 +514,9 @@ const struct setting group_settings[] = {
     { "stickiness.enabled", SETTING_BOOL, FIELD(stickiness), "false", 0, 0, NULL, APPLIES_RELOAD,
       "Send a client back to its target by a cookie." },
     { "stickiness.type", SETTING_CHOICE, FIELD(stickiness_type), "lb_cookie", 0, 0,
-      stickiness_types, APPLIES_RELOAD, "Who makes the cookie: the balancer." },
+      stickiness_types, APPLIES_RELOAD,
+      "Whose cookie it is: the balancer's own; or the application's, beside which the balancer "
+      "sets another one." },
     { "stickiness.lb_cookie.duration_seconds", SETTING_DURATION, FIELD(lb_cookie_duration_ms),
       "86400", SECOND, 168 * HOUR, NULL, APPLIES_RELOAD,
       "How long a cookie holds; each response renews it. Whole seconds." },
@@ -396,6 +525,22 @@ const struct setting group_settings[] = {
     { "stickiness.lb_cookie.cors_cookie_name", SETTING_TEXT, FIELD(lb_cookie_cors_name),
       "AWSALBCORS", 0, 0, NULL, APPLIES_RELOAD,
       "The name of its twin for requests from other sites (SameSite=None)." },
+    { "stickiness.app_cookie.cookie_name", SETTING_TEXT, FIELD(app_cookie_name), "", 0, 0, NULL,
+      APPLIES_RELOAD,
+      "Required with app_cookie: the cookie by which the application knows a session. Whoever "
+      "brings it, and the balancer's beside it, gets the session's target. Does not begin with "
+      "AWSALB." },
+    { "stickiness.app_cookie.duration_seconds", SETTING_DURATION, FIELD(app_cookie_duration_ms),
+      "86400", SECOND, 168 * HOUR, NULL, APPLIES_RELOAD,
+      "How long a session holds since the application last set its cookie. Whole seconds." },
+    { "stickiness.app_cookie.lb_cookie_name", SETTING_TEXT, FIELD(app_cookie_own_name), "AWSALBAPP",
+      0, 0, NULL, APPLIES_RELOAD,
+      "The balancer's cookies beside it are called so, with -0 to -3." },
+    { "stickiness.on_public_responses", SETTING_BOOL, FIELD(sticky_public), "no", 0, 0, NULL,
+      APPLIES_RELOAD,
+      "Set the cookies on a response too that its Cache-Control lets caches keep for everybody "
+      "(public, s-maxage): a cache gives one client's cookie to all.",
+      .aws = "yes" },
     { "websocket.ping_interval", SETTING_DURATION, FIELD(tunnel.ping_interval_ms), "0", 0, HOUR,
       NULL, APPLIES_RELOAD, THE_SAME, .aws = "0" },
     { "websocket.pong_timeout", SETTING_DURATION, FIELD(tunnel.pong_timeout_ms), "10s", 100, MINUTE,
@@ -456,7 +601,8 @@ const struct setting rule_settings[] = {
     { "url-rewrite", SETTING_LIST, FIELD(url_rewrite), NULL, 0, 0, NULL, APPLIES_RELOAD,
       "Transform: REGEX REPLACEMENT; the same for path and query." },
     { "action", SETTING_TEXT, FIELD(action), "", 0, 0, NULL, APPLIES_RELOAD,
-      "Required. forward GROUP[:WEIGHT]..., redirect STATUS URL, or fixed-response STATUS [TYPE] "
+      "Required. forward GROUP[:WEIGHT]... [stickiness=SECONDS], redirect STATUS URL, or "
+      "fixed-response STATUS [TYPE] "
       "[\"text\" or @file]." },
     { .key = NULL },
 };
@@ -467,6 +613,13 @@ const struct section_kind alb_sections[] = {
     { "alb", false, alb_settings, "The balancer as a whole." },
     { "edge", false, edge_settings,
       "Who may connect. The section must be there: open to all has to be said." },
+    { "health", false, health_settings,
+      "Health checks from outside, such as a network balancer's: a listener of its own, without "
+      "rules and secrets. [edge.md](edge.md#health-checks-from-outside) has more." },
+    { "management", false, manage_settings,
+      "A listener for operators, for a machine that has no login: what the admin port shows, and "
+      "commands, to `alb --remote`. Off unless the section is there. "
+      "[management.md](management.md) has more." },
     { "listener", true, listener_settings, "An address where clients connect." },
     { "target_group", true, group_settings, "Targets that do the same work." },
     { "rule", true, rule_settings,
@@ -475,6 +628,12 @@ const struct section_kind alb_sections[] = {
       "of each." },
     { .kind = NULL },
 };
+
+void options_list_sections(FILE *to)
+{
+    for (const struct section_kind *kind = alb_sections; kind->kind != NULL; kind++)
+        fprintf(to, "%s\n", kind->kind);
+}
 
 void options_describe(FILE *to)
 {

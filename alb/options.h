@@ -56,6 +56,7 @@ struct alb_options {
     char *connection_logs_file;
     bool health_check_logs;
     char *health_check_logs_file;
+    char *audit_log_file; /* "": none but the program log */
     uint32_t shutdown_timeout_ms;
     uint32_t upgrade_timeout_ms;
     uint32_t tls_handshake_timeout_ms;
@@ -63,14 +64,47 @@ struct alb_options {
     uint32_t dns_min_interval_ms, dns_max_interval_ms;
     char *state_file;    /* "": none */
     char *seal_key_file; /* "": a random key */
+    char *group_cookie_name, *group_cookie_cors_name;
 };
 
 enum log_format { LOG_FORMAT_ALB, LOG_FORMAT_JSON };
+
+/* Where a believed peer says who the viewer is, and what it speaks. */
+enum viewer_address { VIEWER_BY_FORWARDED_FOR, VIEWER_BY_CLOUDFRONT };
+enum viewer_proto_by { PROTO_BY_HOP, PROTO_BY_FORWARDED_PROTO, PROTO_BY_CLOUDFRONT };
+
+/* What source-ip conditions compare. */
+enum source_ip { SOURCE_PEER, SOURCE_VIEWER };
+enum edge_enforce { EDGE_ENFORCE, EDGE_OBSERVE };
+enum edge_on_leave { EDGE_KEEP, EDGE_CLOSE };
 
 struct edge_options {
     struct setting_list allow;           /* CIDRs, "any" or "none" */
     struct setting_list allow_file;      /* globs */
     struct setting_list allow_ip_ranges; /* "PATH SERVICE" */
+    struct setting_list trust;           /* CIDRs, "edge" or "none" */
+    int viewer_address;                  /* enum viewer_address */
+    int viewer_proto;                    /* enum viewer_proto_by */
+    int source_ip;                       /* enum source_ip */
+    int enforce;                         /* enum edge_enforce */
+    int on_leave;                        /* enum edge_on_leave */
+    uint32_t leave_timeout_ms;
+    bool check_announced;
+    char *secret_header, *secret_file; /* "": none */
+};
+
+struct health_options {
+    struct setting_list bind;  /* IP:port */
+    struct setting_list allow; /* CIDRs, or "any" */
+    bool ready_needs_target;
+};
+
+struct manage_options {
+    struct setting_list bind;          /* IP:port */
+    struct setting_list allow;         /* CIDRs, or "any" */
+    char *certificate_file, *key_file; /* key "": in the certificate's file */
+    char *token_file, *client_ca_file; /* "": none */
+    struct setting_list client;        /* "NAME" or "NAME read" */
 };
 
 enum protocol { PROTOCOL_HTTP, PROTOCOL_HTTPS };
@@ -106,6 +140,8 @@ enum response_header {
 struct listener_options {
     char *bind;
     int protocol; /* enum protocol */
+    bool proxy_protocol;
+    uint32_t proxy_protocol_timeout_ms;
     char *certificate;
     char *certificate_key;               /* "": in the certificate's file */
     int ssl_policy;                      /* index into tls_policies */
@@ -123,7 +159,8 @@ struct listener_options {
 
 /* protocol_version: what targets speak. */
 enum protocol_version { VERSION_HTTP1, VERSION_HTTP2, VERSION_GRPC };
-enum algorithm { ROUND_ROBIN, LEAST_OUTSTANDING_REQUESTS, WEIGHTED_RANDOM };
+enum stickiness_type { STICKINESS_TYPE_LB_COOKIE, STICKINESS_TYPE_APP_COOKIE };
+enum algorithm { ROUND_ROBIN, LEAST_OUTSTANDING_REQUESTS, WEIGHTED_RANDOM, CONSISTENT_HASH };
 extern const char *const algorithm_names[]; /* as in a file; ends with NULL */
 
 /* Most tries after the first one. */
@@ -138,12 +175,14 @@ struct group_options {
     char *tls_ca_file;
     char *tls_server_name; /* "": the target's own */
     uint32_t deregistration_delay_ms;
-    int algorithm; /* enum algorithm */
+    int algorithm;  /* enum algorithm */
+    char *hash_key; /* of consistent_hash: hash_key.h, or "none" */
     bool anomaly_mitigation;
     uint32_t slow_start_ms;          /* 0: none */
     uint32_t fail_open_count;        /* fewer healthy targets than this: all are used */
     uint32_t fail_open_percent;      /* the same, of the members; 0: off */
     uint32_t target_max_connections; /* 0: no limit */
+    uint32_t soft_bound_percent;     /* of a target's part (soft_bound.h); 0: off */
     uint32_t retry_max;
     bool health_enabled;
     int health_protocol; /* enum protocol */
@@ -154,9 +193,13 @@ struct group_options {
     uint32_t healthy_threshold, unhealthy_threshold;
     char *health_matcher;
     bool stickiness;
-    int stickiness_type; /* 0: lb_cookie */
+    int stickiness_type; /* enum stickiness_type */
     uint32_t lb_cookie_duration_ms;
     char *lb_cookie_name, *lb_cookie_cors_name;
+    char *app_cookie_name; /* the application's; "": none was said */
+    uint32_t app_cookie_duration_ms;
+    char *app_cookie_own_name;
+    bool sticky_public;           /* cookies on responses for shared caches, too */
     struct tunnel_options tunnel; /* what it does not say is that of [alb] */
 };
 
@@ -180,11 +223,15 @@ struct section_kind {
     const char *help;
 };
 
-extern const struct setting alb_settings[], edge_settings[], listener_settings[], group_settings[],
-    rule_settings[];
+extern const struct setting alb_settings[], edge_settings[], health_settings[], manage_settings[],
+    listener_settings[], group_settings[], rule_settings[];
 
 /* All kinds; ends with a NULL kind. */
 extern const struct section_kind alb_sections[];
+
+/* The kinds alone, one a line: `alb sections`, for who is to tell our sections from another
+ * program's (image/configure/). */
+void options_list_sections(FILE *to);
 
 /* Print all of it as one Markdown page: `alb settings`, and docs/settings.md. */
 void options_describe(FILE *to);

@@ -42,30 +42,20 @@ enum {
     MISSES_HEADER = 64,
 };
 
-struct place {
-    uint16_t type, offset, size;
-};
-
-#define VIEW(type, member)                                                                         \
-    {                                                                                              \
-        type, offsetof(struct tunnel_view, member), sizeof(((struct tunnel_view *)0)->member)      \
-    }
-#define CASE(type, member)                                                                         \
-    {                                                                                              \
-        type, offsetof(struct upgrade_case, member), sizeof(((struct upgrade_case *)0)->member)    \
-    }
+#define VIEW(type, member) RECORD_PLACE(type, RECORD_BYTES, tunnel_view, member)
+#define CASE(type, member) RECORD_PLACE(type, RECORD_BYTES, upgrade_case, member)
 #define SIDE(type, i)                                                                              \
     VIEW((type), from[i].bytes), VIEW((type) + 1, from[i].frames),                                 \
         VIEW((type) + 2, from[i].idle_ms), VIEW((type) + 3, from[i].rtt_ms),                       \
         VIEW((type) + 4, from[i].rtt_most_ms), VIEW((type) + 5, from[i].close_code)
 
-static const struct place view_places[] = {
+static const struct record_place view_places[] = {
     VIEW(20, facts.id),    VIEW(21, facts.from_ms), VIEW(22, facts.client), VIEW(23, facts.port),
     VIEW(24, facts.rule),  VIEW(25, seen_us),       VIEW(26, age_ms),       VIEW(27, pid),
     SIDE(30, FROM_CLIENT), SIDE(40, FROM_TARGET),
 };
 
-static const struct place case_places[] = {
+static const struct record_place case_places[] = {
     CASE(50, when_us), CASE(51, id),     CASE(52, rule),          CASE(53, client),
     CASE(54, port),    CASE(55, status), CASE(56, target_status), CASE(57, retry_after_s),
 };
@@ -76,16 +66,6 @@ enum {
 };
 
 /* --- out ------------------------------------------------------------------------------- */
-
-static bool put_places(struct buf *to, const struct place *places, int count, const void *from)
-{
-    bool ok = true;
-
-    for (int i = 0; i < count; i++)
-        ok &= record_put(to, places[i].type,
-                         span_of((const char *)from + places[i].offset, places[i].size));
-    return ok;
-}
 
 static bool put_names(struct buf *to, const struct listener *l, const char *group,
                       const char *target)
@@ -119,7 +99,7 @@ bool past_put_view(struct buf *to, uint16_t type, const struct tunnel_view *v)
     struct buf one;
 
     buf_init(&one, ONE_MAX);
-    bool ok = put_places(&one, view_places, VIEW_PLACES, v);
+    bool ok = record_put_places(&one, view_places, VIEW_PLACES, v);
     ok &= put_names(&one, v->facts.listener, v->target->group, v->target->text);
     ok &= record_put(&one, PAST_STATE, span_text(tunnel_state_name((enum tunnel_state)v->state)));
     ok &= record_put(&one, PAST_END, span_text(tunnel_end_name((enum tunnel_end)v->end)));
@@ -136,7 +116,7 @@ bool past_put_case(struct buf *to, uint16_t type, const struct upgrade_case *c)
     struct buf one;
 
     buf_init(&one, ONE_MAX);
-    bool ok = put_places(&one, case_places, CASE_PLACES, c);
+    bool ok = record_put_places(&one, case_places, CASE_PLACES, c);
     ok &= put_names(&one, c->listener, c->group, c->target == NULL ? "" : c->target->text);
     ok &= record_put(&one, PAST_FAILURE,
                      span_text(upgrade_failure_name((enum upgrade_failure)c->failure)));
@@ -148,15 +128,6 @@ bool past_put_case(struct buf *to, uint16_t type, const struct upgrade_case *c)
 }
 
 /* --- in -------------------------------------------------------------------------------- */
-
-static void take_place(const struct place *places, int count, uint16_t type, struct span bytes,
-                       void *into)
-{
-    for (int i = 0; i < count; i++) {
-        if (places[i].type == type && places[i].size == bytes.len)
-            memcpy((char *)into + places[i].offset, bytes.ptr, bytes.len);
-    }
-}
 
 /* What both have, found by its number. */
 struct parts {
@@ -201,8 +172,8 @@ static void read_part(struct parts *p, uint16_t type, struct span value)
         p->flags = record_number(value);
 }
 
-static bool read_parts(struct parts *p, struct span bytes, const struct place *places, int count,
-                       void *into)
+static bool read_parts(struct parts *p, struct span bytes, const struct record_place *places,
+                       size_t count, void *into)
 {
     struct span value;
     uint16_t type;
@@ -210,7 +181,7 @@ static bool read_parts(struct parts *p, struct span bytes, const struct place *p
     *p = (struct parts){ .flags = 0 };
     while (record_next(&bytes, &type, &value)) {
         read_part(p, type, value);
-        take_place(places, count, type, value, into);
+        record_take_place(places, count, type, value, into);
     }
     return bytes.len == 0 && p->names.bound.len <= sizeof(p->names.bound.un) &&
            p->names.target.len <= TARGET_NAME_MAX;

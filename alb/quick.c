@@ -3,16 +3,20 @@
 
 #include <stdio.h>
 
+#include "base/ip.h"
 #include "base/text.h"
 #include "net/addr.h"
 
 enum { TARGETS_MAX = 64 };
 
 const char quick_usage[] =
-    "alb quick --target [HOST]:PORT [--target ...] [--listen [HOST]:PORT] [--admin PORT]\n"
+    "alb quick --target [HOST]:PORT [--target ...] [--listen [HOST]:PORT] [--allow CIDR|any]\n"
+    "          [--admin PORT] [--control PATH]\n"
     "    --target  where requests go; repeat it for several\n"
     "    --listen  where clients connect; 127.0.0.1:8080 unless said\n"
-    "    --admin   port of the admin page on 127.0.0.1; none unless said\n";
+    "    --allow   who may connect besides this machine: a block of addresses, or any\n"
+    "    --admin   port of the admin page on 127.0.0.1; none unless said\n"
+    "    --control socket that alb status and other commands ask; none unless said\n";
 
 struct target {
     const char *asked; /* borrowed */
@@ -24,7 +28,9 @@ struct quick {
     size_t target_count;
     const char *listen_asked;
     struct addr listen;
+    const char *allow;   /* borrowed; NULL: this machine alone */
     uint64_t admin_port; /* 0: none */
+    const char *control; /* borrowed; NULL: none */
 };
 
 /* Where `why` goes, handed through the options' functions. */
@@ -85,6 +91,22 @@ static bool take_listen(struct quick *q, const char *value, struct reason *why)
     return resolve(value, true, &q->listen, why);
 }
 
+static bool take_allow(struct quick *q, const char *value, struct reason *why)
+{
+    struct cidr block;
+    char wrong[256];
+
+    if (q->allow != NULL) {
+        snprintf(why->text, why->size, "--allow is there twice");
+        return false;
+    }
+    q->allow = value;
+    if (strcmp(value, "any") == 0 || cidr_parse(span_text(value), &block, wrong, sizeof(wrong)))
+        return true;
+    snprintf(why->text, why->size, "--allow %s: %s", value, wrong);
+    return false;
+}
+
 static bool take_admin(struct quick *q, const char *value, struct reason *why)
 {
     if (text_u64(span_text(value), &q->admin_port) && q->admin_port >= 1 && q->admin_port <= 65535)
@@ -93,13 +115,21 @@ static bool take_admin(struct quick *q, const char *value, struct reason *why)
     return false;
 }
 
+static bool take_control(struct quick *q, const char *value, struct reason *why)
+{
+    q->control = value;
+    if (value[0] == '/' && strpbrk(value, "\r\n;#\"") == NULL)
+        return true;
+    snprintf(why->text, why->size, "--control %s is no plain path that begins with /", value);
+    return false;
+}
+
 static const struct {
     const char *name;
     bool (*take)(struct quick *q, const char *value, struct reason *why);
 } options[] = {
-    { "--target", take_target },
-    { "--listen", take_listen },
-    { "--admin", take_admin },
+    { "--target", take_target }, { "--listen", take_listen },   { "--allow", take_allow },
+    { "--admin", take_admin },   { "--control", take_control },
 };
 
 enum { OPTIONS = sizeof(options) / sizeof(options[0]) };
@@ -150,7 +180,29 @@ static bool print_alb(const struct quick *q, struct buf *to)
                        "; Metrics and status, to read only.\n"
                        "admin = 127.0.0.1:%u\n",
                        (unsigned)q->admin_port);
+    if (ok && q->control != NULL)
+        ok = buf_print(to,
+                       "; The commands talk to it here: alb status, tunnels, drain.\n"
+                       "control = %s\n",
+                       q->control);
     return ok;
+}
+
+static bool print_edge(const struct quick *q, struct buf *to)
+{
+    bool is_open = q->allow != NULL && strcmp(q->allow, "any") == 0;
+    bool ok = buf_print(to,
+                        "\n"
+                        "[edge]\n"
+                        "; Who may connect: %s. In production, the addresses of your CDN.\n",
+                        is_open            ? "anybody"
+                        : q->allow != NULL ? "this machine and who was asked for"
+                                           : "this machine alone");
+
+    if (!ok || is_open)
+        return ok && buf_print(to, "allow = any\n");
+    return buf_print(to, "allow = 127.0.0.0/8 ::1/128%s%s\n", q->allow != NULL ? " " : "",
+                     q->allow != NULL ? q->allow : "");
 }
 
 static bool print_listener(const struct quick *q, struct buf *to)
@@ -158,11 +210,6 @@ static bool print_listener(const struct quick *q, struct buf *to)
     char text[ADDR_TEXT_MAX];
 
     return buf_print(to,
-                     "\n"
-                     "[edge]\n"
-                     "; Who may connect: this machine alone. In production, the addresses of your "
-                     "CDN.\n"
-                     "allow = 127.0.0.0/8 ::1/128\n"
                      "\n"
                      "[listener quick]\n"
                      "bind = %s\n"
@@ -210,7 +257,8 @@ bool quick_config(int argc, char **argv, struct buf *ini_text, char *why, size_t
 
     if (!take_all(&q, argc, argv, &reason))
         return false;
-    if (print_alb(&q, ini_text) && print_listener(&q, ini_text) && print_group(&q, ini_text))
+    if (print_alb(&q, ini_text) && print_edge(&q, ini_text) && print_listener(&q, ini_text) &&
+        print_group(&q, ini_text))
         return true;
     snprintf(why, why_size, "the configuration does not fit into %d bytes", QUICK_TEXT_MAX);
     return false;

@@ -2,7 +2,8 @@
  * quick.h -- `alb quick`: a configuration from the command line, for a laptop.
  *
  * What is made is an ordinary file with comments that teach: it is printed
- * before it is run, and may be kept and changed. Only this machine may connect.
+ * before it is run, and may be kept and changed. Only this machine may connect,
+ * unless more is asked for.
  */
 #ifndef ALB_QUICK_H
 #define ALB_QUICK_H

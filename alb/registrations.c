@@ -14,6 +14,7 @@ void registrations_done(struct registrations *r)
 {
     mem_free(r->items);
     r->count = r->room = 0;
+    edge_additions_done(&r->edge);
 }
 
 struct registrations registrations_copy(const struct registrations *r)
@@ -23,6 +24,7 @@ struct registrations registrations_copy(const struct registrations *r)
     copy.items = mem_array(struct registration, r->count);
     for (size_t i = 0; i < r->count; i++)
         copy.items[i] = r->items[i];
+    copy.edge = edge_additions_copy(&r->edge);
     return copy;
 }
 
@@ -124,7 +126,11 @@ void registrations_print(const struct registrations *r, struct buf *to)
         format_item(&r->items[i], line);
         buf_print(to, "%s\n", line);
     }
-    buf_print(to, "end %zu\n", r->count);
+    for (size_t i = 0; i < r->edge.count; i++) {
+        edge_addition_format(&r->edge.items[i], line);
+        buf_print(to, "%s\n", line);
+    }
+    buf_print(to, "end %zu\n", r->count + r->edge.count);
 }
 
 /* --- reading ---------------------------------------------------------------------- */
@@ -137,7 +143,9 @@ struct reader {
     bool has_ended;
 };
 
-#define CURE "; mend the line, or move the file away to start without registered targets"
+#define CURE                                                                                       \
+    "; mend the line, or move the file away to start without what commands said (registered "      \
+    "targets and the like)"
 
 static void bad_line(struct reader *r, struct span line, const char *what)
 {
@@ -186,7 +194,7 @@ static bool parse_item(const struct span *words, size_t count, struct registrati
         count != (is_in ? 4 : 3)) {
         snprintf(why, why_size,
                  "is none of \"register GROUP TARGET weight=N\", \"deregister GROUP TARGET\", "
-                 "\"drain GROUP TARGET\"");
+                 "\"drain GROUP TARGET\", \"edge CIDR until=SECONDS\"");
         return false;
     }
     if (!is_group_name(words[1])) {
@@ -227,6 +235,8 @@ static void add_item(struct reader *r, struct span line, const struct registrati
     char text[LINE_MAX_BYTES + 32];
     const char *why = judge_item(r, line, item, text);
 
+    if (why == NULL && r->to->edge.count > 0)
+        why = "stands behind an \"edge\" line";
     if (why == NULL && !registrations_add(r->to, item))
         why = "there are too many";
     if (why != NULL) {
@@ -237,11 +247,32 @@ static void add_item(struct reader *r, struct span line, const struct registrati
     r->lines[r->to->count - 1] = r->line;
 }
 
+/* The same of an address that may connect for a while. */
+static void add_edge(struct reader *r, struct span line, const struct span words[3])
+{
+    struct edge_addition item;
+    char exact[EDGE_ADDITION_LINE_MAX], why[512];
+
+    if (!edge_addition_parse(words[1], words[2], &item, why, sizeof(why))) {
+        bad_line(r, line, why);
+        return;
+    }
+    edge_addition_format(&item, exact);
+    if (!span_equal(line, span_text(exact))) {
+        snprintf(why, sizeof(why), "has to be written \"%s\"", exact);
+        bad_line(r, line, why);
+    } else if (edge_additions_find(&r->to->edge, &item.block) != NULL) {
+        bad_line(r, line, "the same block is there before");
+    } else if (!edge_additions_add(&r->to->edge, &item)) {
+        bad_line(r, line, "there are too many");
+    }
+}
+
 static void end(struct reader *r, struct span line, struct span number)
 {
     char exact[32];
 
-    snprintf(exact, sizeof(exact), "%zu", r->to->count);
+    snprintf(exact, sizeof(exact), "%zu", r->to->count + r->to->edge.count);
     r->has_ended = true;
     if (!span_equal(number, span_text(exact)))
         bad_line(r, line, "the number is not that of the lines before: some are missing");
@@ -262,6 +293,8 @@ static void take_line(struct reader *r, struct span line)
         bad_line(r, line, "stands behind the end");
     } else if (count == 2 && span_equal(words[0], SPAN("end"))) {
         end(r, line, words[1]);
+    } else if (count == 3 && span_equal(words[0], SPAN("edge"))) {
+        add_edge(r, line, words);
     } else if (parse_item(words, count, &item, why, sizeof(why))) {
         add_item(r, line, &item);
     } else {

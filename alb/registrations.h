@@ -1,16 +1,18 @@
 /*
- * registrations.h -- what commands said about targets: registered ones, ones that are
- * out though the configuration file names them, and ones that are drained.
+ * registrations.h -- what commands said: about targets (registered ones, ones that are
+ * out though the configuration file names them, and ones that are drained), and who may
+ * connect for a while (edge_additions.h).
  *
  * It is a plain value of the control thread; whoever changes it writes it to the state
  * file first. The text form is the state file's, one line each, in the order in which
- * they were said:
+ * they were said, targets first:
  *
  *     postern-alb-state 1
  *     register chat 10.0.1.12:9001 weight=100
  *     deregister chat 10.0.1.10:9001
  *     drain chat 10.0.1.12:9001
- *     end 3
+ *     edge 10.0.9.0/24 until=1795766400
+ *     end 4
  *
  * The last line has the number of those before it, so that a file that was cut is found
  * out. Reading is strict: each line as it is written here, or an error with its line.
@@ -25,6 +27,7 @@
 #include "base/buf.h"
 #include "base/problems.h"
 
+#include "alb/edge_additions.h"
 #include "alb/target_name.h"
 
 struct config;
@@ -42,6 +45,7 @@ struct registration {
 struct registrations {
     struct registration *items; /* owned */
     size_t count, room;
+    struct edge_additions edge;
 };
 
 void registrations_done(struct registrations *r);

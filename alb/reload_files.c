@@ -5,10 +5,12 @@
 #include <string.h>
 
 #include "base/bug.h"
+#include "base/seal.h"
 #include "net/tls.h"
 #include "net/tls_client.h"
 
 #include "alb/config.h"
+#include "alb/edge_secret.h"
 
 enum { DETAIL_MAX = 1024 };
 
@@ -70,6 +72,79 @@ void plan_edge(json_t *to, const struct config *now, const struct config *next)
     snprintf(detail, sizeof(detail), "blocks: %zu come, %zu go%s", come, go,
              now->edge_any ? "; no more anybody" : "");
     plan_add(to, "edge", "addresses", "changes", next->edge_any ? "anybody may connect" : detail);
+}
+
+/* --- keys -------------------------------------------------------------------------------- */
+
+void plan_keys(json_t *to, const struct config *now, const struct config *next)
+{
+    static const char *const keys[] = { "seal_key_file", NULL };
+    char detail[DETAIL_MAX];
+
+    if (now->ring == NULL || next->ring == NULL ||
+        !are_same(alb_settings, keys, &now->alb, &next->alb))
+        return;
+    const size_t come = seal_ring_count_missing(next->ring, now->ring);
+    const size_t go = seal_ring_count_missing(now->ring, next->ring);
+    const bool is_other = !seal_ring_seals_alike(now->ring, next->ring);
+    if (come + go == 0 && !is_other)
+        return;
+    snprintf(detail, sizeof(detail), "its file has other keys: %zu come, %zu go%s%s", come, go,
+             is_other ? "; another one seals" : "",
+             go > 0 ? "; what was sealed with those that go is void" : "");
+    plan_add(to, "alb", keys[0], "changes", detail);
+}
+
+/* Said without the values, of course. */
+void plan_edge_secret(json_t *to, const struct config *now, const struct config *next)
+{
+    const struct edge_secret *before = now->secret, *after = next->secret;
+    char detail[DETAIL_MAX];
+
+    if (before == NULL || after == NULL || edge_secret_equal(before, after))
+        return;
+    snprintf(detail, sizeof(detail), "other values: %zu before, %zu then",
+             edge_secret_count(before), edge_secret_count(after));
+    plan_add(to, "edge", "secret", "changes", detail);
+}
+
+/* --- [management] -------------------------------------------------------------------------- */
+
+/* Nor these. */
+static void add_tokens(json_t *to, const struct manage_config *now,
+                       const struct manage_config *next)
+{
+    static const char *const keys[] = { "token_file", NULL };
+    char detail[DETAIL_MAX];
+
+    if (now->tokens == NULL || next->tokens == NULL ||
+        !are_same(manage_settings, keys, &now->options, &next->options) ||
+        manage_tokens_equal(now->tokens, next->tokens))
+        return;
+    snprintf(detail, sizeof(detail), "its file has other tokens: %zu before, %zu then",
+             manage_tokens_count(now->tokens), manage_tokens_count(next->tokens));
+    plan_add(to, "management", keys[0], "changes", detail);
+}
+
+void plan_management(json_t *to, const struct config *now, const struct config *next)
+{
+    static const char *const keys[] = { "client_ca_file", NULL };
+    const struct manage_config *before = &now->management, *after = &next->management;
+    char detail[DETAIL_MAX];
+    const char *file;
+    size_t at = 0;
+
+    if (before->tls == NULL || after->tls == NULL)
+        return;
+    add_tokens(to, before, after);
+    while ((file = tls_server_next_change(before->tls, after->tls, &at)) != NULL) {
+        snprintf(detail, sizeof(detail), "%s has another certificate; for new connections", file);
+        plan_add(to, "management", "certificate_file", "changes", detail);
+    }
+    if (are_same(manage_settings, keys, &before->options, &after->options) &&
+        !tls_server_trusts_the_same(before->tls, after->tls))
+        plan_add(to, "management", keys[0], "changes",
+                 "its file has other contents; for new connections");
 }
 
 /* --- listeners --------------------------------------------------------------------------- */

@@ -23,6 +23,15 @@ void plan_add(json_t *to, const char *what, const char *name, const char *change
 /* Who may connect, wherever that stands. */
 void plan_edge(json_t *to, const struct config *now, const struct config *next);
 
+/* The keys of cookies, of which none is ever shown. */
+void plan_keys(json_t *to, const struct config *now, const struct config *next);
+
+/* The origin secret. */
+void plan_edge_secret(json_t *to, const struct config *now, const struct config *next);
+
+/* [management]: its tokens, its certificate, and the authority of its clients. */
+void plan_management(json_t *to, const struct config *now, const struct config *next);
+
 /* Certificates, trusted authorities, and the text of the default action. */
 void plan_listener_files(json_t *to, const struct listener_config *now,
                          const struct listener_config *next);

@@ -20,6 +20,8 @@ static const struct {
                             "stays while it is not silent for longer than that" },
     [PLAN_OTHER_SETTINGS] = { "other settings of its group", "stays, and follows them" },
     [PLAN_LISTENER_REMOVED] = { "listener removed", "stays" },
+    [PLAN_PEER_CLOSED] = { "peer not in the edge set", "closed within leave_timeout" },
+    [PLAN_PEER_KEPT] = { "peer leaves the edge set", "stays (on_leave = keep)" },
 };
 
 const char *plan_reason_name(enum plan_reason reason)
@@ -254,8 +256,15 @@ json_t *plan_changes(const struct plan *p)
     json_t *to = json_array();
 
     add_settings(to, "alb", "", alb_settings, &p->now->alb, &p->next->alb);
+    plan_keys(to, p->now, p->next);
     add_settings(to, "edge", "", edge_settings, &p->now->edge_options, &p->next->edge_options);
+    add_settings(to, "health", "", health_settings, &p->now->health.options,
+                 &p->next->health.options);
+    add_settings(to, "management", "", manage_settings, &p->now->management.options,
+                 &p->next->management.options);
+    plan_management(to, p->now, p->next);
     plan_edge(to, p->now, p->next);
+    plan_edge_secret(to, p->now, p->next);
     add_listeners(to, p);
     add_groups(to, p);
     return to;
@@ -306,19 +315,69 @@ static unsigned reasons_of_policy(const struct plan *p, const struct tunnel_view
     return tunnel_policy_equal(now, next) ? 0 : 1u << PLAN_OTHER_SETTINGS;
 }
 
-unsigned plan_reasons(const struct plan *p, const struct tunnel_view *v)
+/* Whom commands let in for a while stays. */
+static bool admits(const struct plan *p, const struct config *c, const struct ip *ip)
 {
-    unsigned found = reasons_of_target(p, v->target) | reasons_of_policy(p, v);
-
-    if (listener_config_of(p->now, v->facts.listener) != NULL &&
-        listener_config_of(p->next, v->facts.listener) == NULL)
-        found |= 1u << PLAN_LISTENER_REMOVED;
-    return found;
+    for (size_t i = 0; i < p->said->edge.count; i++) {
+        if (cidr_contains(&p->said->edge.items[i].block, ip))
+            return true;
+    }
+    return config_admits(c, ip);
 }
 
-bool plan_ends_at_once(const struct plan *p, const struct tunnel_view *v)
+/* As leavers.c has it. */
+static bool admits_both(const struct plan *p, const struct config *c, const struct tunnel_view *v)
+{
+    return admits(p, c, &v->peer) &&
+           (!c->edge_options.check_announced || admits(p, c, &v->facts.client));
+}
+
+static unsigned reasons_of_peer(const struct plan *p, const struct tunnel_view *v)
+{
+    const struct edge_options *next = &p->next->edge_options;
+
+    if (v->peer.family == 0 || next->enforce == EDGE_OBSERVE || admits_both(p, p->next, v))
+        return 0;
+    if (next->on_leave == EDGE_CLOSE)
+        return 1u << PLAN_PEER_CLOSED;
+    return admits_both(p, p->now, v) ? 1u << PLAN_PEER_KEPT : 0;
+}
+
+static unsigned reasons_of_listener(const struct plan *p, const struct tunnel_view *v)
+{
+    const bool goes = listener_config_of(p->now, v->facts.listener) != NULL &&
+                      listener_config_of(p->next, v->facts.listener) == NULL;
+
+    return goes ? 1u << PLAN_LISTENER_REMOVED : 0;
+}
+
+unsigned plan_reasons(const struct plan *p, const struct tunnel_view *v)
+{
+    const unsigned found = reasons_of_target(p, v->target);
+
+    if (v->pid != p->pid)
+        return found;
+    return found | reasons_of_policy(p, v) | reasons_of_peer(p, v) | reasons_of_listener(p, v);
+}
+
+/* A group that goes has no new delay. */
+static bool has_no_delay(const struct plan *p, const struct target_key *key)
+{
+    const struct group_config *now = config_group(p->now, span_text(key->group));
+    const struct group_config *next = config_group(p->next, span_text(key->group));
+
+    return reasons_of_target(p, key) != 0 &&
+           (next != NULL ? next : now)->options.deregistration_delay_ms == 0;
+}
+
+static bool is_idle_then(const struct plan *p, const struct tunnel_view *v)
 {
     const uint32_t idle_ms = tunnel_view_idle_ms(v), limit_ms = policy_of(p->next, v)->idle_ms;
 
     return idle_ms >= limit_ms && limit_ms < policy_of(p->now, v)->idle_ms;
+}
+
+bool plan_ends_at_once(const struct plan *p, const struct tunnel_view *v)
+{
+    return has_no_delay(p, v->target) || (v->pid == p->pid && is_idle_then(p, v));
 }

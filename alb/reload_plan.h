@@ -22,16 +22,16 @@ enum plan_reason {
     PLAN_SHORTER_IDLE,     /* it stays, but may be silent for less long */
     PLAN_OTHER_SETTINGS,   /* it stays: pings, closing or a longer idle time-out */
     PLAN_LISTENER_REMOVED, /* it stays */
+    PLAN_PEER_CLOSED,      /* the edge set will not have its peer: on_leave = close */
+    PLAN_PEER_KEPT,        /* the same, but it stays */
     PLAN_REASONS,
 };
-
-/* A bit for each of those that are about where it goes. */
-enum { PLAN_OF_TARGETS = 1 << PLAN_GROUP_GONE | 1 << PLAN_TARGET_REMOVED };
 
 struct plan {
     const struct config *now, *next;
     const struct members *members; /* of `now` */
     const struct registrations *said;
+    uint32_t pid; /* ours: a tunnel of another process keeps the settings and the set that it has */
 };
 
 /* Changes as a JSON array of {"what": "listener", "name": "two", "change": "closes",
@@ -41,7 +41,7 @@ json_t *plan_changes(const struct plan *p);
 /* A bit for each enum plan_reason; 0: it is not touched. */
 unsigned plan_reasons(const struct plan *p, const struct tunnel_view *tunnel);
 
-/* Is it silent for longer than the new file allows? Then it ends at once. */
+/* Is it silent for longer than the new file allows, or goes its target without any delay? */
 bool plan_ends_at_once(const struct plan *p, const struct tunnel_view *tunnel);
 
 const char *plan_reason_name(enum plan_reason reason);

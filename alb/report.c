@@ -7,6 +7,7 @@
 #include "base/bug.h"
 #include "base/clock.h"
 #include "base/mem.h"
+#include "net/edge_filter.h"
 
 #include "alb/balance.h"
 #include "alb/balancer.h"
@@ -87,6 +88,18 @@ static void append_draining(json_t *targets, const struct registry *registry, co
     }
 }
 
+/* What is wrong with the way of its cookies, or null. */
+static json_t *sticky_json(const struct group *g)
+{
+    const struct group_options *o = &g->config->options;
+    const enum sticky_sign sign = sticky_signs_now(&g->state->sticky);
+
+    if ((!o->stickiness && !g->config->is_kept_to) || sign == STICKY_FINE)
+        return json_null();
+    return json_pack("{s:s,s:s}", "reason", sticky_sign_reason(sign), "cure",
+                     sticky_sign_cure(sign, sticky_kind_of(o)));
+}
+
 static json_t *group_json(const struct group *g, const struct registry *registry)
 {
     json_t *targets = json_array();
@@ -94,9 +107,10 @@ static json_t *group_json(const struct group *g, const struct registry *registry
     for (size_t i = 0; i < g->count; i++)
         json_array_append_new(targets, target_json(g->targets[i], g->weights[i]));
     append_draining(targets, registry, g->config->name);
-    return json_pack("{s:s,s:s,s:b,s:o}", "name", g->config->name, "algorithm",
+    return json_pack("{s:s,s:s,s:b,s:o,s:o}", "name", g->config->name, "algorithm",
                      algorithm_names[g->config->options.algorithm], "fails_open",
-                     atomic_load(&g->state->fails_open), "targets", targets);
+                     atomic_load(&g->state->fails_open), "sticky_cookies", sticky_json(g),
+                     "targets", targets);
 }
 
 static json_t *groups_json(const struct balancer *b)
@@ -123,15 +137,26 @@ static json_t *elders_json(const struct balancer *b)
     return list;
 }
 
+static json_t *edge_filter_json(const struct balancer *b)
+{
+    const struct edge_filter *f = b->filters[FILTER_EDGE];
+    struct edge_filter_counts counts;
+
+    edge_filter_counts(f, &counts);
+    const uint64_t dropped = counts.dropped[0] + counts.dropped[1];
+    return json_pack("{s:s,s:s,s:I}", "mode", edge_filter_mode_names[edge_filter_mode(f)], "reason",
+                     edge_filter_lack(f), "dropped_syns", (json_int_t)dropped);
+}
+
 void balancer_status(struct balancer *b, struct buf *to)
 {
     json_t *json = json_pack(
-        "{s:s,s:i,s:s,s:I,s:o,s:i,s:I,s:I,s:o,s:o,s:o}", "version", POSTERN_VERSION, "pid",
+        "{s:s,s:i,s:s,s:I,s:o,s:i,s:I,s:I,s:o,s:o,s:o,s:o}", "version", POSTERN_VERSION, "pid",
         (int)getpid(), "state", state_name(b->state), "uptime_s", (json_int_t)uptime_s(b), "config",
         text_or_null(b->path), "workers", b->worker_count, "connections",
         (json_int_t)atomic_load_explicit(&b->connections, memory_order_relaxed), "reloads",
         (json_int_t)b->reloads, "listeners", listeners_json(b), "target_groups", groups_json(b),
-        "old_processes", elders_json(b));
+        "old_processes", elders_json(b), "edge_filter", edge_filter_json(b));
     char *text = json_dumps(json, JSON_COMPACT);
 
     if (text != NULL)
@@ -145,6 +170,8 @@ void balancer_status(struct balancer *b, struct buf *to)
 struct process_values {
     metric_value build, uptime, reloads, reloads_failed;
     metric_value old_processes, old_connections, old_tunnels;
+    metric_value edge_modes[3]; /* by enum edge_filter_mode */
+    metric_value edge_dropped[2], edge_observed[2], door_dropped[DOOR_KINDS][2];
 };
 
 #define ROW(type, name, labels, field, help)                                                       \
@@ -164,6 +191,26 @@ static const struct metric process_metrics[] = {
     ROW(GAUGE, "old_process_connections", NULL, old_connections,
         "Client connections that are open with these; the other gauges have them, too."),
     ROW(GAUGE, "old_process_tunnels", NULL, old_tunnels, "Of those, WebSocket tunnels."),
+    ROW(GAUGE, "edge_filter", "mode=\"ebpf\"", edge_modes[EDGE_FILTER_EBPF],
+        "1 for the way in which listening sockets keep strangers out, else 0 (docs/edge.md)."),
+    ROW(GAUGE, "edge_filter", "mode=\"classic\"", edge_modes[EDGE_FILTER_CLASSIC], NULL),
+    ROW(GAUGE, "edge_filter", "mode=\"accept\"", edge_modes[EDGE_FILTER_ACCEPT], NULL),
+    ROW(COUNTER, "edge_dropped_syns_total", "family=\"ipv4\"", edge_dropped[0],
+        "SYNs of strangers that the kernel has dropped unanswered (mode ebpf only), also for "
+        "the processes before this one."),
+    ROW(COUNTER, "edge_dropped_syns_total", "family=\"ipv6\"", edge_dropped[1], NULL),
+    ROW(COUNTER, "edge_observed_syns_total", "family=\"ipv4\"", edge_observed[0],
+        "The same, but let in since strangers are only observed."),
+    ROW(COUNTER, "edge_observed_syns_total", "family=\"ipv6\"", edge_observed[1], NULL),
+    ROW(COUNTER, "health_dropped_syns_total", "family=\"ipv4\"", door_dropped[DOOR_HEALTH][0],
+        "SYNs to [health] that the kernel has dropped unanswered, as their sender may not ask "
+        "there; as edge_dropped_syns_total."),
+    ROW(COUNTER, "health_dropped_syns_total", "family=\"ipv6\"", door_dropped[DOOR_HEALTH][1],
+        NULL),
+    ROW(COUNTER, "management_dropped_syns_total", "family=\"ipv4\"",
+        door_dropped[DOOR_MANAGEMENT][0], "The same at [management]."),
+    ROW(COUNTER, "management_dropped_syns_total", "family=\"ipv6\"",
+        door_dropped[DOOR_MANAGEMENT][1], NULL),
     { .name = NULL },
 };
 
@@ -247,6 +294,30 @@ static void count_elders(const struct balancer *b, struct process_values *v)
     }
 }
 
+static void count_edge(const struct balancer *b, struct process_values *v)
+{
+    const struct edge_filter *f = b->filters[FILTER_EDGE];
+    struct edge_filter_counts edge;
+
+    edge_filter_counts(f, &edge);
+    metric_set(&v->edge_modes[edge_filter_mode(f)], 1);
+    for (int family = 0; family < 2; family++) {
+        metric_set(&v->edge_dropped[family], edge.dropped[family]);
+        metric_set(&v->edge_observed[family], edge.observed[family]);
+    }
+}
+
+static void count_doors(const struct balancer *b, struct process_values *v)
+{
+    struct edge_filter_counts n;
+
+    for (int kind = 0; kind < DOOR_KINDS; kind++) {
+        edge_filter_counts(b->filters[FILTER_DOORS + kind], &n);
+        for (int family = 0; family < 2; family++)
+            metric_set(&v->door_dropped[kind][family], n.dropped[family]);
+    }
+}
+
 static bool print_process(struct balancer *b, struct buf *to)
 {
     struct process_values v = { 0 };
@@ -258,6 +329,8 @@ static bool print_process(struct balancer *b, struct buf *to)
     metric_set(&v.reloads, b->reloads);
     metric_set(&v.reloads_failed, b->reloads_failed);
     count_elders(b, &v);
+    count_edge(b, &v);
+    count_doors(b, &v);
     return metrics_print(to, "alb_", process_metrics, &one, 1);
 }
 

@@ -7,6 +7,8 @@
 #ifndef ALB_ROUTE_H
 #define ALB_ROUTE_H
 
+#include <stdint.h>
+
 #include "base/span.h"
 
 struct group_config;
@@ -22,6 +24,10 @@ struct route {
     struct span transformed_host, transformed_uri;
     struct span asked_host;       /* the host that came, when transformed_host is not empty */
     const char *transform_status; /* a literal: "TransformSuccess"; NULL: no transform matched */
+
+    uint8_t group_lookup;    /* enum stickiness_lookup: the group's cookie */
+    uint32_t group_cookie_s; /* how long its response is to keep the client in the group; 0: not */
+    const char *error;       /* error_reason of the access log: a literal, or NULL */
 
     struct span redirect_url; /* the Location of a redirect; empty for another action */
 };

@@ -114,6 +114,20 @@ static void print_failing_open(const json_t *status, FILE *to)
     }
 }
 
+static void print_sticky(const json_t *status, FILE *to)
+{
+    size_t i;
+    const json_t *group;
+
+    json_array_foreach(json_object_get(status, "target_groups"), i, group)
+    {
+        const json_t *wrong = json_object_get(group, "sticky_cookies");
+        if (json_is_object(wrong))
+            fprintf(to, "\n%s: %s; %s\n", text_of(group, "name"), text_of(wrong, "reason"),
+                    text_of(wrong, "cure"));
+    }
+}
+
 static void print_uptime(json_int_t s, FILE *to)
 {
     const long long all = s;
@@ -160,6 +174,22 @@ static void print_old_processes(const json_t *status, FILE *to)
     json_array_foreach(json_object_get(status, "old_processes"), i, p) print_old_process(p, to);
 }
 
+/* Which of the ways of net/edge_filter.h it is. */
+static void print_edge_filter(const json_t *status, FILE *to)
+{
+    const json_t *filter = json_object_get(status, "edge_filter");
+    const char *mode = text_of(filter, "mode");
+
+    if (strcmp(mode, "ebpf") == 0)
+        fprintf(to, "strangers get no answer; SYNs dropped: %" JSON_INTEGER_FORMAT "\n",
+                number_of(filter, "dropped_syns"));
+    else if (mode[0] != '\0')
+        fprintf(to, "strangers %s: %s\n",
+                strcmp(mode, "classic") == 0 ? "get no answer, but are not counted"
+                                             : "are closed when they have connected",
+                text_of(filter, "reason"));
+}
+
 void status_print(const json_t *status, FILE *to)
 {
     fprintf(to, "alb %s  %s for ", text_of(status, "version"), text_of(status, "state"));
@@ -171,8 +201,10 @@ void status_print(const json_t *status, FILE *to)
             number_of(status, "connections"), number_of(status, "reloads"));
     table_print_text(text_of(status, "config"), to);
     fputc('\n', to);
+    print_edge_filter(status, to);
     print_old_processes(status, to);
     print_listeners(status, to);
     print_targets(status, to);
     print_failing_open(status, to);
+    print_sticky(status, to);
 }

@@ -23,6 +23,7 @@
 #include "alb/admission.h"
 #include "alb/counters.h"
 #include "alb/heartbeat.h"
+#include "alb/sticky_signs.h"
 
 struct config;
 struct tls_resume;
@@ -160,6 +161,7 @@ struct group_state {
     struct admission upgrades; /* websocket.upgrade_rate */
     struct group_counters counters;
     struct heartbeat heartbeat;
+    struct sticky_signs sticky;
     struct target_counters departed; /* of its targets that are forgotten. Control thread */
     struct list in_registry;
 };

@@ -12,6 +12,7 @@
 #include "alb/tunnel.h"
 
 #include "base/mem.h"
+#include "net/addr.h"
 #include "net/loop.h"
 #include "net/watch.h"
 #include "ws/close.h"
@@ -20,6 +21,7 @@
 #include "alb/config.h"
 #include "alb/doctor_watch.h"
 #include "alb/exchange.h"
+#include "alb/leavers.h"
 #include "alb/target.h"
 #include "alb/tunnel_idle.h"
 #include "alb/tunnel_private.h"
@@ -27,10 +29,30 @@
 
 /* --- time ---------------------------------------------------------------------------- */
 
+/* When it ended; or, while the last of it waits in the kernel, when that moved. */
+static uint32_t ended_ms(const struct leg *leg, const struct leg *other, uint32_t now)
+{
+    const uint32_t moved = now - stream_since_data(&other->stream);
+
+    return stream_waits(&other->stream) && (int32_t)(moved - leg->pinged_ms) > 0 ? moved
+                                                                                 : leg->pinged_ms;
+}
+
+/* When it delivered a byte, or its end. What comes when the other side takes nothing more is for
+ * nobody. */
+static uint32_t heard_ms(const struct leg *leg, const struct leg *other, uint32_t now)
+{
+    if (leg->eof)
+        return ended_ms(leg, other, now);
+    return other->finished ? other->last_ms : leg->last_ms;
+}
+
 static struct tunnel_clock clock_of(const struct tunnel *t)
 {
-    return (struct tunnel_clock){ loop_now_ms(&worker_here->loop), t->client.last_ms,
-                                  t->target_leg.last_ms, tunnel_is_half(t) };
+    const uint32_t now = loop_now_ms(&worker_here->loop);
+
+    return (struct tunnel_clock){ now, heard_ms(&t->client, &t->target_leg, now),
+                                  heard_ms(&t->target_leg, &t->client, now), tunnel_is_half(t) };
 }
 
 /* At once: what the client still gets of a frame of the target is a torn one. */
@@ -44,8 +66,19 @@ static void cut(struct tunnel *t, enum tunnel_end why, const char *reason)
     }
     if (t->close < CLOSE_SENT && !ws_tracker_at_boundary(target) && !ws_tracker_is_opaque(target))
         why = TUNNEL_MID_FRAME;
-    tunnel_close_now(t, WS_CLOSE_RESTART, reason);
+    tunnel_close_now(t, tunnel_code_of_drain(t), reason);
     tunnel_end(t, why);
+}
+
+/* Until a Close of ours has its end: the timer is its time-out, but when all is said it looks
+ * whether it has arrived. */
+static uint32_t close_left_of(const struct tunnel *t)
+{
+    const uint32_t now = loop_now_ms(&worker_here->loop), limit = tunnel_policy_get(t)->close_ms;
+    const uint32_t client = now - t->client.pinged_ms, target = now - t->target_leg.pinged_ms;
+    const uint32_t passed = client < target ? client : target;
+
+    return tunnel_is_finished(t) && passed < limit ? limit - passed : 0;
 }
 
 static void on_timer(struct wheel_timer *timer)
@@ -53,9 +86,12 @@ static void on_timer(struct wheel_timer *timer)
     struct tunnel *t = list_entry(timer, struct tunnel, timer);
     const struct tunnel_clock clock = clock_of(t);
     const uint32_t left = tunnel_idle_left(tunnel_policy_get(t), &clock);
+    const uint32_t close_left = t->close > CLOSE_DUE ? close_left_of(t) : 0;
 
-    if (t->close > CLOSE_DUE) { /* it had no boundary, or no answer, in time */
-        cut(t, tunnel_end_of_drain(), "restart");
+    if (close_left > 0) {
+        wheel_set(&worker_here->loop.wheel, &t->timer, close_left);
+    } else if (t->close > CLOSE_DUE) { /* it had no boundary, or no answer, in time */
+        cut(t, tunnel_end_of_drain(t), t->is_leaver ? "left the edge set" : "restart");
     } else if (left == 0) {
         if (!tunnel_policy_get(t)->cut_on_idle)
             tunnel_close_now(t, WS_CLOSE_GOING_AWAY, "idle");
@@ -148,6 +184,7 @@ void tunnel_start(struct worker *w, const struct stream *client, ev_io *client_i
     if (buf_len(&parts->from_target) > 0)
         tunnel_relay(t, &t->target_leg, buf_data(&parts->from_target));
     buf_done(&parts->from_target);
+    leavers_check(w, t);
     tunnel_settle(t);
 }
 
@@ -185,9 +222,23 @@ const struct target *tunnel_target(const struct tunnel *t)
     return t->target;
 }
 
-enum tunnel_end tunnel_end_of_drain(void)
+bool tunnel_peer(const struct tunnel *t, struct ip *peer)
 {
+    struct addr addr;
+
+    return addr_peer(t->client.stream.fd, &addr) && addr_ip(&addr, peer);
+}
+
+enum tunnel_end tunnel_end_of_drain(const struct tunnel *t)
+{
+    if (t->is_leaver)
+        return TUNNEL_LEFT;
     return worker_here->is_draining ? TUNNEL_SHUTDOWN : TUNNEL_DRAINED;
+}
+
+uint16_t tunnel_code_of_drain(const struct tunnel *t)
+{
+    return t->is_leaver ? WS_CLOSE_GOING_AWAY : WS_CLOSE_RESTART;
 }
 
 void tunnel_await(struct tunnel *t, bool is_due)
@@ -217,14 +268,28 @@ void tunnel_shut(struct tunnel *t, uint32_t after_ms)
     tunnel_settle(t);
 }
 
-bool tunnel_cut(struct tunnel *t, bool is_shutdown)
+void tunnel_mark_leaver(struct tunnel *t)
+{
+    t->is_leaver = true;
+}
+
+void tunnel_shut_leaver(struct tunnel *t, uint32_t after_ms)
+{
+    if (!tunnel_can_be_shut(t))
+        return;
+    tunnel_mark_leaver(t);
+    tunnel_shut(t, after_ms);
+}
+
+bool tunnel_cut(struct tunnel *t, enum tunnel_end why)
 {
     const bool is_untold = !t->is_told;
 
-    if (is_shutdown)
-        cut(t, TUNNEL_SHUTDOWN, "restart");
+    t->is_leaver = why == TUNNEL_LEFT;
+    if (why == TUNNEL_SHUTDOWN)
+        cut(t, why, "restart");
     else
-        cut(t, TUNNEL_DEREGISTERED, "target removed");
+        cut(t, why, why == TUNNEL_LEFT ? "left the edge set" : "target removed");
     tunnel_settle(t);
     return is_untold;
 }
@@ -234,7 +299,7 @@ uint32_t tunnels_cut(struct worker *w)
     uint32_t count = 0;
 
     for (uint32_t i = w->tunnel_count; i-- > 0;)
-        count += tunnel_cut(w->tunnels[i], true);
+        count += tunnel_cut(w->tunnels[i], TUNNEL_SHUTDOWN);
     return count;
 }
 

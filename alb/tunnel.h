@@ -14,8 +14,11 @@
 #include <stdint.h>
 
 #include "base/buf.h"
+#include "base/ip.h"
 #include "base/span.h"
 #include "net/stream.h"
+
+#include "alb/tunnel_ends.h"
 
 struct config;
 struct exchange_tunnel;
@@ -31,6 +34,12 @@ void tunnel_start(struct worker *w, const struct stream *client, ev_io *client_i
 /* Close 1012 `restart;after=MS` to the client at the next boundary, then an
  * orderly end. closer.h paces these. May free the tunnel. Only one that can be shut. */
 void tunnel_shut(struct tunnel *t, uint32_t after_ms);
+
+/* When it is told, it is with Close 1001 `left the edge set;after=MS`: leavers.h. */
+void tunnel_mark_leaver(struct tunnel *t);
+
+/* Both. */
+void tunnel_shut_leaver(struct tunnel *t, uint32_t after_ms);
 
 /* It is not closing yet, and is to be told (websocket.drain_close). */
 bool tunnel_can_be_shut(const struct tunnel *t);
@@ -50,9 +59,14 @@ uint32_t tunnel_last_ms(const struct tunnel *t);
 
 const struct target *tunnel_target(const struct tunnel *t);
 
+/* Who connected: a tunnel does not keep who announced its client, but the kernel knows who is
+ * there. False when he has gone. */
+bool tunnel_peer(const struct tunnel *t, struct ip *peer);
+
 /* End it at once, with a Close where the frames and websocket.drain_close allow it: it is
- * freed. `is_shutdown` names the cause in the log. True when no drain had told it. */
-bool tunnel_cut(struct tunnel *t, bool is_shutdown);
+ * freed. `why` is TUNNEL_SHUTDOWN, TUNNEL_DEREGISTERED or TUNNEL_LEFT. True when no drain had told
+ * it. */
+bool tunnel_cut(struct tunnel *t, enum tunnel_end why);
 
 /* End all at a shutdown; how many were untold. */
 uint32_t tunnels_cut(struct worker *w);

@@ -52,9 +52,10 @@ static void close_client(struct tunnel *t)
 {
     char reason[40];
 
-    snprintf(reason, sizeof(reason), "restart;after=%u", t->after_ms);
-    send_close(t, &t->client, WS_CLOSE_RESTART, reason);
-    tunnel_blame(t, tunnel_end_of_drain());
+    snprintf(reason, sizeof(reason), "%s;after=%u", t->is_leaver ? "left the edge set" : "restart",
+             t->after_ms);
+    send_close(t, &t->client, tunnel_code_of_drain(t), reason);
+    tunnel_blame(t, tunnel_end_of_drain(t));
     t->close = CLOSE_SENT;
     wheel_set(&worker_here->loop.wheel, &t->timer, tunnel_policy_get(t)->close_ms);
 }
@@ -74,14 +75,11 @@ void tunnel_close_advance(struct tunnel *t)
     if (t->close == CLOSE_WANTED && ws_tracker_at_boundary(target))
         close_client(t);
     if (t->close == CLOSE_WANTED && ws_tracker_is_opaque(target)) {
-        tunnel_close_now(t, WS_CLOSE_RESTART, "");
-        tunnel_end(t, tunnel_end_of_drain());
+        tunnel_close_now(t, tunnel_code_of_drain(t), "");
+        tunnel_end(t, tunnel_end_of_drain(t));
     }
     if (t->close >= CLOSE_SENT && client_is_done(t))
-        tunnel_close_now(t, WS_CLOSE_RESTART, "");
-    /* Both know: nothing more is read, and each gets its FIN after what waits. */
-    if (t->close == CLOSE_DONE)
-        t->client.eof = t->target_leg.eof = true;
+        tunnel_close_now(t, tunnel_code_of_drain(t), "");
 }
 
 /* One step of the tracker; what it took. */

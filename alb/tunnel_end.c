@@ -48,11 +48,24 @@ static void count_end(struct tunnel *t)
     metric_add(&tc->frames_from_target, tunnel_frames(&t->target_leg));
 }
 
+/* A reset that ends it is its end, and nothing before that. */
+static bool was_half(const struct tunnel *t, const struct leg *leg)
+{
+    return leg->eof && !(leg->gone && t->is_over);
+}
+
+/* Its Close went out in the turn that ended it. */
+static bool was_cut_at_once(const struct tunnel *t)
+{
+    return t->is_over && (t->end == TUNNEL_IDLE_CLIENT || t->end == TUNNEL_IDLE_TARGET ||
+                          t->end == TUNNEL_PONG_CLIENT || t->end == TUNNEL_PONG_TARGET);
+}
+
 static enum tunnel_state state_of(const struct tunnel *t)
 {
-    if (t->close > CLOSE_DUE)
+    if (t->close > CLOSE_DUE && !was_cut_at_once(t))
         return TUNNEL_CLOSING;
-    if (t->client.eof || t->target_leg.eof)
+    if (was_half(t, &t->client) || was_half(t, &t->target_leg))
         return TUNNEL_HALF_CLOSED;
     return target_state_of(t->target) == TARGET_DRAINING ? TUNNEL_DRAINING : TUNNEL_OPEN;
 }
@@ -76,6 +89,7 @@ void tunnel_view(const struct tunnel *t, struct tunnel_view *out)
 
     out->facts = tunnel_facts(t);
     out->target = t->target->key;
+    out->peer.family = 0;
     out->seen_us = loop_wall_us(loop);
     out->age_ms = loop_mono_ms(loop) - out->facts.from_ms;
     out->state = (uint8_t)state_of(t);

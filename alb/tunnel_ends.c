@@ -20,6 +20,7 @@ static const struct {
     [TUNNEL_SHUTDOWN] = { "shutdown", PARTY_US },
     [TUNNEL_DRAINED] = { "drained", PARTY_US },
     [TUNNEL_MID_FRAME] = { "mid-frame", PARTY_US },
+    [TUNNEL_LEFT] = { "peer left the edge set", PARTY_US },
 };
 
 static const char *const parties[TUNNEL_PARTIES] = {

@@ -23,6 +23,7 @@ enum tunnel_end {
     TUNNEL_SHUTDOWN,
     TUNNEL_DRAINED,   /* told to come again, by a drain that is no stop */
     TUNNEL_MID_FRAME, /* a close of ours found no boundary in time */
+    TUNNEL_LEFT,      /* the edge set has its peer no longer: leavers.h */
     TUNNEL_ENDS,
 };
 

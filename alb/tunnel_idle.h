@@ -18,7 +18,7 @@ struct tunnel_policy;
 /* All by loop_now_ms(), which wraps. */
 struct tunnel_clock {
     uint32_t now_ms;
-    uint32_t client_ms, target_ms; /* when each side last delivered a byte */
+    uint32_t client_ms, target_ms; /* when each side last delivered a byte, or its end */
     bool is_half;                  /* one side has finished sending */
 };
 

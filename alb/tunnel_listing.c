@@ -38,6 +38,8 @@ static bool look_at_some(struct worker *w, struct tunnel_listing_part *part)
             return false;
         tunnel_view(t, &view);
         view.pid = part->listing->pid;
+        if (part->listing->query.wants_peer)
+            tunnel_peer(t, &view.peer);
         tunnel_top_add(&part->top, &view);
     }
     return true;

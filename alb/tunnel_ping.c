@@ -20,10 +20,9 @@
 
 #include "alb/worker.h"
 
-enum {
-    NEVER = UINT32_MAX,
-    AGAIN_MS = 1000, /* to the next look when something is in the way */
-};
+static const uint32_t NEVER = UINT32_MAX;
+
+enum { AGAIN_MS = 1000 }; /* to the next look when something is in the way */
 
 /* --- the tag ----------------------------------------------------------------------- */
 

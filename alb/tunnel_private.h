@@ -24,11 +24,12 @@ struct leg {
     struct ws_counts counts;
     uint32_t last_ms;   /* when it last delivered a byte, or one that had to wait went on */
     uint64_t bytes;     /* from this side */
-    uint32_t pinged_ms; /* when the last ping of ours went out */
+    uint32_t pinged_ms; /* when the last ping of ours went out; at its end, or our FIN: that */
     uint16_t rtt_most_ms;
     uint8_t ping;      /* tunnel_ping.c */
     bool eof : 1;      /* it has finished sending */
-    bool finished : 1; /* we have sent our FIN to it */
+    bool finished : 1; /* we have sent our FIN to it, or it takes nothing more */
+    bool gone : 1;     /* it was reset: it is at its end, and finished */
 };
 
 enum tunnel_close {
@@ -37,7 +38,7 @@ enum tunnel_close {
     CLOSE_WANTED,    /* at the next boundary towards the client */
     CLOSE_SENT,      /* the client has our Close; its data still goes to the target */
     CLOSE_ANSWERING, /* the client's Close is coming; the target gets another in its place */
-    CLOSE_DONE,      /* nothing is read any more */
+    CLOSE_DONE,      /* what is read is dropped */
 };
 
 struct tunnel {
@@ -53,6 +54,7 @@ struct tunnel {
     bool is_over : 1;           /* freed at the end of settle() */
     bool is_ipv6 : 1;           /* on the client's side */
     bool is_told : 1;           /* a drain has closed it: no longer counted as untold */
+    bool is_leaver : 1;         /* that of those whom the edge set has no longer */
     uint8_t started_high;       /* tunnel_facts.c: the next 8 bits of the same moment */
     uint16_t listener;          /* tunnel_facts.c: its number */
 };
@@ -97,6 +99,10 @@ void tunnel_take_events(struct tunnel *t);
 /* The last call of every callback: what is true now decides which events are watched, and
  * whether it is freed. */
 void tunnel_settle(struct tunnel *t);
+
+/* Nothing more will go to either side; only what their systems have not taken, or what they still
+ * say, is in the way of its end. */
+bool tunnel_is_finished(const struct tunnel *t);
 
 /* Bytes came from this side: count them, follow their frames, send them on. */
 void tunnel_relay(struct tunnel *t, struct leg *from, struct span bytes);
@@ -146,8 +152,12 @@ void tunnel_send(struct tunnel *t, struct leg *to, struct span bytes);
  * belong, and return what of them goes on to the other side. */
 struct span tunnel_close_filter(struct tunnel *t, struct leg *from, struct span bytes);
 
-/* What ends it while a drain closes it: the process stops, or its target is drained. */
-enum tunnel_end tunnel_end_of_drain(void);
+/* What ends it while a drain closes it: its peer has left the edge set, the process stops, or its
+ * target is drained. */
+enum tunnel_end tunnel_end_of_drain(const struct tunnel *t);
+
+/* And the code of the Close to the client. */
+uint16_t tunnel_code_of_drain(const struct tunnel *t);
 
 /* Its close begins at the next boundary towards the client; it is counted as told. */
 void tunnel_tell(struct tunnel *t, uint32_t after_ms);

@@ -33,6 +33,7 @@ struct tunnel_query {
     enum tunnel_sort sort;
     bool is_ascending;
     uint32_t limit;
+    bool wants_peer; /* not to be asked for by text: with tunnel_view.peer, for live ones here */
 };
 
 /* Read "a=b&c=d", percent-encoded, "+" for a blank; an empty one asks for all. Strict: each

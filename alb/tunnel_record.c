@@ -14,6 +14,7 @@
 #include "alb/config.h"
 #include "alb/doctor_watch.h"
 #include "alb/exchange.h"
+#include "alb/leavers.h"
 #include "alb/target.h"
 #include "alb/tunnel_private.h"
 #include "alb/tunnel_walk.h"
@@ -250,7 +251,8 @@ static void read_fact(struct tunnel_facts *f, uint16_t type, struct span value)
     }
 }
 
-static void read_parts(struct parts *p, struct span bytes)
+/* False when what is left is no record. */
+static bool read_parts(struct parts *p, struct span bytes)
 {
     const struct {
         uint16_t type;
@@ -274,6 +276,7 @@ static void read_parts(struct parts *p, struct span bytes)
             p->started_ms = (uint32_t)record_number(value);
         read_fact(&p->facts, type, value);
     }
+    return bytes.len == 0;
 }
 
 static bool read_addr(struct span value, struct addr *into)
@@ -287,10 +290,9 @@ bool tunnel_read_origin(struct span bytes, struct tunnel_origin *origin)
     struct parts p = { .group = SPAN("") };
 
     *origin = (struct tunnel_origin){ NULL };
-    read_parts(&p, bytes);
-    if (p.group.len == 0 || p.target.len == 0 || p.target.len > TARGET_NAME_MAX ||
-        p.listener.len == 0 || p.bind.len == 0 || !read_addr(p.address, &origin->addr) ||
-        !read_addr(p.bound, &origin->bound))
+    if (!read_parts(&p, bytes) || p.group.len == 0 || p.target.len == 0 ||
+        p.target.len > TARGET_NAME_MAX || p.listener.len == 0 || p.bind.len == 0 ||
+        !read_addr(p.address, &origin->addr) || !read_addr(p.bound, &origin->bound))
         return false;
     origin->group = record_text(p.group);
     origin->target = record_text(p.target);
@@ -326,7 +328,8 @@ struct tunnel *tunnel_unpack(struct span bytes, int client_fd, int target_fd, st
 {
     struct parts p = { .group = SPAN("") };
 
-    read_parts(&p, bytes);
+    if (!read_parts(&p, bytes))
+        return NULL;
     p.facts.listener = listener;
     struct tunnel *t = tunnel_new(NULL, &p.facts);
     if (!read_leg(&t->client, p.client) || !read_leg(&t->target_leg, p.target_leg)) {
@@ -374,5 +377,6 @@ void tunnel_arrive(struct worker *w, struct tunnel *from)
     tunnel_count_in(t);
     wheel_set(&w->loop.wheel, &t->timer, 0); /* what its time has left is worked out there */
     metric_add(&w->counters.tunnels_open, 1);
+    leavers_check(w, t);
     tunnel_settle(t);
 }

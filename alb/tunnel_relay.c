@@ -23,27 +23,7 @@
 #include "alb/tunnel_idle.h"
 #include "alb/worker.h"
 
-static void reset_by(struct tunnel *t, const struct leg *leg)
-{
-    tunnel_end(t, tunnel_is_client(t, leg) ? TUNNEL_CLIENT_RESET : TUNNEL_TARGET_RESET);
-}
-
-/* It takes nothing more. What it had sent before is the other side's all the same, and its Close
- * may be among it: reading comes to the end of that. And as long as the other side speaks, its
- * socket stays: bytes that come to a closed one have the kernel throw away what it still had to
- * send. */
-static void refused_by(struct tunnel *t, struct leg *leg)
-{
-    if (leg->stream.tls != NULL) { /* whose session is broken */
-        reset_by(t, leg);
-        return;
-    }
-    tunnel_blame(t, tunnel_is_client(t, leg) ? TUNNEL_CLIENT_RESET : TUNNEL_TARGET_RESET);
-    leg->finished = true;
-    if (leg->pending != NULL)
-        buf_done(leg->pending);
-    mem_free(leg->pending);
-}
+enum { LOOK_MS = 100 };
 
 /* --- counting ------------------------------------------------------------------ */
 
@@ -75,6 +55,57 @@ static void count_relayed(struct tunnel *t, struct leg *from, size_t n)
 
     from->bytes += n;
     metric_add(tunnel_is_client(t, from) ? &tc->bytes_from_client : &tc->bytes_from_target, n);
+}
+
+/* --- ends ---------------------------------------------------------------------- */
+
+/* The other side may still have something to say, but no longer take its time. */
+static void on_eof(struct tunnel *t, struct leg *from)
+{
+    struct loop *loop = &worker_here->loop;
+
+    tunnel_ping_finished(t, from);
+    from->eof = true;
+    from->pinged_ms = loop_now_ms(loop);
+    tunnel_blame(t, tunnel_is_client(t, from) ? TUNNEL_CLIENT_FIN : TUNNEL_TARGET_FIN);
+    if (t->close <= CLOSE_DUE)
+        wheel_hasten(&loop->wheel, &t->timer,
+                     loop_mono_ms(loop) + tunnel_idle_limit(tunnel_policy_get(t), true));
+}
+
+/* What was to go to it. */
+static void drop_pending(struct leg *leg)
+{
+    leg->finished = true;
+    if (leg->pending != NULL)
+        buf_done(leg->pending);
+    mem_free(leg->pending);
+}
+
+static void blame_reset(struct tunnel *t, const struct leg *leg)
+{
+    tunnel_blame(t, tunnel_is_client(t, leg) ? TUNNEL_CLIENT_RESET : TUNNEL_TARGET_RESET);
+}
+
+/* It is not there any more. What it had sent before is the other side's all the same. */
+static void reset_by(struct tunnel *t, struct leg *leg)
+{
+    blame_reset(t, leg);
+    drop_pending(leg);
+    leg->gone = true;
+    on_eof(t, leg);
+}
+
+/* It takes nothing more; reading comes to the end of what it had sent, and its Close may be among
+ * that. The session of one with TLS is broken. */
+static void refused_by(struct tunnel *t, struct leg *leg)
+{
+    if (leg->stream.tls != NULL) {
+        reset_by(t, leg);
+        return;
+    }
+    blame_reset(t, leg);
+    drop_pending(leg);
 }
 
 /* --- sending ------------------------------------------------------------------ */
@@ -141,20 +172,7 @@ static void flush(struct tunnel *t, struct leg *to)
         tunnel_ping_flushed(t, to);
 }
 
-/* --- ends ---------------------------------------------------------------------- */
-
-/* The other side may still have something to say, but no longer take its time. */
-static void on_eof(struct tunnel *t, struct leg *from)
-{
-    struct loop *loop = &worker_here->loop;
-
-    tunnel_ping_finished(t, from);
-    from->eof = true;
-    tunnel_blame(t, tunnel_is_client(t, from) ? TUNNEL_CLIENT_FIN : TUNNEL_TARGET_FIN);
-    if (t->close <= CLOSE_DUE)
-        wheel_hasten(&loop->wheel, &t->timer,
-                     loop_mono_ms(loop) + tunnel_idle_limit(tunnel_policy_get(t), true));
-}
+/* --- both have said Close ------------------------------------------------------- */
 
 static bool has_said_close(const struct leg *leg)
 {
@@ -233,44 +251,75 @@ static void read_leg(struct tunnel *t, struct leg *from)
         on_eof(t, from);
         break;
     case STREAM_FAILED:
-        if (ws_tracker_close_seen(&from->tracker)) {
-            refused_by(t, from);
-            on_eof(t, from);
-        } else {
-            reset_by(t, from);
-        }
+        reset_by(t, from);
         break;
     }
 }
 
 /* --- passing FIN on, once the bytes before it are out ------------------------------- */
 
-static void pass_fin(struct leg *from, struct leg *to)
+static bool is_flushed(const struct leg *leg)
 {
-    if (!from->eof || to->finished || to->pending != NULL || stream_wants(&to->stream) & EV_WRITE)
+    return leg->pending == NULL && !(stream_wants(&leg->stream) & EV_WRITE);
+}
+
+static void pass_fin(const struct tunnel *t, const struct leg *from, struct leg *to)
+{
+    if ((!from->eof && t->close != CLOSE_DONE) || to->finished || !is_flushed(to))
         return;
     to->finished = true;
+    if (t->close == CLOSE_DONE) /* else a ping may be out, which has its tag from that */
+        to->pinged_ms = loop_now_ms(&worker_here->loop);
     stream_finish(&to->stream);
 }
 
-static bool is_sent_off(const struct leg *leg)
+/* --- may the sockets be closed? ------------------------------------------------------ */
+
+/* Bytes that come to a closed socket have the kernel throw away what it still had to send. So it
+ * stays until it has no such bytes, or none can come. */
+static bool can_go(const struct leg *leg)
 {
-    return leg->finished && !(stream_wants(&leg->stream) & EV_WRITE);
+    return leg->gone || (is_flushed(leg) && (leg->eof || !stream_waits(&leg->stream)));
 }
 
 /* It has our FIN, and nothing to say that the other side, which has ended, could still read. With
  * TLS it has: its close_notify. */
 static bool is_done_with(const struct leg *leg, const struct leg *ended)
 {
-    return ended->eof && leg->finished && leg->stream.tls == NULL;
+    return ended->eof && leg->finished && leg->stream.tls == NULL &&
+           !stream_is_held_up(&leg->stream);
 }
 
 /* After both Closes the first end is that of both: nothing may follow a Close (RFC 6455 5.5.1), so
- * there is nothing to wait for. */
+ * there is nothing to wait for but that all is on its way. */
 static bool is_closed(const struct tunnel *t)
 {
     return has_said_close(&t->client) && has_said_close(&t->target_leg) &&
            (is_done_with(&t->client, &t->target_leg) || is_done_with(&t->target_leg, &t->client));
+}
+
+static bool is_broken(const struct tunnel *t)
+{
+    return (t->client.gone || t->target_leg.gone) && can_go(&t->client) && can_go(&t->target_leg);
+}
+
+bool tunnel_is_finished(const struct tunnel *t)
+{
+    return t->client.finished && t->target_leg.finished;
+}
+
+static bool is_all_taken(const struct tunnel *t)
+{
+    return tunnel_is_finished(t) && can_go(&t->client) && can_go(&t->target_leg);
+}
+
+/* No event tells that the last of it was taken. */
+static void look_again(struct tunnel *t)
+{
+    struct loop *loop = &worker_here->loop;
+
+    if (tunnel_is_finished(t))
+        wheel_hasten(&loop->wheel, &t->timer, loop_mono_ms(loop) + LOOK_MS);
 }
 
 /* --- events ------------------------------------------------------------------------ */
@@ -288,15 +337,17 @@ void tunnel_settle(struct tunnel *t)
 {
     if (t->close != CLOSE_NONE && !t->is_over)
         tunnel_close_advance(t);
+    t->is_over = t->is_over || is_broken(t);
     if (!t->is_over) {
-        pass_fin(&t->client, &t->target_leg);
-        pass_fin(&t->target_leg, &t->client);
-        t->is_over = (is_sent_off(&t->client) && is_sent_off(&t->target_leg)) || is_closed(t);
+        pass_fin(t, &t->client, &t->target_leg);
+        pass_fin(t, &t->target_leg, &t->client);
+        t->is_over = is_all_taken(t) || is_closed(t);
     }
     if (t->is_over) {
         tunnel_free(t);
         return;
     }
+    look_again(t);
     watch(t, &t->client);
     watch(t, &t->target_leg);
 }

@@ -57,6 +57,8 @@ struct tunnel_side {
 struct tunnel_view {
     struct tunnel_facts facts;
     struct target_key *target;
+    struct ip peer;   /* who connected, where that was asked for (the kernel is): `client` may be
+                         announced; family 0: not known */
     uint64_t seen_us; /* wall clock: the moment of which all this is true, so that of its end */
     uint64_t age_ms;  /* from the 101 to then */
     uint32_t pid;     /* the process that has it; 0: of one that has ended */

@@ -12,7 +12,9 @@
  *   LEAVING   the command is answered. What comes to an end later, or could not go (TLS), stays
  *             here until it ends; what can go after all goes
  *
- * On the control thread.
+ * Here are the stages. upgrade_process.h has the process, upgrade_tell.h what it is told,
+ * upgrade_rounds.h how connections go; upgrade_report.h, upgrade_list.h, past.h and upgrade_obey.h
+ * are for LEAVING. On the control thread.
  */
 #ifndef ALB_UPGRADE_H
 #define ALB_UPGRADE_H
@@ -25,9 +27,6 @@
 
 struct balancer;
 struct upgrade;
-
-/* This process as it was started: for the next one. Call first in main(). */
-void upgrade_remember(char **argv);
 
 /* What came of it: a sentence. Told once, to who started it: upgrade_forget() when that one is
  * gone. */

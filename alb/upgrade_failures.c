@@ -55,6 +55,15 @@ static const struct row {
                          "for, with that value.",
                          "Add the header that the rule's http-header asks for, with that value, to "
                          "the custom headers of the origin at the edge." },
+    [UPGRADE_SECRET_NOT_MATCHED -
+        WS_REFUSALS] = { "secret_not_matched", "403",
+                         "The request has not brought the origin secret that is asked for here.",
+                         "Let what is in front add the header that secret_header names, with a "
+                         "value "
+                         "of secret_file; whoever connects past it has no such header.",
+                         "Add the header that secret_header names, with a value of secret_file, to "
+                         "the custom headers of the origin at the edge; if it is there, it has an "
+                         "old value." },
     [UPGRADE_REQUEST_REFUSED - WS_REFUSALS] = { "request_refused", "4xx, 5xx",
                                                 "The request was refused before any rule.",
                                                 "Send what an RFC 6455 client sends: a "
@@ -117,10 +126,12 @@ static const struct row {
                                             "The client went away before the target had answered.",
                                             "Look for what holds the target up before it answers; "
                                             "a client's own time-out for opening is "
-                                            "often 5 to 20 seconds.",
+                                            "often 5 to 20 seconds. If no target is named, the "
+                                            "client had not sent all of its request.",
                                             "Look for what holds the target up before it answers, "
                                             "and at the origin response timeout of "
-                                            "the edge." },
+                                            "the edge. If no target is named, the edge had not "
+                                            "sent all of the request." },
     [UPGRADE_ENDED_AT_ONCE -
         WS_REFUSALS] = { "ended_at_once", "101",
                          "It opened and ended within a second, and no Sec-WebSocket-Protocol had "
@@ -283,7 +294,9 @@ static const char head[] =
     "second and loop; of a\n"
     "  storm, how many more there were),\n"
     "* in `alb_upgrades_failed_total{reason=\"missing_key\"}`,\n"
-    "* among the last 1,000, at `GET /upgrades/failed` of the admin port and in `alb upgrades`,\n"
+    "* among the last 1,000, at `GET /upgrades/failed` of the admin port (which takes no "
+    "parameters: 400) "
+    "and in `alb upgrades`,\n"
     "* in the body of the answer, unless that is a target's own or a text that a rule gives: the "
     "reason, and to\n"
     "  peers in the edge set a sentence on the cause and one on the cure. `allow = any` makes "
@@ -294,6 +307,9 @@ static const char head[] =
     "A head that is refused as it is written (400 and the like, before any rule) counts too when "
     "what came of it has one of\n"
     "these signs: its reason is `request_refused`, and the cause has the parser's own words.\n"
+    "One without `Upgrade: websocket` is a plain request: a rule that forwards passes it on, and "
+    "the\n"
+    "target answers it (`not_upgrade`).\n"
     "\n"
     "| Reason | Status | Cause | Cure |\n"
     "|---|---|---|---|\n";
@@ -332,13 +348,14 @@ static void describe_statuses(FILE *to)
 
 void upgrade_failures_describe(FILE *to)
 {
-    char number[16];
+    char number[32];
 
     fputs(head, to);
     for (int i = UPGRADE_FINE + 1; i < UPGRADE_FAILURES; i++) {
         const struct upgrade_symptoms s = { .failure = (enum upgrade_failure)i };
         if (i < WS_REFUSALS)
-            snprintf(number, sizeof number, "%d", ws_refusal_status((enum ws_refusal)i));
+            snprintf(number, sizeof number, "%d%s", ws_refusal_status((enum ws_refusal)i),
+                     i == WS_NOT_UPGRADE ? " or the target's" : "");
         if (i == UPGRADE_TARGET_STATUS)
             fprintf(to, "| `%s` | %s | The target answered something else than 101. | Below. |\n",
                     upgrade_failure_name(s.failure), rows[i - WS_REFUSALS].status);

@@ -3,11 +3,11 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
-#include "base/record.h"
 #include "net/handover.h"
 
 #include "alb/balancer_private.h"
 #include "alb/handing.h"
+#include "alb/handing_record.h"
 #include "alb/past_record.h"
 #include "alb/tunnel_listing.h"
 
@@ -35,10 +35,8 @@ static void on_ready(void *user)
     bool fits = true;
 
     buf_init(&bytes, ANSWER_MAX);
-    record_put_number(&bytes, LISTED_NUMBER, a->number);
-    record_put_number(&bytes, LISTED_SEEN, l->top.seen);
-    record_put_number(&bytes, LISTED_MATCHED, l->top.matched);
-    record_put_number(&bytes, LISTED_MISSING, l->missing);
+    handing_put_listed(
+        &bytes, &(struct handing_listed){ a->number, l->top.seen, l->top.matched, l->missing });
     for (uint32_t i = 0; i < l->top.count && fits; i++)
         fits = past_put_view(&bytes, LISTED_ROW, &l->top.rows[i]);
     handover_send(a->lists->link, HANDING_LISTED, buf_data(&bytes), NULL, 0);
@@ -62,18 +60,10 @@ static void start(struct upgrade_lists *lists, uint64_t number, struct span text
 
 void upgrade_lists_ask(struct upgrade_lists *l, struct span bytes)
 {
-    struct span text = SPAN(""), value;
-    uint64_t number = 0;
-    uint16_t type;
+    struct handing_ask ask;
 
-    while (record_next(&bytes, &type, &value)) {
-        if (type == ASK_NUMBER)
-            number = record_number(value);
-        else if (type == ASK_QUERY)
-            text = value;
-    }
-    if (number != 0)
-        start(l, number, text);
+    if (handing_read_ask(bytes, &ask))
+        start(l, ask.number, ask.query);
 }
 
 void upgrade_lists_init(struct upgrade_lists *l, struct balancer *b, struct handover *link)

@@ -9,6 +9,7 @@
 #include "alb/config.h"
 #include "alb/group_health.h"
 #include "alb/handing.h"
+#include "alb/handing_record.h"
 
 /* --- all of it ------------------------------------------------------------------------------ */
 
@@ -27,21 +28,6 @@ static void cut(struct balancer *b, struct span value, int page)
 
 /* --- targets -------------------------------------------------------------------------------- */
 
-/* NULL when nothing is known of it here. */
-static struct target *find_subject(const struct balancer *b, struct span bytes)
-{
-    struct span group = SPAN(""), text = SPAN(""), value;
-    uint16_t type;
-
-    while (record_next(&bytes, &type, &value)) {
-        if (type == SUBJECT_GROUP)
-            group = value;
-        else if (type == SUBJECT_TEXT)
-            text = value;
-    }
-    return registry_find(&b->registry, group, text);
-}
-
 /* Requests on connections that are still here go elsewhere. */
 static void set_drained(struct balancer *b, struct target *t, bool is_drained)
 {
@@ -58,41 +44,34 @@ struct order {
     size_t count;
 };
 
-static void add_target(struct balancer *b, struct order *o, struct span bytes)
+/* Those of which something is known here. */
+static void add_targets(const struct balancer *b, struct order *o, struct span left)
 {
-    struct target *t = find_subject(b, bytes);
+    struct handing_subject s;
 
-    if (t == NULL)
-        return;
-    o->targets = mem_resize(o->targets, (o->count + 1) * sizeof(struct target *));
-    o->targets[o->count++] = t;
-}
-
-static void read_drain(struct balancer *b, struct order *o, struct span bytes)
-{
-    struct span value;
-    uint16_t type;
-
-    while (record_next(&bytes, &type, &value)) {
-        const uint64_t number = record_number(value);
-        if (type == DRAIN_CAUSE_SAID)
-            o->plan.cause = (enum drain_cause)number;
-        else if (type == DRAIN_DELAY_MS)
-            o->plan.delay_ms = (uint32_t)number;
-        else if (type == DRAIN_RATE)
-            o->options.drain_rate = (uint32_t)number;
-        else if (type == DRAIN_ORDER_SAID)
-            o->options.drain_order = number == DRAIN_IDLEST ? DRAIN_IDLEST : DRAIN_OLDEST;
-        else if (type == DRAIN_IS_CUT)
-            o->options.drain_close = number != 0 ? FAREWELL_CUT : FAREWELL_FRAME;
-        else if (type == DRAIN_TARGET)
-            add_target(b, o, value);
+    while (handing_next_drained(&left, &s)) {
+        struct target *t = registry_find(&b->registry, s.group, s.text);
+        if (t == NULL)
+            continue;
+        o->targets = mem_resize(o->targets, (o->count + 1) * sizeof(struct target *));
+        o->targets[o->count++] = t;
     }
 }
 
-static bool makes_sense(const struct order *o)
+/* False: nobody is to be drained by it. */
+static bool read_drain(const struct balancer *b, struct order *o, struct span bytes)
 {
-    return o->count > 0 && o->plan.cause < DRAIN_SHUTDOWN && o->options.drain_rate <= PACE_RATE_MAX;
+    struct handing_drain said;
+
+    if (!handing_read_drain(bytes, &said))
+        return false;
+    o->plan.cause = (enum drain_cause)said.cause;
+    o->plan.delay_ms = said.delay_ms;
+    o->options.drain_rate = said.rate;
+    o->options.drain_order = (int)said.order;
+    o->options.drain_close = said.is_cut ? FAREWELL_CUT : FAREWELL_FRAME;
+    add_targets(b, o, bytes);
+    return o->count > 0;
 }
 
 static void begin(struct balancer *b, struct order *o, int page)
@@ -112,18 +91,20 @@ static void drain(struct balancer *b, struct span value, int page)
 {
     struct order o = { .options = b->config->alb.tunnel };
 
-    read_drain(b, &o, value);
-    if (b->state == RUN_LEAVING && makes_sense(&o)) /* else all are drained already */
+    if (b->state == RUN_LEAVING && read_drain(b, &o, value)) /* else all are drained already */
         begin(b, &o, page);
     free(o.targets);
 }
 
 static void undrain(struct balancer *b, struct span value, int page)
 {
-    struct target *t = find_subject(b, value);
+    struct handing_subject s;
     (void)page;
 
-    if (t == NULL || b->state != RUN_LEAVING)
+    if (b->state != RUN_LEAVING || !handing_read_subject(value, &s))
+        return;
+    struct target *t = registry_find(&b->registry, s.group, s.text);
+    if (t == NULL)
         return;
     set_drained(b, t, false);
     balancer_drain_leave(b, t);

@@ -4,48 +4,38 @@
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "base/record.h"
 #include "net/handover.h"
 
 #include "alb/balancer_private.h"
 #include "alb/handing.h"
+#include "alb/handing_record.h"
 #include "alb/inherit.h"
 #include "alb/worker.h"
 
-enum { ONE_MAX = 2048, ALL_MAX = 16 * 1024 * 1024 };
+enum { ALL_MAX = 16 * 1024 * 1024 };
 static const double AGAIN_S = 0.1;
 enum { ANYHOW = 10 }; /* looks: the other one may have a target that it did not have before */
 
 static void put_process(struct buf *to, const struct elder *e)
 {
-    struct buf one;
-
-    buf_init(&one, ONE_MAX);
-    record_put_number(&one, PROCESS_PID, (uint64_t)e->pid);
-    record_put_number(&one, PROCESS_LEFT_US, e->left_us);
-    record_put_number(&one, PROCESS_CONNECTIONS, e->connections);
-    record_put_number(&one, PROCESS_TUNNELS, e->tunnels);
-    record_put(to, REPORT_PROCESS, buf_data(&one));
-    buf_done(&one);
+    handing_put_process(
+        to, &(struct handing_process){ (uint32_t)e->pid, e->left_us, e->connections, e->tunnels });
 }
 
 static void put_target(struct buf *to, const struct target *t)
 {
-    const uint64_t connections = metric_get(&t->counters.connections_open) +
-                                 metric_get(&t->elsewhere.counters.connections_open);
-    struct buf one;
+    const struct handing_elsewhere told = {
+        .group = span_text(t->group),
+        .text = span_text(t->text),
+        .outstanding = target_outstanding(t),
+        .tunnels = target_tunnels(t),
+        .untold = target_untold(t),
+        .connections = metric_get(&t->counters.connections_open) +
+                       metric_get(&t->elsewhere.counters.connections_open),
+    };
 
-    if (target_outstanding(t) == 0 && connections == 0)
-        return;
-    buf_init(&one, ONE_MAX);
-    record_put(&one, ELSEWHERE_GROUP, span_text(t->group));
-    record_put(&one, ELSEWHERE_TEXT, span_text(t->text));
-    record_put_number(&one, ELSEWHERE_OUTSTANDING, target_outstanding(t));
-    record_put_number(&one, ELSEWHERE_TUNNELS, target_tunnels(t));
-    record_put_number(&one, ELSEWHERE_UNTOLD, target_untold(t));
-    record_put_number(&one, ELSEWHERE_CONNECTIONS, connections);
-    record_put(to, REPORT_TARGET, buf_data(&one));
-    buf_done(&one);
+    if (told.outstanding > 0 || told.connections > 0)
+        handing_put_elsewhere(to, &told);
 }
 
 static struct elder this_process(const struct upgrade_report *r)

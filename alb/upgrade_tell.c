@@ -16,9 +16,11 @@
 #include "alb/drain.h"
 #include "alb/greeter.h"
 #include "alb/handing.h"
+#include "alb/handing_record.h"
+#include "alb/doors.h"
 #include "alb/worker.h"
 
-enum { ONE_MAX = 8192, ALL_MAX = 16 * 1024 * 1024 };
+enum { HELLO_MAX = 256, ALL_MAX = 16 * 1024 * 1024 };
 
 /* --- sockets ---------------------------------------------------------------------------- */
 
@@ -36,16 +38,11 @@ static void add_fd(struct sockets *s, int fd)
 
 static void put_listener(struct sockets *s, const struct listener *l, size_t sockets)
 {
-    struct buf one;
-
-    buf_init(&one, ONE_MAX);
-    record_put(&one, LISTENER_NAME, span_text(l->name));
-    record_put(&one, LISTENER_BIND, span_text(l->bind));
-    record_put_number(&one, LISTENER_PROTOCOL, (uint64_t)l->protocol);
-    record_put(&one, LISTENER_BOUND, span_of(&l->bound, sizeof(l->bound)));
-    record_put_number(&one, LISTENER_SOCKETS, sockets);
-    record_put(&s->bytes, SOCKETS_LISTENER, buf_data(&one));
-    buf_done(&one);
+    handing_put_listener(&s->bytes, &(struct handing_listener){ .name = span_text(l->name),
+                                                                .bind = span_text(l->bind),
+                                                                .protocol = (uint32_t)l->protocol,
+                                                                .bound = l->bound,
+                                                                .sockets = sockets });
 }
 
 static void put_door(struct sockets *s, uint16_t type, int fd, const struct addr *bound)
@@ -54,6 +51,16 @@ static void put_door(struct sockets *s, uint16_t type, int fd, const struct addr
         return;
     add_fd(s, fd);
     record_put(&s->bytes, type, span_of(bound, sizeof(*bound)));
+}
+
+static void put_doors(struct sockets *s, const struct doors *doors, enum door_kind kind)
+{
+    struct addr bound;
+    size_t at = 0;
+    int fd;
+
+    while ((fd = doors_next(doors, kind, &at, &bound)) != -1)
+        put_door(s, (uint16_t)(SOCKETS_DOORS + kind), fd, &bound);
 }
 
 static void tell_sockets(struct balancer *b, struct handover *link)
@@ -75,62 +82,87 @@ static void tell_sockets(struct balancer *b, struct handover *link)
     put_door(&s, SOCKETS_ADMIN, fd, &bound);
     fd = admin_socket(b->admin, true, &bound);
     put_door(&s, SOCKETS_CONTROL, fd, &bound);
+    for (int kind = 0; kind < DOOR_KINDS; kind++)
+        put_doors(&s, b->doors, (enum door_kind)kind);
     handover_send(link, HANDING_SOCKETS, buf_data(&s.bytes), s.fds, s.count);
     buf_done(&s.bytes);
 }
 
 /* --- state -------------------------------------------------------------------------------- */
 
-/* Of the paces that go on there. */
+/* Of filters, and of the paces that go on there. */
 struct pages {
     int fds[HANDOVER_FDS_MAX];
     size_t count;
 };
 
-static void put_page(struct pages *pages, int fd, struct buf *to, uint16_t type)
+/* Its number; UINT64_MAX when there is none. */
+static uint64_t page_number(struct pages *pages, int fd)
 {
     size_t i = 0;
 
     while (i < pages->count && pages->fds[i] != fd)
         i++;
     if (fd == -1 || i == HANDOVER_FDS_MAX)
-        return;
+        return UINT64_MAX;
     if (i == pages->count)
         pages->fds[pages->count++] = fd;
-    record_put_number(to, type, i);
+    return i;
+}
+
+/* First of all: there is room for them. */
+static void put_filter(struct pages *pages, const struct edge_filter *f, uint32_t kind,
+                       struct buf *to)
+{
+    const struct handing_filter told = { kind, EDGE_FILTER_VERSION, pages->count };
+
+    if (!edge_filter_handles(f, pages->fds + pages->count))
+        return;
+    pages->count += EDGE_FILTER_FDS;
+    handing_put_filter(to, &told);
+}
+
+static void put_stop_page(struct pages *pages, int fd, struct buf *to)
+{
+    const uint64_t number = page_number(pages, fd);
+
+    if (number != UINT64_MAX)
+        record_put_number(to, STATE_STOP_PAGE, number);
 }
 
 static void put_target(struct buf *to, struct target *t, struct pages *pages)
 {
-    const uint64_t ramp = atomic_load(&t->ramp_began_ms);
-    uint32_t left_ms;
-    struct buf one;
+    struct handing_target told = { .group = span_text(t->group),
+                                   .text = span_text(t->text),
+                                   .state = (uint32_t)target_health_of(t),
+                                   .ramp_began_ms = atomic_load(&t->ramp_began_ms) };
 
-    buf_init(&one, ONE_MAX);
-    record_put(&one, TARGET_GROUP, span_text(t->group));
-    record_put(&one, TARGET_TEXT, span_text(t->text));
-    record_put_number(&one, TARGET_STATE, (uint64_t)target_health_of(t));
-    record_put_number(&one, TARGET_RAMP_BEGAN_MS, ramp);
-    if (balancer_departs_in_ms(t, &left_ms)) {
-        record_put(&one, TARGET_ADDRESS, span_of(&t->addr, sizeof(t->addr)));
-        record_put_number(&one, TARGET_DELAY_LEFT, left_ms);
-    }
-    if (balancer_drains_for_ms(t, &left_ms))
-        record_put_number(&one, TARGET_DRAIN_LEFT, left_ms);
-    if (t->drain != NULL)
-        put_page(pages, t->drain->pace->page, &one, TARGET_PAGE);
-    record_put(to, STATE_TARGET, buf_data(&one));
-    buf_done(&one);
+    if (balancer_departs_in_ms(t, &told.delay_ms))
+        told.addr = t->addr;
+    told.is_drained = balancer_drains_for_ms(t, &told.drain_ms);
+    told.page = t->drain == NULL ? UINT64_MAX : page_number(pages, t->drain->pace->page);
+    handing_put_target(to, &told);
 }
 
-static void put_said(struct buf *to, const struct registrations *said)
+static void put_text(struct buf *to, uint16_t type, const struct registrations *said)
 {
     struct buf text;
 
     buf_init(&text, ALL_MAX / 2);
     registrations_print(said, &text);
-    record_put(to, STATE_SAID, buf_data(&text));
+    record_put(to, type, buf_data(&text));
     buf_done(&text);
+}
+
+/* In two: a process that knows nothing of the second still takes the first. */
+static void put_said(struct buf *to, const struct registrations *said)
+{
+    struct registrations targets = *said;
+    const struct registrations edge = { .edge = said->edge };
+
+    targets.edge = (struct edge_additions){ .count = 0 };
+    put_text(to, STATE_SAID, &targets);
+    put_text(to, STATE_EDGE, &edge);
 }
 
 /* --- secrets -------------------------------------------------------------------------------- */
@@ -172,7 +204,7 @@ static void put_secrets(struct buf *to, struct balancer *b)
 
     if (buf_space(to, room) == NULL)
         return;
-    put_keys(to, b->ring);
+    put_keys(to, balancer_seal_ring(b, b->config));
     put_tickets(to, b->config);
 }
 
@@ -182,7 +214,9 @@ static void tell_state(struct balancer *b, struct handover *link)
     struct buf bytes;
 
     buf_init(&bytes, ALL_MAX);
-    put_page(&pages, b->stop_page, &bytes, STATE_STOP_PAGE);
+    for (uint32_t i = 0; i < FILTERS; i++)
+        put_filter(&pages, b->filters[i], i, &bytes);
+    put_stop_page(&pages, b->stop_page, &bytes);
     put_said(&bytes, &b->said);
     list_each (at, &b->registry.targets)
         put_target(&bytes, list_entry(at, struct target, in_registry), &pages);
@@ -193,11 +227,12 @@ static void tell_state(struct balancer *b, struct handover *link)
 
 static void tell_hello(struct handover *link)
 {
+    const struct handing_hello hello = { .version = HANDING_VERSION,
+                                         .takes = TAKES_ORDERS | TAKES_ASKS };
     struct buf bytes;
 
-    buf_init(&bytes, ONE_MAX);
-    record_put_number(&bytes, HELLO_VERSION, HANDING_VERSION);
-    record_put_number(&bytes, HELLO_TAKES, TAKES_ORDERS | TAKES_ASKS);
+    buf_init(&bytes, HELLO_MAX);
+    handing_put_hello(&bytes, &hello);
     handover_send(link, HANDING_HELLO, buf_data(&bytes), NULL, 0);
     buf_done(&bytes);
 }

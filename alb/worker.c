@@ -13,27 +13,33 @@
 #include "alb/closer.h"
 #include "alb/config.h"
 #include "alb/cutter.h"
+#include "alb/edge.h"
+#include "alb/leavers.h"
 #include "alb/leaving.h"
 #include "alb/regex.h"
 #include "alb/target.h"
 #include "alb/tunnel.h"
 #include "alb/tunnel_record.h"
+#include "alb/usher_verdict.h"
 
 enum { INBOX = 8192 };
 
 _Thread_local struct worker *worker_here;
+
+static usher_fn on_ushered;
 
 void worker_init(struct worker *w, struct balancer *balancer, int index)
 {
     w->balancer = balancer;
     loop_init(&w->loop, index, INBOX, w);
     list_init(&w->listeners);
+    usher_init(&w->usher, &w->loop, on_ushered, w);
     list_init(&w->clients);
     tunnels_init(w);
     list_init(&w->walks);
     pool_init(&w->pool);
     dial_line_init(&w->dials);
-    stickiness_cache_init(&w->cookies, balancer_seal_ring(balancer));
+    stickiness_cache_init(&w->cookies, balancer_seal_ring(balancer, balancer->config));
     log_buffer_init(&w->access_log, &w->loop, &balancer->access_log);
     log_buffer_init(&w->connection_log, &w->loop, &balancer->connection_log);
     list_init(&w->shares);
@@ -72,6 +78,7 @@ void worker_done(struct worker *w)
     worker_here = w; /* after its thread has ended */
     loop_run_left(&w->loop);
     close_listeners(w);
+    usher_done(&w->usher);
     clients_cut(w, NULL, "shutdown");
     cutter_finish(w);
     closer_stop(w, tunnels_cut(w));
@@ -85,6 +92,11 @@ void worker_done(struct worker *w)
     tunnels_done(w);
     regex_scratch_free(&w->regex);
     loop_done(&w->loop);
+}
+
+const struct seal_ring *worker_seal_ring(const struct worker *w)
+{
+    return w->cookies.ring;
 }
 
 /* --- accepting --------------------------------------------------------------- */
@@ -112,11 +124,11 @@ const struct listener_headers *worker_listener_headers(const struct worker *w,
     return config == NULL ? &none : &config->headers;
 }
 
-static void adopt(struct worker *w, struct listener *listener, const struct handshake_result *from)
+static void adopt(struct worker *w, const struct arrival *a)
 {
     metric_add(&w->counters.connections, 1);
     metric_add(&w->counters.connections_open, 1);
-    client_start(w, listener, from);
+    client_start(w, a);
 }
 
 void worker_adopt_connection(struct loop *loop, void *arg)
@@ -124,19 +136,17 @@ void worker_adopt_connection(struct loop *loop, void *arg)
     struct arrival *a = arg;
 
     worker_here = loop->user;
-    adopt(loop->user, a->listener, &a->from);
+    adopt(loop->user, a);
     free(a);
 }
 
 /* Hand it to a loop that has clearly fewer: WebSockets live for hours, so what
  * the kernel's hashing distributes unevenly would stay so. */
-static bool hand_over(struct worker *w, struct worker *to, struct listener *listener,
-                      const struct handshake_result *from)
+static bool hand_over(struct worker *w, struct worker *to, const struct arrival *arrival)
 {
     struct arrival *a = mem_new(struct arrival);
 
-    a->listener = listener;
-    a->from = *from;
+    *a = *arrival;
     if (!loop_post(&to->loop, worker_adopt_connection, a)) {
         free(a);
         return false;
@@ -145,34 +155,63 @@ static bool hand_over(struct worker *w, struct worker *to, struct listener *list
     return true;
 }
 
-static void on_accept(struct acceptor *acceptor, int fd, const struct addr *peer)
+/* To the loop that should have it. */
+static void settle_in(struct worker *w, const struct arrival *a)
 {
-    struct worker_listener *l = acceptor->user;
-    struct worker *w = l->worker;
-    struct handshake_result from = { .fd = fd,
-                                     .peer = *peer,
-                                     .id = { random_jitter(), random_jitter() },
-                                     .accepted_us = clock_wall_us() };
-    struct ip ip;
-
-    if (!addr_ip(peer, &ip) || !config_admits(w->config, &ip)) {
-        metric_add(&w->counters.refused_edge, 1);
-        close(fd);
-        return;
-    }
-    if (!balancer_connection_opened(w->balancer)) {
-        metric_add(&w->counters.refused_limit, 1);
-        close(fd);
-        return;
-    }
     struct worker *to = balancer_pick_worker(w->balancer, w);
-    if (to != w && hand_over(w, to, l->listener, &from))
+
+    if (to != w && hand_over(w, to, a))
         return;
     if (to != w) { /* its inbox is full: keep it */
         atomic_fetch_sub_explicit(&to->load, 1, memory_order_relaxed);
         atomic_fetch_add_explicit(&w->load, 1, memory_order_relaxed);
     }
-    adopt(w, l->listener, &from);
+    adopt(w, a);
+}
+
+static struct arrival arrival_of(struct listener *listener, int fd, const struct addr *client)
+{
+    return (struct arrival){ .listener = listener,
+                             .from = { .fd = fd,
+                                       .peer = *client,
+                                       .id = { random_jitter(), random_jitter() },
+                                       .accepted_us = clock_wall_us() } };
+}
+
+static void on_ushered(void *user, struct usher_result *r)
+{
+    struct worker *w = user;
+    struct listener *listener = r->tag;
+    const struct usher_judge judge = { .balancer = w->balancer,
+                                       .config = w->config,
+                                       .edge = w->edge,
+                                       .counters = &w->counters,
+                                       .connection_log = &w->connection_log };
+
+    if (!usher_verdict(&judge, r))
+        return;
+    struct arrival a = arrival_of(listener, r->fd, &r->client);
+    a.announced = r->announced;
+    settle_in(w, &a);
+}
+
+static void on_accept(struct acceptor *acceptor, int fd, const struct addr *peer)
+{
+    struct worker_listener *l = acceptor->user;
+    struct worker *w = l->worker;
+    const struct listener_config *config = worker_listener_config(w, l->listener);
+
+    if (!edge_admit(w->balancer, w->edge, &w->counters, peer, l->listener)) {
+        close(fd);
+    } else if (!balancer_connection_opened(w->balancer)) {
+        metric_add(&w->counters.refused_limit, 1);
+        close(fd);
+    } else if (config != NULL && config->options.proxy_protocol) {
+        usher_begin(&w->usher, fd, peer, config->options.proxy_protocol_timeout_ms, l->listener);
+    } else {
+        const struct arrival a = arrival_of(l->listener, fd, peer);
+        settle_in(w, &a);
+    }
 }
 
 void worker_listen(struct loop *loop, void *arg)
@@ -185,6 +224,7 @@ void worker_listen(struct loop *loop, void *arg)
     l->worker = w;
     list_append(&w->listeners, &l->link);
     acceptor_start(&l->acceptor, loop->ev, order->fd, on_accept, l);
+    l->acceptor.filter = l->listener->filter;
     l->is_early = listener_config_of(w->config, l->listener) == NULL;
     if (l->is_early)
         acceptor_hold(&l->acceptor);
@@ -234,10 +274,10 @@ void worker_relisten(struct loop *loop, void *arg)
 
 void worker_close_listener(struct loop *loop, void *arg)
 {
-    struct worker *w = loop->user;
+    struct listener *l = arg;
 
-    each_socket(loop, arg, empty_and_free);
-    atomic_fetch_sub(&w->balancer->closing, 1);
+    each_socket(loop, l, empty_and_free);
+    atomic_fetch_sub(&l->closing, 1);
 }
 
 void worker_accept(struct loop *loop, void *arg)
@@ -278,7 +318,7 @@ void worker_adopt_moved(struct loop *loop, void *arg)
 
     worker_here = w;
     metric_add(&w->counters.connections_open, 1);
-    client_arrive(w, a->listener, &a->from);
+    client_arrive(w, a);
     free(a);
 }
 
@@ -315,9 +355,14 @@ void worker_adopt(struct loop *loop, void *arg)
     worker_here = w;
     if (w->config != NULL)
         tunnels_adopt(w, w->config, p->config);
+    if (w->config != p->config)
+        stickiness_cache_init(&w->cookies, balancer_seal_ring(w->balancer, p->config));
     w->config = p->config;
     w->members = p->members;
     w->removed = p->leaving;
+    w->edge = p->edge;
+    if (p->old_edge != NULL)
+        atomic_fetch_add(&p->leavers, leavers_look(w));
     publication_acknowledge(p);
 }
 
@@ -339,6 +384,15 @@ void worker_cut_tunnels(struct loop *loop, void *arg)
     cutter_start(w, t, closer_drain_of(w, t));
 }
 
+void worker_cut_leavers(struct loop *loop, void *arg)
+{
+    struct worker *w = loop->user;
+    (void)arg;
+
+    worker_here = w;
+    cutter_start_leavers(w, closer_leavers(w));
+}
+
 void worker_drain(struct loop *loop, void *arg)
 {
     struct worker *w = loop->user;
@@ -347,6 +401,7 @@ void worker_drain(struct loop *loop, void *arg)
     worker_here = w;
     w->is_draining = true;
     each_open(w, empty_and_free);
+    usher_send_away(&w->usher);
     clients_drain(w);
     pool_done(&w->pool);
 }
@@ -358,6 +413,7 @@ void worker_cut(struct loop *loop, void *arg)
 
     w->is_draining = true;
     close_listeners(w);
+    usher_send_away(&w->usher);
     clients_cut(w, NULL, "shutdown");
     cutter_start(w, NULL, closer_shutdown(w));
     closer_stop(w, 0);

@@ -26,9 +26,11 @@
 #include "alb/dial.h"
 #include "alb/target_conn.h"
 #include "alb/transform.h"
+#include "alb/usher.h"
 
 struct balancer;
 struct config;
+struct edge_view;
 struct leaving;
 struct listener;
 struct listener_config;
@@ -51,8 +53,10 @@ struct worker {
     struct balancer *balancer;
     const struct config *config;   /* this loop's snapshot; swapped by a posted job */
     const struct members *members; /* and who is in its groups */
+    const struct edge_view *edge;  /* and who may connect */
     const struct leaving *removed; /* and listeners that it has no longer; may be NULL */
     struct list listeners;         /* worker_listener */
+    struct usher usher;            /* of those whose PROXY head is awaited */
     struct list clients;
     struct tunnel **tunnels; /* by tunnel->index */
     uint32_t tunnel_count, tunnel_size;
@@ -107,13 +111,18 @@ loop_fn worker_begin;
 /* An accepted connection; arg is a struct arrival, which it frees. */
 struct arrival {
     struct listener *listener;
-    struct handshake_result from; /* tls NULL for plain */
+    struct handshake_result from; /* tls NULL for plain; `peer` is the client that was announced,
+                                     if one was */
+    struct announced announced;
 };
 loop_fn worker_adopt_connection;
 
 /* End what still runs to this target (arg, a reference): its delay is over. Or only its
  * tunnels. */
 loop_fn worker_cut_target, worker_cut_tunnels;
+
+/* The same to the WebSockets of peers that have left the edge set. */
+loop_fn worker_cut_leavers;
 
 /* Stop accepting and end idle connections; a drain closes the tunnels (closer.h). */
 loop_fn worker_drain;
@@ -133,6 +142,9 @@ loop_fn worker_adopt_tunnel;
 
 /* End everything now. */
 loop_fn worker_cut;
+
+/* What this loop's snapshot seals cookies with. */
+const struct seal_ring *worker_seal_ring(const struct worker *w);
 
 /* The listener's part of this loop's snapshot, or of the last that had it (leaving.h); NULL when
  * it was removed a while ago. */

@@ -24,3 +24,21 @@ bool cookie_next(struct span *rest, struct cookie *cookie)
     }
     return false;
 }
+
+bool cookie_walk_next(struct cookie_walk *walk, struct cookie *cookie)
+{
+    while (!cookie_next(&walk->rest, cookie)) {
+        if (walk->next == walk->fields.count)
+            return false;
+        walk->rest = walk->fields.fields[walk->next++];
+    }
+    return true;
+}
+
+/* The first ';' ends the pair: all behind it are attributes. */
+bool cookie_of_set_cookie(struct span field, struct cookie *cookie)
+{
+    struct span pair;
+
+    return span_next(&field, ';', &pair) && cookie_next(&pair, cookie);
+}

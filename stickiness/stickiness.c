@@ -1,9 +1,4 @@
-/*
- * stickiness.c -- see stickiness.h.
- *
- * What is sealed: four numbers of 8 bytes, big endian -- group, target, issued,
- * expires. The seal's purpose carries the version of that layout.
- */
+/* stickiness.c -- see stickiness.h: names and ids, the cookies of targets and of groups. */
 #include "stickiness.h"
 
 #include <stdio.h>
@@ -11,17 +6,14 @@
 
 #include "base/clock.h"
 #include "cookie.h"
+#include "reading.h"
+#include "ticket.h"
 
-enum { WORDS = 4, PLAIN_BYTES = 8 * WORDS, COOKIE_DAYS_S = 7 * 86400 };
-
-struct ticket {
-    uint64_t group_id, target_id, issued_s, expires_s;
+/* The purpose carries the version of the layout. */
+static const struct span purposes[] = {
+    [STICKINESS_LB] = SPAN_INIT("lb_cookie 1"),
+    [STICKINESS_GROUP] = SPAN_INIT("group_cookie 1"),
 };
-
-#define PURPOSE SPAN("lb_cookie 1")
-
-/* Without padding, unlike SEAL_TEXT_SIZE(). */
-enum { SEALED_CHARS = ((PLAIN_BYTES + SEAL_OVERHEAD) * 8 + 5) / 6 };
 
 bool stickiness_is_cookie_name(struct span name)
 {
@@ -47,76 +39,29 @@ uint64_t stickiness_id(struct span name)
     return hash;
 }
 
-/* --- sealed values -------------------------------------------------------- */
-
-static void write_u64(uint8_t *out, uint64_t n)
-{
-    for (int i = 7; i >= 0; i--, n >>= 8)
-        out[i] = (uint8_t)n;
-}
-
-static uint64_t read_u64(const uint8_t *in)
-{
-    uint64_t n = 0;
-
-    for (int i = 0; i < 8; i++)
-        n = n << 8 | in[i];
-    return n;
-}
-
-static void seal_ticket(const struct seal_ring *ring, const struct ticket *t, char *out)
-{
-    uint8_t plain[PLAIN_BYTES];
-
-    write_u64(plain, t->group_id);
-    write_u64(plain + 8, t->target_id);
-    write_u64(plain + 16, t->issued_s);
-    write_u64(plain + 24, t->expires_s);
-    seal(ring, PURPOSE, span_of(plain, sizeof(plain)), out);
-}
-
-static bool open_ticket(const struct seal_ring *ring, struct span text, struct ticket *t)
-{
-    uint8_t plain[SEAL_PLAIN_MAX];
-    size_t n;
-
-    if (!seal_open(ring, PURPOSE, text, plain, &n) || n != PLAIN_BYTES)
-        return false;
-    *t = (struct ticket){ read_u64(plain), read_u64(plain + 8), read_u64(plain + 16),
-                          read_u64(plain + 24) };
-    return true;
-}
-
 /* --- reading -------------------------------------------------------------- */
 
-/* Other things may bear the name (a managed balancer's own cookie, after a
- * move): they are told apart by their length, for nothing. */
-static bool is_candidate(const struct stickiness_policy *policy, const struct cookie *cookie)
+static bool is_named(const struct stickiness_policy *policy, struct span name)
 {
-    return cookie->value.len == SEALED_CHARS &&
-           (span_equal(cookie->name, span_text(policy->cookie_name)) ||
-            span_equal(cookie->name, span_text(policy->cors_cookie_name)));
+    return span_equal(name, span_text(policy->cookie_name)) ||
+           span_equal(name, span_text(policy->cors_cookie_name));
 }
 
 enum stickiness_lookup stickiness_read(const struct stickiness_policy *policy,
-                                       const struct seal_ring *ring, struct span cookie_field,
-                                       uint64_t group_id, uint64_t now_s, unsigned *tries,
-                                       uint64_t *target_id)
+                                       const struct seal_ring *ring,
+                                       struct stickiness_fields cookies, uint64_t scope,
+                                       uint64_t now_s, uint64_t *id)
 {
+    struct reading r = { ring, scope, now_s, policy->duration_s, .tries = STICKINESS_TRIES };
+    struct cookie_walk walk = { .fields = cookies };
     struct cookie cookie;
-    struct ticket t;
 
-    while (*tries > 0 && cookie_next(&cookie_field, &cookie)) {
-        if (!is_candidate(policy, &cookie))
-            continue;
-        (*tries)--;
-        if (open_ticket(ring, cookie.value, &t) && t.group_id == group_id && now_s < t.expires_s &&
-            now_s < t.issued_s + policy->duration_s) {
-            *target_id = t.target_id;
-            return STICKINESS_FOUND;
-        }
+    while (reading_goes_on(&r) && cookie_walk_next(&walk, &cookie)) {
+        if (is_named(policy, cookie.name))
+            reading_try(&r, purposes[policy->kind], cookie.value);
     }
-    return STICKINESS_NONE;
+    *id = r.id;
+    return r.best;
 }
 
 /* --- issuing -------------------------------------------------------------- */
@@ -126,37 +71,38 @@ void stickiness_cache_init(struct stickiness_cache *cache, const struct seal_rin
     *cache = (struct stickiness_cache){ .ring = ring };
 }
 
-static bool slot_serves(const struct stickiness_slot *slot, const struct ticket *t,
-                        uint32_t duration_s)
+static bool slot_serves(const struct stickiness_slot *slot, const struct stickiness_policy *policy,
+                        const struct ticket *t)
 {
-    return slot->duration_s == duration_s && slot->issued_s == t->issued_s &&
-           slot->group_id == t->group_id && slot->target_id == t->target_id;
+    return slot->duration_s == policy->duration_s && slot->kind == policy->kind &&
+           slot->issued_s == t->issued_s && slot->scope == t->scope && slot->id == t->choice;
 }
 
 static void fill_slot(struct stickiness_slot *slot, const struct seal_ring *ring,
-                      const struct ticket *t, uint32_t duration_s)
+                      const struct stickiness_policy *policy, const struct ticket *t)
 {
-    char sealed[SEAL_TEXT_SIZE(PLAIN_BYTES)], date[CLOCK_TEXT_MAX];
+    char sealed[TICKET_TEXT_SIZE], date[CLOCK_TEXT_MAX];
 
-    seal_ticket(ring, t, sealed);
-    clock_http_date((t->issued_s + COOKIE_DAYS_S) * 1000000, date);
-    slot->group_id = t->group_id;
-    slot->target_id = t->target_id;
+    ticket_seal(ring, purposes[policy->kind], t, sealed);
+    ticket_expires_text(t, date);
+    slot->scope = t->scope;
+    slot->id = t->choice;
     slot->issued_s = t->issued_s;
-    slot->duration_s = duration_s;
+    slot->duration_s = policy->duration_s;
+    slot->kind = policy->kind;
     snprintf(slot->value, sizeof(slot->value), "%s; Expires=%s; Path=/", sealed, date);
 }
 
 void stickiness_issue(const struct stickiness_policy *policy, struct stickiness_cache *cache,
-                      uint64_t group_id, uint64_t target_id, uint64_t now_s,
+                      uint64_t scope, uint64_t id, uint64_t now_s,
                       char cookie[STICKINESS_SET_COOKIE_MAX],
                       char cors_cookie[STICKINESS_SET_COOKIE_MAX])
 {
-    struct stickiness_slot *slot = &cache->slots[(group_id ^ target_id) % STICKINESS_SLOTS];
-    const struct ticket t = { group_id, target_id, now_s, now_s + policy->duration_s };
+    struct stickiness_slot *slot = &cache->slots[(scope ^ id ^ policy->kind) % STICKINESS_SLOTS];
+    const struct ticket t = { scope, id, now_s, now_s + policy->duration_s };
 
-    if (!slot_serves(slot, &t, policy->duration_s))
-        fill_slot(slot, cache->ring, &t, policy->duration_s);
+    if (!slot_serves(slot, policy, &t))
+        fill_slot(slot, cache->ring, policy, &t);
     snprintf(cookie, STICKINESS_SET_COOKIE_MAX, "%s=%s", policy->cookie_name, slot->value);
     snprintf(cors_cookie, STICKINESS_SET_COOKIE_MAX, "%s=%s; SameSite=None; Secure",
              policy->cors_cookie_name, slot->value);

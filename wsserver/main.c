@@ -12,6 +12,8 @@ static const char usage[] = "usage: wsserver run FILE [--ready-file F]   serve\n
                             "       wsserver check FILE                  read a configuration and "
                             "say what is wrong with it\n"
                             "       wsserver settings                    print every setting\n"
+                            "       wsserver sections                    print the sections that a "
+                            "file may have\n"
                             "       wsserver metrics                     print every metric\n"
                             "       wsserver --help | --version\n";
 
@@ -67,6 +69,10 @@ int main(int argc, char **argv)
         return check(argv[2]);
     if (argc == 2 && is(command, "settings")) {
         options_describe(stdout);
+        return 0;
+    }
+    if (argc == 2 && is(command, "sections")) {
+        options_list_sections(stdout);
         return 0;
     }
     if (argc == 2 && is(command, "metrics")) {

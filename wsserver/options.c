@@ -180,6 +180,12 @@ void options_done(struct options *o)
         settings_done(sections[i].settings, o);
 }
 
+void options_list_sections(FILE *to)
+{
+    for (size_t i = 0; i < SECTIONS; i++)
+        fprintf(to, "%s\n", sections[i].kind);
+}
+
 void options_describe(FILE *to)
 {
     fprintf(to, "# Settings of wsserver\n\nPrinted by `wsserver settings` from the tables in "

@@ -46,6 +46,10 @@ bool options_read_text(struct options *o, struct span text, struct problems *pro
 
 void options_done(struct options *o);
 
+/* The names of the sections, one a line: `wsserver sections`, for who is to tell ours from another
+ * program's (image/configure/). */
+void options_list_sections(FILE *to);
+
 /* Print all of it as one Markdown page: `wsserver settings`. */
 void options_describe(FILE *to);
 

@@ -1,4 +1,5 @@
-/* edge_set.c -- see edge_set.h. One sorted array holds the blocks of both families. */
+/* edge_set.c -- see edge_set.h. One array has the blocks as they were added; another, made of it,
+ * is sorted and holds both families. */
 #include "base/edge_set.h"
 
 #include <assert.h>
@@ -12,10 +13,25 @@
 
 enum { FILE_MAX = 64 << 20 };
 
+struct added {
+    struct cidr block;
+    uint16_t source; /* in set->sources; NO_SOURCE: none */
+    int line;
+};
+
+enum { NO_SOURCE = UINT16_MAX };
+
+struct source {
+    char *file, *service; /* owned; the service may be NULL */
+};
+
 struct edge_set {
-    struct cidr *items; /* owned; after building sorted and disjoint */
-    size_t count, room;
-    size_t added; /* what `count` was before building */
+    struct added *added; /* owned; NULL of a set made by edge_set_with() */
+    size_t added_count, room;
+    struct source *sources; /* owned */
+    size_t source_count;
+    struct cidr *items; /* owned; sorted and disjoint; NULL before building */
+    size_t count;
     bool built;
 };
 
@@ -30,24 +46,52 @@ struct edge_set *edge_set_new(void)
 
 void edge_set_free(struct edge_set **set)
 {
-    if (*set != NULL)
-        free((*set)->items);
-    mem_free(*set);
+    struct edge_set *s = *set;
+
+    *set = NULL;
+    if (s == NULL)
+        return;
+    for (size_t i = 0; i < s->source_count; i++) {
+        free(s->sources[i].file);
+        free(s->sources[i].service);
+    }
+    free(s->sources);
+    free(s->added);
+    free(s->items);
+    free(s);
+}
+
+/* --- adding ------------------------------------------------------------------------- */
+
+void edge_set_source(struct edge_set *set, const char *file, const char *service)
+{
+    if (set->source_count == NO_SOURCE)
+        return; /* so many files: the last one has to do for the others */
+    set->sources = mem_resize(set->sources, (set->source_count + 1) * sizeof(set->sources[0]));
+    set->sources[set->source_count++] =
+        (struct source){ mem_text(file), service == NULL ? NULL : mem_text(service) };
+}
+
+void edge_set_add_at(struct edge_set *set, const struct cidr *block, int line)
+{
+    assert(!set->built);
+    if (set->added_count == set->room) {
+        set->room = set->room == 0 ? 64 : set->room * 2;
+        set->added = mem_resize(set->added, set->room * sizeof(set->added[0]));
+    }
+    set->added[set->added_count++] = (struct added){
+        *block, (uint16_t)(set->source_count == 0 ? NO_SOURCE : set->source_count - 1), line
+    };
 }
 
 void edge_set_add(struct edge_set *set, const struct cidr *block)
 {
-    assert(!set->built);
-    if (set->count == set->room) {
-        set->room = set->room == 0 ? 64 : set->room * 2;
-        set->items = mem_resize(set->items, set->room * sizeof(*set->items));
-    }
-    set->items[set->count++] = *block;
+    edge_set_add_at(set, block, 0);
 }
 
 bool edge_set_add_file(struct edge_set *set, const char *path, char *why, size_t why_size)
 {
-    size_t before = set->count, len;
+    size_t before = set->added_count, len;
     char *text = text_read_file(path, FILE_MAX, &len, why, why_size);
     if (text == NULL)
         return false;
@@ -58,26 +102,48 @@ bool edge_set_add_file(struct edge_set *set, const char *path, char *why, size_t
     char wrong[160];
     bool ok = true;
 
+    edge_set_source(set, path, NULL);
     while (ok && lines_next(&lines, &value)) {
         ok = cidr_parse(value, &block, wrong, sizeof(wrong));
         if (ok)
-            edge_set_add(set, &block);
+            edge_set_add_at(set, &block, lines.number);
     }
     if (!ok) {
         snprintf(why, why_size, "%s:%d: %s", path, lines.number, wrong);
-        set->count = before;
+        set->added_count = before;
     }
     free(text);
     return ok;
 }
 
-/* The blocks of `service` in one of the file's two lists. */
-static bool add_list(struct edge_set *set, const json_t *list, const char *field,
-                     const char *service, char *why, size_t why_size)
+/* The file, or NULL with a sentence in `why`. */
+static json_t *load(const char *path, char *why, size_t why_size)
 {
+    json_error_t error;
+    size_t len;
+    char *text = text_read_file(path, FILE_MAX, &len, why, why_size);
+    if (text == NULL)
+        return NULL;
+
+    json_t *root = json_loadb(text, len, JSON_REJECT_DUPLICATES, &error);
+    if (root == NULL)
+        snprintf(why, why_size, "%s:%d: %s", path, error.line < 0 ? 0 : error.line, error.text);
+    free(text);
+    return root;
+}
+
+/* The blocks of `service` in one of the file's two lists; one that is not there has none. */
+static bool add_list(struct edge_set *set, const json_t *root, const char *list_name,
+                     const char *field, const char *service, char *why, size_t why_size)
+{
+    const json_t *list = json_object_get(root, list_name);
     const json_t *item;
     size_t i;
 
+    if (list != NULL && !json_is_array(list)) {
+        snprintf(why, why_size, "\"%s\" is no list", list_name);
+        return false;
+    }
     json_array_foreach(list, i, item)
     {
         const char *name = json_string_value(json_object_get(item, "service"));
@@ -96,23 +162,19 @@ static bool add_list(struct edge_set *set, const json_t *list, const char *field
 bool edge_set_add_ip_ranges(struct edge_set *set, const char *path, const char *service, char *why,
                             size_t why_size)
 {
-    size_t before = set->count;
+    size_t before = set->added_count;
     char wrong[160];
-    json_error_t error;
-    json_t *root = json_load_file(path, JSON_REJECT_DUPLICATES, &error);
-    if (root == NULL) {
-        snprintf(why, why_size, "%s:%d: %s", path, error.line < 0 ? 0 : error.line, error.text);
+    json_t *root = load(path, why, why_size);
+    if (root == NULL)
         return false;
-    }
 
-    bool ok = add_list(set, json_object_get(root, "prefixes"), "ip_prefix", service, wrong,
-                       sizeof(wrong)) &&
-              add_list(set, json_object_get(root, "ipv6_prefixes"), "ipv6_prefix", service, wrong,
-                       sizeof(wrong));
+    edge_set_source(set, path, service);
+    bool ok = add_list(set, root, "prefixes", "ip_prefix", service, wrong, sizeof(wrong)) &&
+              add_list(set, root, "ipv6_prefixes", "ipv6_prefix", service, wrong, sizeof(wrong));
     json_decref(root);
     if (!ok) {
         snprintf(why, why_size, "%s: service %s: %s", path, service, wrong);
-    } else if (set->count == before) {
+    } else if (set->added_count == before) {
         snprintf(why, why_size,
                  "%s: no prefix of a service \"%s\"; a name is written as there, such as "
                  "CLOUDFRONT_ORIGIN_FACING",
@@ -120,29 +182,57 @@ bool edge_set_add_ip_ranges(struct edge_set *set, const char *path, const char *
         ok = false;
     }
     if (!ok)
-        set->count = before;
+        set->added_count = before;
     return ok;
 }
+
+/* --- building ----------------------------------------------------------------------- */
 
 static int compare(const void *a, const void *b)
 {
     return memcmp(a, b, sizeof(struct cidr));
 }
 
-void edge_set_build(struct edge_set *set)
+static void merge(struct edge_set *set)
 {
     size_t kept = 0;
 
-    assert(!set->built);
-    set->added = set->count;
     if (set->count > 0)
         qsort(set->items, set->count, sizeof(*set->items), compare);
     for (size_t i = 0; i < set->count; i++)
         if (kept == 0 || !cidr_contains(&set->items[kept - 1], &set->items[i].ip))
             set->items[kept++] = set->items[i];
     set->count = kept;
+    set->items = mem_resize(set->items, kept * sizeof(set->items[0]));
     set->built = true;
 }
+
+void edge_set_build(struct edge_set *set)
+{
+    assert(!set->built);
+    set->added = mem_resize(set->added, set->added_count * sizeof(set->added[0]));
+    set->items = mem_array(struct cidr, set->added_count);
+    for (size_t i = 0; i < set->added_count; i++)
+        set->items[i] = set->added[i].block;
+    set->count = set->added_count;
+    merge(set);
+}
+
+struct edge_set *edge_set_with(const struct edge_set *set, const struct cidr *more, size_t count)
+{
+    struct edge_set *all = edge_set_new();
+
+    assert(set->built);
+    all->added_count = set->added_count + count;
+    all->count = set->count + count;
+    all->items = mem_array(struct cidr, all->count);
+    for (size_t i = 0; i < all->count; i++)
+        all->items[i] = i < set->count ? set->items[i] : more[i - set->count];
+    merge(all);
+    return all;
+}
+
+/* --- asking -------------------------------------------------------------------------- */
 
 bool edge_set_contains(const struct edge_set *set, const struct ip *ip)
 {
@@ -162,7 +252,7 @@ bool edge_set_contains(const struct edge_set *set, const struct ip *ip)
 
 size_t edge_set_blocks(const struct edge_set *set)
 {
-    return set->built ? set->added : set->count;
+    return set->added_count;
 }
 
 size_t edge_set_ranges(const struct edge_set *set)
@@ -175,4 +265,14 @@ const struct cidr *edge_set_items(const struct edge_set *set)
 {
     assert(set->built);
     return set->items;
+}
+
+struct edge_origin edge_set_origin(const struct edge_set *set, size_t i)
+{
+    assert(set->added != NULL && i < set->added_count);
+    const struct added *a = &set->added[i];
+    const struct source *s = a->source == NO_SOURCE ? NULL : &set->sources[a->source];
+
+    return (struct edge_origin){ a->block, s == NULL ? NULL : s->file,
+                                 s == NULL ? NULL : s->service, a->line };
 }

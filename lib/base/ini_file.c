@@ -315,7 +315,7 @@ bool ini_read_file(const char *path, ini_handler *handler, void *user, struct pr
 {
     char why[512];
     size_t len;
-    char *text = text_read_file(path, FILE_MAX_BYTES, &len, why, sizeof(why));
+    char *text = text_read_input(path, FILE_MAX_BYTES, &len, why, sizeof(why));
 
     if (text == NULL) {
         problems_error(problems, 0, "%s", why);

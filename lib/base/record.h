@@ -11,6 +11,7 @@
 #define BASE_RECORD_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "base/buf.h"
@@ -31,5 +32,36 @@ uint64_t record_number(struct span bytes);
 
 /* A copy as a text; free() it. */
 char *record_text(struct span bytes);
+
+/* A record of records, by a table of where each is in a struct. Those with no value are not put:
+ * a span without a pointer. */
+enum record_kind {
+    RECORD_NUMBER, /* of 1, 2, 4 or 8 bytes: the lower ones of what comes */
+    RECORD_BYTES,  /* exactly so many; any other number of them is left out */
+    RECORD_SPAN,   /* borrowed from what is read */
+};
+
+struct record_place {
+    uint16_t type, offset, size;
+    uint8_t kind; /* enum record_kind */
+};
+
+#define RECORD_PLACE(type, kind, struct_name, member)                                              \
+    {                                                                                              \
+        (type), offsetof(struct struct_name, member), sizeof(((struct struct_name *)0)->member),   \
+            (kind)                                                                                 \
+    }
+
+/* False when it does not fit. */
+bool record_put_places(struct buf *to, const struct record_place *places, size_t count,
+                       const void *from);
+
+/* Take what is known of `type`, if anything is. */
+void record_take_place(const struct record_place *places, size_t count, uint16_t type,
+                       struct span bytes, void *into);
+
+/* All of them; of two of one type the last. False when what is left is no record. */
+bool record_read_places(struct span bytes, const struct record_place *places, size_t count,
+                        void *into);
 
 #endif

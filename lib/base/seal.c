@@ -7,7 +7,6 @@
 #include <mbedtls/platform_util.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "base/bug.h"
 #include "base/lines.h"
@@ -73,6 +72,40 @@ struct seal_ring *seal_ring_load(struct span keys)
     return ring;
 }
 
+static bool is_same_key(const struct seal_key *a, const struct seal_key *b)
+{
+    return text_equal_constant_time(span_of(a->key, SEAL_KEY_BYTES),
+                                    span_of(b->key, SEAL_KEY_BYTES));
+}
+
+static bool has_key(const struct seal_ring *ring, const struct seal_key *key)
+{
+    for (size_t i = 0; i < ring->count; i++) {
+        if (is_same_key(&ring->keys[i], key))
+            return true;
+    }
+    return false;
+}
+
+bool seal_ring_goes_on(const struct seal_ring *now, const struct seal_ring *next)
+{
+    return has_key(next, &now->keys[0]);
+}
+
+size_t seal_ring_count_missing(const struct seal_ring *of, const struct seal_ring *in)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < of->count; i++)
+        n += !has_key(in, &of->keys[i]);
+    return n;
+}
+
+bool seal_ring_seals_alike(const struct seal_ring *a, const struct seal_ring *b)
+{
+    return is_same_key(&a->keys[0], &b->keys[0]);
+}
+
 void seal_ring_free(struct seal_ring **ring)
 {
     if (*ring != NULL)
@@ -81,18 +114,6 @@ void seal_ring_free(struct seal_ring **ring)
 }
 
 /* --- the key file --------------------------------------------------------- */
-
-static bool is_private(const char *path, char *why, size_t why_size)
-{
-    struct stat st;
-
-    /* A file that is not there is text_read_file()'s to report. */
-    if (stat(path, &st) != 0 || (st.st_mode & (S_IRWXG | S_IRWXO)) == 0)
-        return true;
-    snprintf(why, why_size, "%s: mode %04o lets others at the keys; chmod 600 %s", path,
-             (unsigned)st.st_mode & 07777u, path);
-    return false;
-}
 
 static bool parse_key(struct span hex, uint8_t key[SEAL_KEY_BYTES])
 {
@@ -136,17 +157,14 @@ struct seal_ring *seal_ring_read(const char *path, char *why, size_t why_size)
 {
     size_t len;
 
-    if (!is_private(path, why, why_size))
-        return NULL;
-    char *text = text_read_file(path, FILE_MAX, &len, why, why_size);
+    char *text = text_read_secret(path, FILE_MAX, &len, why, why_size);
     if (text == NULL)
         return NULL;
 
     struct seal_ring *ring = mem_new(struct seal_ring);
     if (!add_keys(ring, path, span_of(text, len), why, why_size))
         seal_ring_free(&ring);
-    mbedtls_platform_zeroize(text, len);
-    free(text);
+    text_free_secret(text, len);
     return ring;
 }
 

@@ -45,6 +45,13 @@ struct seal_ring *seal_ring_read(const char *path, char *why, size_t why_size);
 size_t seal_ring_save(const struct seal_ring *ring, uint8_t out[SEAL_KEYS_MAX * SEAL_KEY_BYTES]);
 struct seal_ring *seal_ring_load(struct span keys);
 
+/* Does the second open what the first seals? And how many keys of the first does it not have? */
+bool seal_ring_goes_on(const struct seal_ring *now, const struct seal_ring *next);
+size_t seal_ring_count_missing(const struct seal_ring *of, const struct seal_ring *in);
+
+/* Do both seal with the same key? */
+bool seal_ring_seals_alike(const struct seal_ring *a, const struct seal_ring *b);
+
 void seal_ring_free(struct seal_ring **ring);
 
 /* Seal at most SEAL_PLAIN_MAX bytes; `out` has SEAL_TEXT_SIZE(plain.len).

@@ -65,6 +65,19 @@ static inline struct span span_trim(struct span s)
     return s;
 }
 
+/* Take the next word of `*rest`, up to a blank (SP, HTAB); empty when there is none. */
+static inline struct span span_next_word(struct span *rest)
+{
+    size_t n = 0;
+
+    *rest = span_trim(*rest);
+    while (n < rest->len && rest->ptr[n] != ' ' && rest->ptr[n] != '\t')
+        n++;
+    const struct span word = span_of(rest->ptr, n);
+    *rest = span_trim(span_after(*rest, n));
+    return word;
+}
+
 /* Take the next piece of `*rest` up to `separator`, trimmed; false when there
  * is nothing left. "a,,b" gives "a", "", "b". */
 static inline bool span_next(struct span *rest, char separator, struct span *piece)

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/mem.h"
@@ -279,19 +280,70 @@ static char *read_all(int fd, size_t max, size_t *len)
     return text;
 }
 
-char *text_read_file(const char *path, size_t max, size_t *len, char *why, size_t why_size)
+static bool is_pipe(int fd)
 {
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    struct stat st;
 
-    if (fd == -1) {
+    return fstat(fd, &st) == 0 && S_ISFIFO(st.st_mode);
+}
+
+static char *read_opened(const char *path, int fd, size_t max, size_t *len, char *why,
+                         size_t why_size)
+{
+    char *text = fd == -1 ? NULL : read_all(fd, max, len);
+
+    if (fd == -1)
         snprintf(why, why_size, "cannot open %s: %s", path, strerror(errno));
-        return NULL;
-    }
-    char *text = read_all(fd, max, len);
-    if (text == NULL && errno == EFBIG)
+    else if (text == NULL && errno == EFBIG)
         snprintf(why, why_size, "%s is larger than %zu bytes", path, max);
     else if (text == NULL)
         snprintf(why, why_size, "cannot read %s: %s", path, strerror(errno));
-    close(fd);
+    if (fd != -1)
+        close(fd);
     return text;
+}
+
+/* O_NONBLOCK: to open a pipe, or to read from a terminal, would be to wait for somebody. */
+char *text_read_file(const char *path, size_t max, size_t *len, char *why, size_t why_size)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+
+    if (fd == -1 || !is_pipe(fd))
+        return read_opened(path, fd, max, len, why, why_size);
+    snprintf(why, why_size, "cannot read %s: it is a pipe; name a file", path);
+    close(fd);
+    return NULL;
+}
+
+/* One that is not there is for the reader to report. */
+static bool is_private(const char *path, char *why, size_t why_size)
+{
+    struct stat st;
+
+    if (stat(path, &st) != 0)
+        return true;
+    const mode_t allowed = st.st_uid == 0 ? S_IRGRP : 0;
+    if ((st.st_mode & (S_IRWXG | S_IRWXO) & ~allowed) == 0)
+        return true;
+    snprintf(why, why_size, "%s: mode %04o lets others at it; chmod 600 %s", path,
+             (unsigned)st.st_mode & 07777u, path);
+    return false;
+}
+
+char *text_read_secret(const char *path, size_t max, size_t *len, char *why, size_t why_size)
+{
+    if (!is_private(path, why, why_size))
+        return NULL;
+    return text_read_file(path, max, len, why, why_size);
+}
+
+void text_free_secret(char *text, size_t len)
+{
+    explicit_bzero(text, len);
+    free(text);
+}
+
+char *text_read_input(const char *path, size_t max, size_t *len, char *why, size_t why_size)
+{
+    return read_opened(path, open(path, O_RDONLY | O_CLOEXEC), max, len, why, why_size);
 }

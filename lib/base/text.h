@@ -67,7 +67,16 @@ bool text_wildcard_counted(struct span pattern, struct span text, bool nocase, b
                            uint64_t *steps);
 
 /* A whole file of at most `max` bytes, NUL-terminated; free() it. NULL with a
- * sentence in `why`. */
+ * sentence in `why`. It never waits: a pipe is refused. */
 char *text_read_file(const char *path, size_t max, size_t *len, char *why, size_t why_size);
+
+/* The same for what a command is given by name: it may be a pipe, and is waited for. */
+char *text_read_input(const char *path, size_t max, size_t *len, char *why, size_t why_size);
+
+/* text_read_file() of a secret: refused when others, or its group, may do anything with the file.
+ * The group may read one of root's: root chose who is in it, and a service's credentials look like
+ * that (systemd.exec(5)). text_free_secret() leaves nothing of it in memory. */
+char *text_read_secret(const char *path, size_t max, size_t *len, char *why, size_t why_size);
+void text_free_secret(char *text, size_t len);
 
 #endif

@@ -74,6 +74,7 @@ static const struct {
     [HTTP_N_LOCATION] = { SPAN_INIT("Location"), KEPT },
     [HTTP_N_RETRY_AFTER] = { SPAN_INIT("Retry-After"), 0 },
     [HTTP_N_CONTENT_TYPE] = { SPAN_INIT("Content-Type"), KEPT },
+    [HTTP_N_CACHE_CONTROL] = { SPAN_INIT("Cache-Control"), 0 },
 };
 
 /* Which of them have that length, so that a look-up compares few texts. */
@@ -88,7 +89,7 @@ static const uint8_t of_length[][4] = {
     [10] = { HTTP_N_CONNECTION, HTTP_N_USER_AGENT, HTTP_N_SET_COOKIE, HTTP_N_KEEP_ALIVE },
     [11] = { HTTP_N_RETRY_AFTER },
     [12] = { HTTP_N_CONTENT_TYPE },
-    [13] = { HTTP_N_AUTHORIZATION },
+    [13] = { HTTP_N_AUTHORIZATION, HTTP_N_CACHE_CONTROL },
     [14] = { HTTP_N_CONTENT_LENGTH, HTTP_N_HTTP2_SETTINGS },
     [15] = { HTTP_N_X_FORWARDED_FOR, HTTP_N_X_AMZN_TRACE_ID },
     [16] = { HTTP_N_X_FORWARDED_PORT, HTTP_N_X_FORWARDED_HOST, HTTP_N_PROXY_CONNECTION },

@@ -62,6 +62,7 @@ enum http_reason {
     HTTP_R_MULTIPLE_CONTENT_LENGTH,
     HTTP_R_BAD_TRANSFER_ENCODING,
     HTTP_R_MULTIPLE_TRANSFER_ENCODING_CHUNKED,
+    HTTP_REASONS
 };
 
 /* As the access log has them: "Ambiguous", "BothTeClPresent"; "-" for
@@ -131,6 +132,7 @@ enum http_name {
     HTTP_N_LOCATION,
     HTTP_N_RETRY_AFTER,
     HTTP_N_CONTENT_TYPE,
+    HTTP_N_CACHE_CONTROL,
     HTTP_N_COUNT,
 };
 
@@ -157,6 +159,7 @@ struct http_field {
     struct span name, value; /* the value without blanks around it */
     enum http_name id;
     bool is_listed; /* http_find_listed(); unset unless names_fields */
+    bool is_folded; /* went over several lines, which are one here: others may read it otherwise */
 };
 
 enum http_framing {
@@ -185,7 +188,8 @@ struct http_message {
     struct span reason_phrase; /* may be empty */
 
     /* Both. */
-    int minor;           /* 0 or 1: HTTP/1.0 or HTTP/1.1 */
+    int minor;           /* 0 or 1: HTTP/1.0 or HTTP/1.1, which 1.2 to 1.9 are read as */
+    int minor_said;      /* 0 to 9, of a request */
     struct span upgrade; /* the first Upgrade field, or empty */
     bool keep_alive;     /* what Connection and the version ask for */
     bool names_fields;   /* Connection lists more than close, keep-alive, upgrade */

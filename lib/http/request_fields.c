@@ -164,6 +164,7 @@ static void unfold(struct http_scan *s, struct span more)
         m->scratch_used += f->value.len;
         end += f->value.len;
     }
+    f->is_folded = true;
     size_t blank = f->value.len > 0 ? 1 : 0;
     if (blank)
         end[0] = ' ';

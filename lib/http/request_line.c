@@ -76,7 +76,8 @@ static void read_version(struct http_scan *s, struct span text)
     } else {
         if (text.ptr[7] > '1')
             http_note(m, HTTP_R_NON_COMPLIANT_VERSION);
-        m->minor = text.ptr[7] == '0' ? 0 : 1;
+        m->minor_said = text.ptr[7] - '0';
+        m->minor = m->minor_said == 0 ? 0 : 1;
     }
 }
 

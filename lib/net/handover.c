@@ -51,7 +51,7 @@ struct handover {
     void *user;
     struct list out; /* of parcel */
     struct arriving in;
-    bool *is_freed; /* set by handover_free() while a callback runs */
+    bool is_delivering, is_freed; /* freed in on_message: deliver() lets the rest go */
 };
 
 bool handover_pair(int fds[2])
@@ -144,11 +144,16 @@ void handover_send(struct handover *h, uint32_t type, struct span bytes, const i
     watch(h);
 }
 
+/* As receive() says it: ECONNRESET comes once, and in front of the end. */
 bool handover_has_ended(const struct handover *h)
 {
+    ssize_t n;
     char byte;
 
-    return recv(h->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 0;
+    do
+        n = recv(h->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+    while (n == -1 && (errno == EINTR || errno == ECONNRESET));
+    return n == 0;
 }
 
 bool handover_is_flushed(const struct handover *h)
@@ -246,15 +251,16 @@ static bool deliver(struct handover *h)
         .fds = taken.fds,
         .fd_count = taken.fd_count,
     };
-    bool is_freed = false;
 
     h->in = (struct arriving){ 0 };
-    h->is_freed = &is_freed;
+    h->is_delivering = true;
     h->on_message(h->user, &m);
+    h->is_delivering = false;
     reset(&taken);
-    if (!is_freed)
-        h->is_freed = NULL;
-    return !is_freed;
+    if (!h->is_freed)
+        return true;
+    free(h);
+    return false;
 }
 
 static void end(struct handover *h, const char *why)
@@ -308,12 +314,12 @@ void handover_free(struct handover **handover)
     *handover = NULL;
     if (h == NULL)
         return;
-    if (h->is_freed != NULL)
-        *h->is_freed = true;
     ev_io_stop(h->loop, &h->io);
     list_each_safe (at, after, &h->out)
         free_parcel(list_entry(at, struct parcel, link));
     reset(&h->in);
     close(h->fd);
-    free(h);
+    h->is_freed = true;
+    if (!h->is_delivering)
+        free(h);
 }

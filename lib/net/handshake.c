@@ -34,6 +34,8 @@ static const char plain_http[] = "a plain HTTP request came to an HTTPS port";
     "<html>\r\n<head><title>400 The plain HTTP request was sent to HTTPS port</title></head>\r\n"  \
     "<body>\r\n<center><h1>400 Bad Request</h1></center>\r\n"                                      \
     "<center>The plain HTTP request was sent to HTTPS port</center>\r\n</body>\r\n</html>\r\n"
+static const char proxied[] = "it begins with the PROXY protocol, which this listener does not "
+                              "expect: set proxy_protocol = on";
 static const char answer[] = "HTTP/1.1 400 Bad Request\r\n"
                              "Content-Type: text/html\r\n"
                              "Content-Length: 220\r\n"
@@ -134,13 +136,23 @@ static void end_when_read(struct shake *s, const char *why)
 }
 
 /* The answer fits into any empty send buffer. */
-static void answer_plain_http(struct shake *s)
+static void answer_plain_http(struct shake *s, const char *why)
 {
     tls_session_free(&s->tls);
     if (send(s->fd, answer, sizeof(answer) - 1, MSG_NOSIGNAL) == -1)
-        shake_end(s, plain_http);
+        shake_end(s, why);
     else
-        end_when_read(s, plain_http);
+        end_when_read(s, why);
+}
+
+/* Of version 1 or 2; what is no TLS is still there to be read. */
+static bool begins_with_proxy(const struct shake *s)
+{
+    char bytes[6];
+
+    return s->connected == NULL &&
+           recv(s->fd, bytes, sizeof(bytes), MSG_PEEK) == (ssize_t)sizeof(bytes) &&
+           (memcmp(bytes, "PROXY ", 6) == 0 || memcmp(bytes, "\r\n\r\n\0\r", 6) == 0);
 }
 
 /* Why a handshake failed, in words about who is at the other end. */
@@ -162,10 +174,12 @@ static void shake(struct shake *s)
         wait_for(s, EPOLLOUT);
         return;
     case TLS_PLAIN_HTTP:
-        answer_plain_http(s);
+        answer_plain_http(s, begins_with_proxy(s) ? proxied : plain_http);
         return;
     case TLS_FAILED:
-        if (tls_session_has_refused(s->tls))
+        if (begins_with_proxy(s))
+            shake_end(s, proxied);
+        else if (tls_session_has_refused(s->tls))
             end_when_read(s, objection(s));
         else
             shake_end(s, objection(s));

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "net/edge_filter.h"
 
 #include "net/listener.h"
 
@@ -136,7 +137,8 @@ bool listener_probe(struct addr *addr, char *why, size_t why_size)
     return true;
 }
 
-int listener_open(const struct addr *addr, bool reuseport, char *why, size_t why_size)
+int listener_open_behind(struct edge_filter *filter, const struct addr *addr, bool reuseport,
+                         char *why, size_t why_size)
 {
     int error = addr->sa.sa_family == AF_UNIX ? clear_stale_unix(addr) : 0;
     if (error != 0) {
@@ -145,12 +147,19 @@ int listener_open(const struct addr *addr, bool reuseport, char *why, size_t why
     }
 
     int fd = open_bound(addr, reuseport, why, why_size);
+    if (fd != -1 && filter != NULL)
+        edge_filter_attach(filter, fd);
     if (fd != -1 && listen(fd, SOMAXCONN) == -1) {
         explain(addr, "listen", errno, why, why_size);
         close(fd);
         fd = -1;
     }
     return fd;
+}
+
+int listener_open(const struct addr *addr, bool reuseport, char *why, size_t why_size)
+{
+    return listener_open_behind(NULL, addr, reuseport, why, why_size);
 }
 
 /* --- leaving ------------------------------------------------------------------ */
@@ -173,23 +182,21 @@ static bool attach_filter(int fd)
     return setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof(program)) == 0;
 }
 
-static void detach_filter(int fd)
-{
-    const int unused = 0;
-
-    setsockopt(fd, SOL_SOCKET, SO_DETACH_FILTER, &unused, sizeof(unused));
-}
-
+/* The filter that keeps strangers out does this too, without asking for a capability. */
 bool acceptor_leave(struct acceptor *a)
 {
     a->is_leaving = true;
-    return attach_filter(a->fd);
+    return (a->filter != NULL && edge_filter_attach_leaving(a->filter, a->fd)) ||
+           attach_filter(a->fd);
 }
 
 void acceptor_stay(struct acceptor *a)
 {
     a->is_leaving = false;
-    detach_filter(a->fd);
+    if (a->filter != NULL)
+        edge_filter_attach(a->filter, a->fd);
+    else
+        edge_filter_shed(a->fd);
 }
 
 /* --- accepting ---------------------------------------------------------------- */
@@ -225,8 +232,8 @@ static bool goes_on(struct acceptor *a, int error)
 
 static void hand_on(struct acceptor *a, int fd, const struct addr *peer)
 {
-    if (a->is_leaving)
-        detach_filter(fd); /* it has inherited ours */
+    if (a->filter != NULL || a->is_leaving)
+        edge_filter_shed(fd); /* it has inherited ours */
     a->on_accept(a, fd, peer);
 }
 
@@ -281,6 +288,7 @@ void acceptor_start(struct acceptor *a, struct ev_loop *loop, int fd, acceptor_f
     a->fd = fd;
     a->on_accept = on_accept;
     a->user = user;
+    a->filter = NULL;
     a->is_exhausted = false;
     a->is_leaving = false;
     a->is_started = true;

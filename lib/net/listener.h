@@ -20,10 +20,17 @@
  * for port 0 and written back into `addr`. */
 bool listener_probe(struct addr *addr, char *why, size_t why_size);
 
+struct edge_filter;
+
 /* A listening, non-blocking, close-on-exec socket, or -1 with a sentence.
  * SO_REUSEADDR, IPV6_V6ONLY and TCP_NODELAY are set (accepted sockets inherit
  * the last). A stale Unix socket file is replaced; one that answers is not. */
 int listener_open(const struct addr *addr, bool reuseport, char *why, size_t why_size);
+
+/* The same behind a filter, which is there before the first packet comes. A filter that cannot be
+ * had is no failure: it has said so. NULL: none. */
+int listener_open_behind(struct edge_filter *filter, const struct addr *addr, bool reuseport,
+                         char *why, size_t why_size);
 
 /* Accepts on one loop. Embedded in its owner. */
 struct acceptor;
@@ -36,6 +43,7 @@ struct acceptor {
     acceptor_fn *on_accept; /* takes the descriptor, non-blocking and close-on-exec */
     void *user;
     int fd;
+    struct edge_filter *filter; /* of the socket; NULL: none. Set it after acceptor_start() */
     bool is_started;
     bool is_exhausted;
     bool is_leaving;

@@ -204,6 +204,13 @@ bool stream_waits(const struct stream *s)
     return ioctl(s->fd, SIOCOUTQ, &waiting) == 0 && waiting > 0;
 }
 
+bool stream_is_held_up(const struct stream *s)
+{
+    int waiting = 0;
+
+    return ioctl(s->fd, SIOCOUTQNSD, &waiting) == 0 && waiting > 0;
+}
+
 enum stream_fate stream_fate(struct stream *s)
 {
     struct tcp_info info;
@@ -230,4 +237,14 @@ uint32_t stream_since_ack(const struct stream *s)
     if (getsockopt(s->fd, IPPROTO_TCP, TCP_INFO, &info, &len) != 0)
         return stream_waits(s) ? 0 : UINT32_MAX;
     return info.tcpi_last_ack_recv;
+}
+
+uint32_t stream_since_data(const struct stream *s)
+{
+    struct tcp_info info;
+    socklen_t len = sizeof(info);
+
+    if (getsockopt(s->fd, IPPROTO_TCP, TCP_INFO, &info, &len) != 0)
+        return INT32_MAX;
+    return info.tcpi_last_data_sent;
 }

@@ -102,6 +102,9 @@ bool stream_was_reset(const struct stream *s);
  * not have arrived. */
 bool stream_waits(const struct stream *s);
 
+/* Some of them were not even sent: its window is closed, or the network is full. */
+bool stream_is_held_up(const struct stream *s);
+
 /* What became of the bytes behind stream_finish(), of a peer that had finished sending before. */
 enum stream_fate {
     STREAM_UNKNOWN, /* nothing was heard: ask again */
@@ -114,5 +117,9 @@ enum stream_fate stream_fate(struct stream *s);
 /* Milliseconds since the peer's kernel was heard of: its last ACK. Not TCP: UINT32_MAX, or 0
  * while bytes wait. */
 uint32_t stream_since_ack(const struct stream *s);
+
+/* Milliseconds since bytes were sent to it, again or for the first time: while some wait, since it
+ * took any. Not TCP: INT32_MAX. */
+uint32_t stream_since_data(const struct stream *s);
 
 #endif

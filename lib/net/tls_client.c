@@ -24,6 +24,7 @@
 #include "base/random.h"
 #include "base/text.h"
 
+#include "net/tls_certs.h"
 #include "net/tls_private.h"
 
 enum {
@@ -35,6 +36,7 @@ enum {
 struct tls_client {
     mbedtls_ssl_config conf;
     mbedtls_x509_crt authorities;
+    struct tls_certs *own; /* owned; NULL: none */
     bool verify;
     char *server_name; /* owned; "" when the one given is meant */
     atomic_uint refs;
@@ -95,6 +97,23 @@ static bool read_authorities(struct tls_client *c, const char *file, char *why, 
     return rc >= 0 && c->authorities.raw.len > 0;
 }
 
+static bool show_own(struct tls_client *c, const struct tls_client_options *o, char *why,
+                     size_t why_size)
+{
+    const struct tls_cert_files files = { o->certificate, o->key };
+    const struct tls_server_options one = { .certs = &files, .cert_count = 1 };
+
+    if (o->certificate == NULL)
+        return true;
+    c->own = tls_certs_new(&one, why, why_size);
+    if (c->own == NULL)
+        return false;
+    struct tls_cert *cert = tls_certs_default(c->own);
+    if (mbedtls_ssl_conf_own_cert(&c->conf, &cert->chain, &cert->key) != 0)
+        mem_check(NULL); /* allocating is all that it does */
+    return true;
+}
+
 static bool set_up(struct tls_client *c, const struct tls_client_options *o, char *why,
                    size_t why_size)
 {
@@ -117,13 +136,14 @@ static bool set_up(struct tls_client *c, const struct tls_client_options *o, cha
     if (o->verify && !read_authorities(c, o->ca_file, why, why_size))
         return false;
     mbedtls_ssl_conf_ca_chain(&c->conf, &c->authorities, NULL);
-    return true;
+    return show_own(c, o, why, why_size);
 }
 
 static void free_client(struct tls_client *c)
 {
     mbedtls_ssl_config_free(&c->conf);
     mbedtls_x509_crt_free(&c->authorities);
+    tls_certs_free(&c->own);
     free(c->server_name);
     free(c);
 }
@@ -162,6 +182,8 @@ void tls_client_unref(struct tls_client **client)
 bool tls_client_is_same(const struct tls_client *a, const struct tls_client *b)
 {
     return a->verify == b->verify && strcmp(a->server_name, b->server_name) == 0 &&
+           (a->own == NULL) == (b->own == NULL) &&
+           (a->own == NULL || tls_certs_are_same(a->own, b->own)) &&
            tls_chain_is_same(&a->authorities, &b->authorities);
 }
 
@@ -334,20 +356,22 @@ void tls_client_side_free(struct tls_client_side **side)
  * is above all unknown. */
 static const struct {
     uint32_t flags;
+    enum tls_objection objection;
     const char *why;
 } objections[] = {
-    { MBEDTLS_X509_BADCERT_MISSING, "the target has no certificate" },
-    { MBEDTLS_X509_BADCERT_NOT_TRUSTED,
+    { MBEDTLS_X509_BADCERT_MISSING, TLS_NO_CERTIFICATE, "the target has no certificate" },
+    { MBEDTLS_X509_BADCERT_NOT_TRUSTED, TLS_UNKNOWN_AUTHORITY,
       "the target's certificate is not signed by an authority of tls.ca_file" },
-    { MBEDTLS_X509_BADCERT_EXPIRED, "the target's certificate has expired" },
-    { MBEDTLS_X509_BADCERT_FUTURE, "the target's certificate is not valid yet" },
-    { MBEDTLS_X509_BADCERT_CN_MISMATCH, "the target's certificate is for another name" },
+    { MBEDTLS_X509_BADCERT_EXPIRED, TLS_EXPIRED, "the target's certificate has expired" },
+    { MBEDTLS_X509_BADCERT_FUTURE, TLS_NOT_VALID_YET, "the target's certificate is not valid yet" },
+    { MBEDTLS_X509_BADCERT_CN_MISMATCH, TLS_OTHER_NAME,
+      "the target's certificate is for another name" },
     { MBEDTLS_X509_BADCERT_BAD_MD | MBEDTLS_X509_BADCERT_BAD_PK | MBEDTLS_X509_BADCERT_BAD_KEY,
-      "the target's certificate is too weak" },
+      TLS_TOO_WEAK, "the target's certificate is too weak" },
     { MBEDTLS_X509_BADCERT_KEY_USAGE | MBEDTLS_X509_BADCERT_EXT_KEY_USAGE |
           MBEDTLS_X509_BADCERT_NS_CERT_TYPE,
-      "the target's certificate is not for servers" },
-    { UINT32_MAX, "the target's certificate does not hold" },
+      TLS_NOT_FOR_SERVERS, "the target's certificate is not for servers" },
+    { UINT32_MAX, TLS_DOES_NOT_HOLD, "the target's certificate does not hold" },
 };
 
 /* Positive codes are errnos. */
@@ -366,18 +390,35 @@ static const struct {
       "certificate" },
 };
 
-const char *tls_client_why(const struct tls_session *session)
+/* The row of `objections`; -1: it is not the certificate. */
+static int find_objection(const struct tls_session *session)
 {
     const mbedtls_ssl_context *ssl = tls_session_ssl((struct tls_session *)(uintptr_t)session);
-    const int code = tls_session_code(session);
 
-    if (code == MBEDTLS_ERR_X509_CERT_VERIFY_FAILED) {
-        const uint32_t flags = mbedtls_ssl_get_verify_result(ssl);
-        for (size_t i = 0; i < sizeof(objections) / sizeof(objections[0]); i++) {
-            if (objections[i].flags & flags)
-                return objections[i].why;
-        }
+    if (tls_session_code(session) != MBEDTLS_ERR_X509_CERT_VERIFY_FAILED)
+        return -1;
+    const uint32_t flags = mbedtls_ssl_get_verify_result(ssl);
+    for (size_t i = 0; i < sizeof(objections) / sizeof(objections[0]); i++) {
+        if (objections[i].flags & flags)
+            return (int)i;
     }
+    return -1;
+}
+
+enum tls_objection tls_client_objection(const struct tls_session *session)
+{
+    const int row = find_objection(session);
+
+    return row == -1 ? TLS_NO_OBJECTION : objections[row].objection;
+}
+
+const char *tls_client_why(const struct tls_session *session)
+{
+    const int code = tls_session_code(session);
+    const int row = find_objection(session);
+
+    if (row != -1)
+        return objections[row].why;
     if (code == TLS_ERR_OLD_VERSION)
         return "the target speaks no TLS version from 1.2 on";
     for (size_t i = 0; i < sizeof(reasons) / sizeof(reasons[0]); i++) {

@@ -26,10 +26,11 @@ struct tls_resume;
 enum { TLS_NAME_MAX = 253 };
 
 struct tls_client_options {
-    bool verify;             /* check chain, dates and name; else any certificate will do */
-    const char *ca_file;     /* PEM; read only to verify */
-    const char *server_name; /* "" or what is asked for (SNI) and verified instead of the
-                                server's own name */
+    bool verify;                   /* check chain, dates and name; else any certificate will do */
+    const char *ca_file;           /* PEM; read only to verify */
+    const char *server_name;       /* "" or what is asked for (SNI) and verified instead of the
+                                      server's own name */
+    const char *certificate, *key; /* of ours, should a server ask for it: PEM; both NULL: none */
 };
 
 /* NULL with a sentence that names the file and the cure. */
@@ -59,6 +60,20 @@ void tls_resume_unref(struct tls_resume **resume); /* NULL is fine */
  * 6066 3). Takes references; the descriptor stays the caller's. Next: tls_handshake(). */
 struct tls_session *tls_client_session(struct tls_client *client, struct tls_resume *resume,
                                        int fd);
+
+/* What is wrong with the server's certificate, if that is why the handshake failed; the gravest. */
+enum tls_objection {
+    TLS_NO_OBJECTION, /* it failed for something else */
+    TLS_NO_CERTIFICATE,
+    TLS_UNKNOWN_AUTHORITY,
+    TLS_EXPIRED,
+    TLS_NOT_VALID_YET,
+    TLS_OTHER_NAME,
+    TLS_TOO_WEAK,
+    TLS_NOT_FOR_SERVERS,
+    TLS_DOES_NOT_HOLD,
+};
+enum tls_objection tls_client_objection(const struct tls_session *session);
 
 /* Why its handshake failed, in a sentence about "the target" or the system's words; lives
  * as long as the process. */

@@ -203,3 +203,39 @@ bool tls_name_put(struct buf *to, const mbedtls_x509_name *name)
     }
     return ok;
 }
+
+/* --- the common name ----------------------------------------------------------------------- */
+
+static bool is_visible(const mbedtls_x509_buf *value)
+{
+    bool is = value->tag == MBEDTLS_ASN1_UTF8_STRING ||
+              value->tag == MBEDTLS_ASN1_PRINTABLE_STRING || value->tag == MBEDTLS_ASN1_IA5_STRING;
+
+    for (size_t i = 0; i < value->len; i++)
+        is = is && value->p[i] > ' ' && value->p[i] <= '~';
+    return is && value->len > 0;
+}
+
+static bool is_common_name(const mbedtls_x509_name *at)
+{
+    return at->oid.p != NULL &&
+           span_equal(SPAN(MBEDTLS_OID_AT_CN), span_of(at->oid.p, at->oid.len));
+}
+
+void tls_name_common(const mbedtls_x509_name *name, char *out, size_t size)
+{
+    const mbedtls_x509_name *found = NULL;
+    size_t count = 0;
+
+    for (; name != NULL; name = name->next) {
+        if (is_common_name(name)) {
+            found = name;
+            count++;
+        }
+    }
+    out[0] = '\0';
+    if (count != 1 || !is_visible(&found->val) || found->val.len >= size)
+        return;
+    memcpy(out, found->val.p, found->val.len);
+    out[found->val.len] = '\0';
+}

@@ -17,4 +17,7 @@
  * not fit; then a part of it may have been written. */
 bool tls_name_put(struct buf *to, const mbedtls_x509_name *name);
 
+/* Its common name, when it has one only, of 1 to `size` - 1 visible ASCII characters: "" else. */
+void tls_name_common(const mbedtls_x509_name *name, char *out, size_t size);
+
 #endif

@@ -95,6 +95,7 @@ struct tls_peer_cert *tls_peer_cert_new(const struct mbedtls_x509_crt *shown, bo
     c->text[TLS_CERT_ISSUER] = name_text(&shown->issuer);
     c->text[TLS_CERT_SUBJECT] = name_text(&shown->subject);
     c->text[TLS_CERT_VALIDITY] = validity_text(shown);
+    tls_name_common(&shown->subject, c->common_name, sizeof(c->common_name));
     return c;
 }
 

@@ -20,10 +20,13 @@ enum tls_cert_text {
     TLS_CERT_TEXTS,
 };
 
+enum { TLS_COMMON_NAME_MAX = 64 }; /* RFC 5280 A.1: ub-common-name */
+
 /* A name of up to 4 KB and a serial number of up to 64 bytes can be told, which is more
  * than any authority writes; a text that is longer is not there. */
 struct tls_peer_cert {
-    char *text[TLS_CERT_TEXTS]; /* owned; NULL: not to be told */
+    char *text[TLS_CERT_TEXTS];                /* owned; NULL: not to be told */
+    char common_name[TLS_COMMON_NAME_MAX + 1]; /* of its subject: tls_name_common() */
 };
 
 /* The most that the header fields of one certificate can take: its message has 16 KB, in

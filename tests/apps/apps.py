@@ -6,7 +6,8 @@ import pathlib
 import subprocess
 import sys
 
-from harness import CERT, PATIENCE, Process, free_port, make_certificate, wait_until
+from harness import PATIENCE, Process, free_port, wait_until
+from localhost_cert import CERT, make_certificate
 
 HERE = pathlib.Path(__file__).resolve().parent
 

@@ -17,6 +17,16 @@ async function halfWay() {
   await once(process.stdin, 'data');
 }
 
+/** Ends with what the server said, as far as the client tells. */
+function failLoudly(socket) {
+  const fail = (why, details) => {
+    console.error(why.message ?? why, details?.context?.responseText ?? why.context?.responseText ?? '');
+    process.exit(1);
+  };
+  socket.on('connect_error', fail);
+  socket.on('disconnect', fail);
+}
+
 const clients = {
   async socketio() {
     const { io } = await import('socket.io-client');
@@ -41,11 +51,25 @@ const clients = {
   // Several pages of polling: with two servers and no adapter that works with stickiness only.
   async polling() {
     const { io } = await import('socket.io-client');
-      const socket = io(url, { transports: ['polling'], forceNew: true, withCredentials: true, reconnection: false });
-    socket.on('connect_error', (error) => { console.error(error.message); process.exit(1); });
+    const socket = io(url, { transports: ['polling'], forceNew: true, withCredentials: true, reconnection: false });
+    failLoudly(socket);
     await once(socket, 'connect');
     await halfWay();
     for (let i = 0; i < 5; i++) assert.ok(Buffer.from([i]).equals(await socket.emitWithAck('echo', Buffer.from([i]))));
+    socket.off('disconnect');
+    socket.close();
+  },
+
+  // As Socket.IO does by itself: polling first, then the upgrade of that session, which only its own server knows.
+  async pollingFirst() {
+    const { io } = await import('socket.io-client');
+    const socket = io(url, { forceNew: true, withCredentials: true, reconnection: false });
+    failLoudly(socket);
+    await once(socket.io.engine, 'upgrade');
+    await (socket.connected || once(socket, 'connect'));
+    await halfWay();
+    assert.ok(Buffer.from([7]).equals(await socket.emitWithAck('echo', Buffer.from([7]))));
+    socket.off('disconnect');
     socket.close();
   },
 

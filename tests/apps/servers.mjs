@@ -15,7 +15,7 @@ const servers = {
   // Rooms, acknowledgements, binary; polling first, then the upgrade.
   async socketio(server) {
     const { Server } = await import('socket.io');
-    const io = new Server(server);
+    const io = new Server(server, { cookie: { name: 'io', httpOnly: true }, cors: { origin: true, credentials: true } });
     io.on('connection', (socket) => {
       socket.on('join', (room, done) => { socket.join(room); done(process.pid); });
       socket.on('say', (room, what) => io.to(room).emit('said', what));

@@ -9,8 +9,9 @@ import subprocess
 import pytest
 import websockets
 
-from apps import Client, FastApi, NodeApp, config
-from harness import wait_until
+from apps import HERE, Client, FastApi, NodeApp, config
+from edge_standin import EdgeStandin
+from harness import PATIENCE, wait_until
 
 TLS = "protocol = HTTPS\ntls.verify = on\ntls.ca_file = {cert}"
 APPS = ["socketio", "ws", "sockjs", "mqtt", "graphql"]
@@ -54,18 +55,59 @@ def test_a_javascript_application_that_speaks_https_works_through_alb(app, tmp_p
     assert alb.metric("alb_target_tls_errors_total") == 0
 
 
-def test_socketio_polling_on_two_servers_needs_stickiness(tmp_path, start_alb, started):
+APP_COOKIE = "stickiness.enabled = true\nstickiness.type = app_cookie\nstickiness.app_cookie.cookie_name = io"
+
+
+@pytest.fixture
+def socketio_pair(tmp_path, started):
+    """The ports of two servers that know nothing of each other."""
     servers = [NodeApp(tmp_path, "socketio", f"socketio-{n}").start() for n in (1, 2)]
     started += servers
-    ports = [server.port for server in servers]
+    return [server.port for server in servers]
 
-    sticky = start_alb(config(ports, "stickiness.enabled = true"), "sticky")
-    run_through(sticky, started, "polling", "http")
-    plain = Client("polling", start_alb(config(ports), "plain").url(""))
-    started.append(plain)
-    with pytest.raises(AssertionError, match="(?s)error|closed|timeout"):
-        plain.half()
-        plain.finish()
+
+@pytest.mark.parametrize("client", ["polling", "pollingFirst"])
+@pytest.mark.parametrize("group", ["stickiness.enabled = true", APP_COOKIE], ids=["lb_cookie", "app_cookie"])
+def test_socketio_on_two_servers_with_stickiness(socketio_pair, start_alb, started, client, group):
+    alb = start_alb(config(socketio_pair, group))
+    run_through(alb, started, client, "http")
+    assert not [row for row in alb.access_rows() if row.split(" ")[8][0] in "45"]
+
+
+@pytest.mark.parametrize("policy, works", [("AllViewer", True), ("none", False)])
+def test_socketio_on_two_servers_behind_an_edge(socketio_pair, start_alb, started, tmp_path, policy, works):
+    """The wrong policy takes the cookie away, and the session's id in the query before that."""
+    alb = start_alb(config(socketio_pair, "stickiness.enabled = true"))
+    edge = EdgeStandin(tmp_path, alb, "--policy", policy)
+    started.append(edge)
+    edge.start()
+    client = Client("pollingFirst", edge.url(""))
+    started.append(client)
+    if works:
+        client.half()
+        alb.reload()
+        client.finish()
+        return
+    with pytest.raises(AssertionError):
+        client.half()
+
+
+def test_socketio_on_two_servers_without_stickiness(socketio_pair, start_alb, started):
+    client = Client("polling", start_alb(config(socketio_pair)).url(""))
+    started.append(client)
+    with pytest.raises(AssertionError, match="Session ID unknown"):
+        client.half()
+        client.finish()
+
+
+def test_socketio_of_a_page_of_another_site(socketio_pair, start_alb):
+    """A browser gives it only the cookie that says SameSite=None: the twin is there for that."""
+    alb = start_alb(config(socketio_pair, "stickiness.enabled = true"))
+    done = subprocess.run(["node", HERE / "cross_site.mjs", f"https://localhost:{alb.port('https')}"],
+                          capture_output=True, text=True, timeout=60 * PATIENCE)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.split() == ["AWSALBCORS"]
+    assert not [row for row in alb.access_rows() if row.split(" ")[8][0] in "45"]
 
 
 def curl(*args):

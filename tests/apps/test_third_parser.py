@@ -8,9 +8,11 @@ import subprocess
 import pytest
 
 from apps import HERE
+from balancer import forward_config
 from corpus import CORPUS
 from corpus_responses import CUT_SHORT, PASSED, REFUSED
-from harness import PATIENCE, Process, forward_config, read_response, wait_until
+from harness import PATIENCE, Process, wait_until
+from http_wire import read_response
 
 MODES = ("monitor", "defensive", "strictest")
 UNKNOWN = (b"get", b"FOO")  # methods that llhttp has not in its list

@@ -14,8 +14,10 @@ import sys
 import pytest
 
 from apps import HERE
+from balancer import Alb
 from chat import Wsserver
-from harness import CERT, PATIENCE, Alb, Process, make_certificate, split_address, wait_until
+from harness import PATIENCE, Process, split_address, wait_until
+from localhost_cert import CERT, make_certificate
 from ws_cases import CASES
 from ws_player import LAST, FuzzingServer, Route, play_to_server
 

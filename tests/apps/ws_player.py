@@ -15,9 +15,11 @@ import ssl
 import zlib
 from typing import NamedTuple
 
-from harness import KEY, PATIENCE, accept_key, frame, masked, values
+from harness import PATIENCE
+from http_wire import values
 from ws_cases import Deflated, Finish, Frame, Listen, Send
 from ws_peers import CLOSE, CONTINUATION, PING, PONG, TEXT
+from ws_wire import KEY, accept_key, frame, masked
 
 LISTEN_S = 1.0  # to fail fast is to do so within this
 PAUSES, PAUSE_S = 6, 0.15  # in a case that is played slowly

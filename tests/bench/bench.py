@@ -40,6 +40,11 @@ CONNECTIONS = 64
 FEW_RULES, MANY_RULES = 10, 10000
 BACKEND_PORT, WS_BACKEND_PORT, FIRST_PORT = 17000, 17001, 17100
 HELD = 9000  # idle tunnels
+BLOCKS = 90000  # of the edge set
+HOSTS = 1000  # targets of a group, of those scenarios that have many
+BY_CHANCE = "load_balancing.algorithm.type = weighted_random"
+HASHED = ("load_balancing.algorithm.type = consistent_hash\n"
+          "load_balancing.consistent_hash.key = path")
 PING_S = 25  # between pings of a tunnel, when it has any
 
 ALB = """
@@ -52,13 +57,14 @@ websocket.ping_interval = {ping}
 access_logs.enabled = {log}
 access_logs.file = {folder}/access-{port}.log
 [edge]
-allow = any
+{edge}
 [listener main]
 bind = 127.0.0.1:{port}
 default_action = forward all
 [target_group all]
-target = 127.0.0.1:{backend}
+{targets}
 health_check.interval_seconds = 300
+{group}
 {rules}
 """
 
@@ -195,8 +201,13 @@ class Bench:
         path.write_text(text.format(port=self.ports, folder=self.folder, **values))
         return self.ports, path
 
-    def alb(self, log="false", rules="", ping="0", **more):
-        port, path = self._configure("alb.ini", ALB, log=log, rules=rules, ping=ping, **more)
+    def alb(self, log="false", rules="", ping="0", edge="allow = any", group="",
+            backend=BACKEND_PORT, hosts=1):
+        """In front of so many targets, which are all the same backend."""
+        targets = "\n".join(f"target = 127.0.{n // 250}.{1 + n % 250}:{backend}"
+                            for n in range(hosts))
+        port, path = self._configure("alb.ini", ALB, log=log, rules=rules, ping=ping, edge=edge,
+                                     group=group, targets=targets)
         return port, self.start(1, port, self.binaries / "alb", "run", path)
 
     def nginx(self, log="off", upgrade='proxy_set_header Connection "";', **more):
@@ -246,10 +257,23 @@ class Bench:
         time.sleep(2 * PING_S + 1)
         return 100 * (cpu_s(process.pid) - before) / (time.monotonic() - began)
 
-    def round(self, target, path="/", field=None):
+    def connect_round(self, target):
+        """Microseconds of CPU time for each request on a connection of its own, of both ends: the
+        kernel does what the listener's filter asks for in the time of the client."""
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        used = self.round(target, field="Connection: close")
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        client = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+        return used + client * 1e6 / self.requests
+
+    def round(self, target, path="/", field=None, script=None):
         """Microseconds of CPU time for each request, over one short run."""
         port, process = target
         fields = [] if field is None else ["-H", field]
+        if script is not None:
+            lua = self.folder / "wrk.lua"
+            lua.write_text(script)
+            fields += ["-s", lua]
         before = cpu_s(process.pid)
         done = subprocess.run(
             ["taskset", "-c", "0", "wrk", "-t1", f"-c{CONNECTIONS}", f"-d{self.seconds}", *fields,
@@ -257,7 +281,8 @@ class Bench:
         used = cpu_s(process.pid) - before
         if "Non-2xx" in done.stdout or "Socket errors" in done.stdout:
             sys.exit(f"bench: errors under load:\n{done.stdout}")
-        return used * 1e6 / int(re.search(r"(\d+) requests in", done.stdout)[1])
+        self.requests = int(re.search(r"(\d+) requests in", done.stdout)[1])
+        return used * 1e6 / self.requests
 
 
 def hold_idle(target, count):
@@ -309,12 +334,34 @@ def scenario_idle(b):
     return lambda: b.round(few), lambda: b.round(many)
 
 
+def scenario_edge(b):
+    blocks = b.folder / "blocks.txt"
+    blocks.write_text("127.0.0.1\n" + "".join(
+        f"{10 + n // 32768}.{n // 128 % 256}.{n % 128 * 2}.0/24\n" for n in range(BLOCKS)))
+    few, many = b.alb(edge="allow = 127.0.0.1"), b.alb(edge=f"allow_file = {blocks}")
+    return lambda: b.connect_round(few), lambda: b.connect_round(many)
+
+
 def scenario_rules(name):
     def make(b):
         none, few, many = (b.alb(rules=rules_of(CONDITIONS[name], count))
                            for count in (0, FEW_RULES, MANY_RULES))
         return [lambda target=t: b.round(target, **ASKED) for t in (few, many, none)]
     return make
+
+
+# A path of its own for each request, over and over.
+PATHS = """
+local n = 0
+request = function() n = (n + 1) % 9973; return wrk.format("GET", "/rooms/" .. n) end
+"""
+
+
+def scenario_hash(b):
+    """Beside another choice without order: in turn, the connections to the targets are used one after
+    the other, which the processor's caches like."""
+    chance, hashed = (b.alb(hosts=HOSTS, group=group) for group in (BY_CHANCE, HASHED))
+    return [lambda target=t: b.round(target, script=PATHS) for t in (chance, hashed)]
 
 
 def scenario_ws(peer, *load):
@@ -349,11 +396,14 @@ SCENARIOS = {
     "get": (scenario_get, 0.90, "small keep-alive GET: alb beside nginx"),
     "log": (scenario_log, 1.05, "the same with the access log on, beside off"),
     "idle": (scenario_idle, 1.05, "the same with 9,000 idle connections, beside 10"),
+    "edge": (scenario_edge, 1.05, f"a connection for each request, with {BLOCKS:,} blocks in the edge "
+             "set, beside one; both ends"),
     "rules": (scenario_rules("rules"), 1.10, PAST + "host and path"),
     "rules-header": (scenario_rules("rules-header"), 1.10, PAST + "header alone"),
     "rules-query": (scenario_rules("rules-query"), 1.10, PAST + "query alone"),
     "rules-path": (scenario_rules("rules-path"), 1.10, PAST + "header, under one path"),
     "rules-ip": (scenario_rules("rules-ip"), 1.10, PAST + "source address alone"),
+    "hash": (scenario_hash, 1.05, f"the same to {HOSTS:,} targets, by the path's hash beside by chance"),
     "ws-echo": (scenario_ws("nginx", "echo", 64, 125, 1), 1.00,
                 "WebSocket echo of 125 bytes, 64 tunnels, saturated: alb beside nginx"),
     "ws-rate": (scenario_ws("nginx", "echo", 500, 125, 1, 10000), 0.92,

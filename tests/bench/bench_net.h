@@ -42,10 +42,13 @@ static inline void watch(int poll, int fd, void *about)
     must(epoll_ctl(poll, EPOLL_CTL_ADD, fd, &event), "epoll_ctl");
 }
 
+/* At all of 127.0.0.0/8: each address may be another target. */
 static inline int listen_on(unsigned short port)
 {
-    const struct sockaddr_in at = loopback(port);
+    struct sockaddr_in at = loopback(port);
     const int on = 1;
+
+    at.sin_addr.s_addr = htonl(INADDR_ANY);
     const int fd = must(socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0), "socket");
 
     setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));

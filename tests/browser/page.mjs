@@ -13,6 +13,11 @@ export async function launch() {
     return chromium.launch({ executablePath: "/usr/bin/chromium", headless: true, args: FLAGS });
 }
 
+/** With the profile in that folder; launch() is incognito. */
+export async function launchAtHome(folder, options) {
+    return chromium.launchPersistentContext(folder, { executablePath: "/usr/bin/chromium", headless: true, args: FLAGS, ...options });
+}
+
 /**
  * A window of its own (own storage). `problems` of the page gathers script errors and CSP violations,
  * `sockets` the address of each WebSocket that it opened.

@@ -13,8 +13,11 @@ import pytest
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "system"))
 
+from balancer import Alb  # noqa: E402
 from chat import Wsserver  # noqa: E402
-from harness import Alb, free_port, make_certificate  # noqa: E402
+from edge_standin import EdgeStandin  # noqa: E402
+from harness import free_port  # noqa: E402
+from localhost_cert import make_certificate  # noqa: E402
 
 # Scenarios, with the settings of the nodes that each needs.
 SCENARIOS = {
@@ -95,8 +98,9 @@ class Place:
         self.alb.reload()
 
 
-def play(scenario, place):
-    addresses = [place.alb.url("/", "http"), place.alb.url("/", "https", "https")]
+def play(scenario, place, edge=None):
+    """The scenario, over plain HTTP through that edge if there is one."""
+    addresses = [(edge or place.alb).url("/", "http"), place.alb.url("/", "https", "https")]
     node = subprocess.Popen(["node", HERE / "real.mjs", scenario, *addresses], text=True,
                             stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     with node:
@@ -123,4 +127,15 @@ def test_real(scenario, tmp_path, playwright):
     try:
         play(scenario, place)
     finally:
+        place.close()
+
+
+def test_meet_behind_an_edge(tmp_path, playwright):
+    place = Place(tmp_path, SCENARIOS["meet"])
+    edge = EdgeStandin(tmp_path, place.alb)
+    try:
+        play("meet", place, edge.start())
+        assert edge.lines("status=101")
+    finally:
+        edge.kill()
         place.close()

@@ -1,5 +1,6 @@
 /* Text that we did not seal never opens, nor does a sealed text with one byte
- * changed or a piece cut off; what we sealed opens to what it was. */
+ * changed or a piece cut off; what we sealed opens to what it was. Keys that were read are told
+ * again as they came. */
 #include <stdint.h>
 #include <stdlib.h>
 
@@ -20,6 +21,16 @@ static bool opens(struct span text, uint8_t *out, size_t *n)
     return seal_open(ring, SPAN("fuzz"), text, out, n);
 }
 
+static void check_keys(struct span keys)
+{
+    uint8_t again[SEAL_KEYS_MAX * SEAL_KEY_BYTES];
+    struct seal_ring *loaded = seal_ring_load(keys);
+
+    if (loaded != NULL)
+        must(span_equal(span_of(again, seal_ring_save(loaded, again)), keys));
+    seal_ring_free(&loaded);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     char text[SEAL_TEXT_SIZE(SEAL_PLAIN_MAX)];
@@ -29,6 +40,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (ring == NULL)
         ring = seal_ring_random();
     must(!opens(span_of(data, size), out, &n));
+    check_keys(span_of(data, size));
     if (size < 3)
         return 0;
 

@@ -1,6 +1,6 @@
-/* Whatever the Cookie field: its cookies lie inside it, in order; none of them
- * is taken for one of ours; and ours in front of it is found, behind it too
- * unless false ones used up the tries. */
+/* Whatever the Cookie fields: their cookies lie inside them, in order; none of them is taken for
+ * one of ours, as a target's or as a group's; and ours in front is found, behind them too unless
+ * false ones used up the tries. A line end parts two fields. */
 #include <stdint.h>
 #include <stdlib.h>
 
@@ -10,11 +10,14 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
+enum { FIELDS = 16, SEALED_CHARS = 87 };
+
 /* Short names, for a fuzzer to find. */
-static const struct stickiness_policy policy = { "S", "C", 60 };
+static const struct stickiness_policy policies[] = { { "S", "C", 60, STICKINESS_LB },
+                                                     { "S", "C", 60, STICKINESS_GROUP } };
 
 static struct seal_ring *ring;
-static char ours[STICKINESS_SET_COOKIE_MAX];
+static char ours[2][STICKINESS_SET_COOKIE_MAX];
 
 static void must(bool holds)
 {
@@ -29,16 +32,19 @@ static void set_up(void)
 
     ring = seal_ring_random();
     stickiness_cache_init(&cache, ring);
-    stickiness_issue(&policy, &cache, 1, 2, 1000, ours, cors);
-    ours[strcspn(ours, ";")] = '\0';
+    for (int kind = 0; kind < 2; kind++) {
+        stickiness_issue(&policies[kind], &cache, 1, 2, 1000, ours[kind], cors);
+        ours[kind][strcspn(ours[kind], ";")] = '\0';
+    }
 }
 
-static bool found(struct span field, unsigned *tries)
+static bool found(const struct stickiness_policy *policy, const struct span *fields, size_t count)
 {
-    uint64_t target = 0;
-    bool is = stickiness_read(&policy, ring, field, 1, 1001, tries, &target) == STICKINESS_FOUND;
+    const struct stickiness_fields cookies = { fields, count };
+    uint64_t id = 0;
+    bool is = stickiness_read(policy, ring, cookies, 1, 1001, &id) == STICKINESS_FOUND;
 
-    must(!is || target == 2);
+    must(!is || id == 2);
     return is;
 }
 
@@ -56,30 +62,42 @@ static void check_pieces(struct span field)
     }
 }
 
-/* first;second */
-static bool found_in_both(struct span first, struct span second)
+/* Those that look like ours. */
+static unsigned count_tries(const struct span *fields, size_t count)
 {
-    char *field = mem_zero(first.len + 1 + second.len);
-    unsigned tries = STICKINESS_TRIES;
+    struct cookie_walk walk = { .fields = { fields, count } };
+    struct cookie cookie;
+    unsigned n = 0;
 
-    memcpy(field, first.ptr, first.len);
-    field[first.len] = ';';
-    memcpy(field + first.len + 1, second.ptr, second.len);
-    bool is = found(span_of(field, first.len + 1 + second.len), &tries);
-    free(field);
-    return is;
+    while (cookie_walk_next(&walk, &cookie))
+        n += cookie.value.len == SEALED_CHARS &&
+             (span_equal(cookie.name, SPAN("S")) || span_equal(cookie.name, SPAN("C")));
+    return n;
+}
+
+static void check_kind(int kind, struct span *fields, size_t count)
+{
+    const bool is_left = count_tries(fields + 1, count) < STICKINESS_TRIES;
+
+    must(!found(&policies[kind], fields + 1, count));
+    fields[0] = fields[count + 1] = span_text(ours[kind]);
+    must(found(&policies[kind], fields, count + 1));
+    must(found(&policies[kind], fields + 1, count + 1) == is_left);
+    fields[0] = span_text(ours[1 - kind]); /* the other's is none */
+    must(!found(&policies[kind], fields, count + 1));
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    struct span field = span_of(size == 0 ? (const uint8_t *)"" : data, size);
-    unsigned tries = STICKINESS_TRIES;
+    struct span rest = span_of(size == 0 ? (const uint8_t *)"" : data, size);
+    struct span fields[FIELDS + 2];
+    size_t count = 0;
 
     if (ring == NULL)
         set_up();
-    check_pieces(field);
-    must(!found(field, &tries));
-    must(found_in_both(span_text(ours), field));
-    must(found_in_both(field, span_text(ours)) == (tries > 0));
+    while (count < FIELDS && span_next(&rest, '\n', &fields[count + 1]))
+        check_pieces(fields[++count]);
+    check_kind(STICKINESS_LB, fields, count);
+    check_kind(STICKINESS_GROUP, fields, count);
     return 0;
 }

@@ -7,8 +7,12 @@ import subprocess
 
 import pytest
 
+import balancer
 import chat
 import harness
+import localhost_cert
+import netns
+import scripted_target
 import tls_targets
 import ws_peers
 
@@ -57,10 +61,32 @@ def started(request, tmp_path):
 
 @pytest.fixture
 def start_alb(started, tmp_path):
-    """start_alb(config, name="alb", wait=True) -> harness.Alb"""
+    """start_alb(config, name="alb", wait=True) -> balancer.Alb"""
     def start(config, name="alb", wait=True):
-        harness.make_certificate()
-        alb = harness.Alb(tmp_path, config, name)
+        localhost_cert.make_certificate()
+        alb = balancer.Alb(tmp_path, config, name)
+        started.append(alb)
+        return alb.start(wait)
+    return start
+
+
+@pytest.fixture
+def make_net(started):
+    """make_net() -> netns.Net, or the test is skipped"""
+    def make():
+        netns.needs_namespaces()
+        net = netns.Net()
+        started.append(net)
+        return net
+    return make
+
+
+@pytest.fixture
+def start_alb_in(started, tmp_path):
+    """start_alb_in(host, config, name="alb", wait=True, before=()) -> netns.AlbIn"""
+    def start(host, config, name="alb", wait=True, before=()):
+        localhost_cert.make_certificate()
+        alb = netns.AlbIn(host, tmp_path, config, name, before)
         started.append(alb)
         return alb.start(wait)
     return start
@@ -68,9 +94,9 @@ def start_alb(started, tmp_path):
 
 @pytest.fixture
 def start_target(started):
-    """start_target(script=answer()) -> harness.Target"""
+    """start_target(script=answer()) -> scripted_target.Target"""
     def start(script=None):
-        target = harness.Target(script or harness.answer())
+        target = scripted_target.Target(script or scripted_target.answer())
         started.append(target)
         return target
     return start
@@ -86,16 +112,19 @@ def pytest_collection_modifyitems(items):
 
 
 @pytest.fixture(scope="session", autouse=True)
-def grown_old(request, tmp_path_factory):
-    """Connections that were opened before the first test: test_alb_client_age.Old, or None when
-    no test asks for them."""
-    users = [item for item in request.session.items if asks_for_grown_old(item)]
-    if not users:
-        yield None
-        return
-    old = users[0].module.Old(tmp_path_factory.mktemp("old"))
-    yield old
-    old.close()
+def all_grown_old(request, tmp_path_factory):
+    """What was begun before the first test: the Old of each module in which a test asks for it."""
+    modules = {item.module for item in request.session.items if asks_for_grown_old(item)}
+    grown = {module: module.Old(tmp_path_factory.mktemp("old")) for module in modules}
+    yield grown
+    for old in grown.values():
+        old.close()
+
+
+@pytest.fixture
+def grown_old(request, all_grown_old):
+    """The Old of the test's module: connections from the session's beginning."""
+    return all_grown_old[request.module]
 
 
 @pytest.fixture
@@ -130,7 +159,7 @@ def start_tls_target(started, certificates):
     """start_tls_target(script=answer(), cert="good", **versions) -> tls_targets.TlsTarget"""
     def start(script=None, cert="good", **versions):
         context = tls_targets.server_context(certificates.path(cert), **versions)
-        target = tls_targets.TlsTarget(script or harness.answer(), context)
+        target = tls_targets.TlsTarget(script or scripted_target.answer(), context)
         started.append(target)
         return target
     return start

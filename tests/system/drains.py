@@ -9,20 +9,11 @@ import time
 
 import pytest
 
+from balancer import other_group
 from harness import PATIENCE, wait_until
 
 DELAY = "deregistration_delay.timeout_seconds = %s\n"
-OTHER = """
-[target_group other]
-target = %s
-health_check.enabled = false
-deregistration_delay.timeout_seconds = 60
-[rule other]
-listener = http
-priority = 1
-path-pattern = /other
-action = forward other
-"""
+OTHER = other_group("%s", DELAY % 60)
 CLOSED = "alb_websocket_drain_closed_total"
 CUT = "alb_websocket_drain_cut_total"
 
@@ -61,13 +52,13 @@ def _arrival(extra):
     return seconds + nanos / 1e9
 
 
-def _is_close(sock, data):
-    """A Close 1012; of TLS a record of data is all that is seen from outside."""
+def _is_close(sock, data, code):
+    """A Close with this code; of TLS a record of data is all that is seen from outside."""
     return data[0] == 0x17 if isinstance(sock, ssl.SSLSocket) else (
-        data[0] == 0x88 and data[2:4] == b"\x03\xf4")
+        data[0] == 0x88 and data[2:4] == code.to_bytes(2, "big"))
 
 
-def arrivals(clients, timeout=20):
+def arrivals(clients, timeout=20, code=1012):
     """[(when the kernel had it, number of the client)] of the Close that each gets: exact, however
     late this process is to read it. Afterwards nothing more can be read over TLS."""
     got, end = [], time.monotonic() + timeout * PATIENCE
@@ -82,7 +73,7 @@ def arrivals(clients, timeout=20):
                 selector.unregister(key.fileobj)
                 if not data:
                     continue
-                assert _is_close(key.fileobj, data), data
+                assert _is_close(key.fileobj, data, code), data
                 got.append((_arrival(extra), key.data))
     return sorted(got)
 

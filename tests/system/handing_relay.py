@@ -98,8 +98,8 @@ class Relay:
             kill(self.victim())
 
     def is_too_late(self, from_):
-        """The new one had just time to say something more, or not: as if it had not."""
-        return (from_ is self.new and self.plan["victim"] == "new" and
+        """The victim had just time to say something more, or not: as if it had not."""
+        return (from_ is getattr(self, self.plan["victim"]) and
                 self.seen >= self.plan["number"])
 
     def pass_on(self, from_, to):
@@ -113,6 +113,8 @@ class Relay:
                     if self.is_too_late(from_):
                         break
                     self.strike(name, "before")
+                    if from_ is self.old and self.is_too_late(from_):
+                        break  # all that it has said at once is here by now
                     send(to, data, fds)
                     self.strike(name, "after")
         for sock in (from_, to):

@@ -6,8 +6,14 @@ import shlex
 import signal
 import time
 
-from harness import (answer, ask, echo_script, forward_config, frame, is_closed, read_frame,
-                     read_head, request, upgrade_request, wait_until)
+import pytest
+
+from balancer import forward_config
+from harness import wait_until
+from http_wire import ask, read_head, request
+from scripted_target import answer
+from sockets import is_closed
+from ws_wire import echo_script, frame, read_frame, upgrade_request
 
 
 def test_the_fields_of_a_row(start_alb, start_target):
@@ -26,6 +32,17 @@ def test_the_fields_of_a_row(start_alb, start_target):
     assert (int(f[10]), int(f[11])) == (len(data), len(got.head) + len(got.body))
     assert f[12] == f'"POST http://localhost:{alb.port()}/a?b=c HTTP/1.1"'
     assert "app" in row and "Root=1-" in row and "TID_" in row
+
+
+@pytest.mark.parametrize("version", ("1.0", "1.1", "1.2", "1.9"))
+def test_the_version_is_what_was_said(version, start_alb, start_target):
+    """1.2 to 1.9 are served as 1.1, which the target is told."""
+    target = start_target(answer(b"hello"))
+    alb = start_alb(forward_config(target))
+
+    ask(alb, f"GET /v HTTP/{version}\r\nHost: a\r\n\r\n".encode())
+    assert f'"GET http://a:{alb.port()}/v HTTP/{version}"' in alb.access_row("/v")
+    assert target.seen[0].startswith(b"GET /v HTTP/1.1\r\n")
 
 
 SLOW_S = 0.25

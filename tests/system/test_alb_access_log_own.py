@@ -4,7 +4,8 @@ import re
 import shlex
 
 import pytest
-from harness import ask, forward_config, request
+from balancer import forward_config
+from http_wire import ask, request
 
 RULES = """
 [rule fixed]

@@ -4,7 +4,9 @@ import json
 
 import pytest
 
-from harness import forward_config, request, read_response, split_address
+from balancer import forward_config
+from harness import split_address
+from http_wire import read_response, request
 
 import socket
 

@@ -3,7 +3,10 @@ and no end of a body reaches the target. What is well formed reaches it in our o
 
 import pytest
 
-from harness import forward_config, is_closed, read_response, wait_until
+from balancer import forward_config
+from harness import wait_until
+from http_wire import read_response
+from sockets import is_closed
 from test_alb_smuggling_refused import HIDDEN, RawTarget
 
 HEAD = b"POST /x HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"

@@ -6,9 +6,12 @@ import re
 
 import pytest
 
+from balancer import forward_config
 from corpus_responses import CUT_SHORT, ENDED, PASSED, PLAIN, REFUSED
-from harness import (answer, forward_config, is_closed, read_head, read_response, read_until_close,
-                     request, wait_until)
+from harness import wait_until
+from http_wire import read_head, read_response, request
+from scripted_target import answer
+from sockets import is_closed, read_until_close
 
 MODES = ("monitor", "defensive", "strictest")
 pytestmark = pytest.mark.parametrize("mode", MODES)

@@ -4,8 +4,11 @@ import contextlib
 import re
 import threading
 
-from harness import (accept_upgrade, answer, forward_config, read_head, request, run,
-                     upgrade_request, wait_until)
+from balancer import forward_config
+from harness import run, wait_until
+from http_wire import read_head, request
+from scripted_target import answer
+from ws_wire import accept_upgrade, upgrade_request
 
 ALGORITHM = "health_check.enabled = false\nload_balancing.algorithm.type = "
 CHECKED = """
@@ -201,7 +204,8 @@ def test_profile_aws_switches_what_the_pages_say_and_nothing_else(tmp_path):
     _, out, _ = run("alb", "check", "--profile", "aws", file)
     assert set(re.findall(r"(\S+) = \S+ \(our default\); the managed balancer: (\S+)", out)) == {
         ("websocket.idle_close", "cut"), ("websocket.drain_close", "cut"), ("retry.max", "0"),
-        ("ssl_policy", "ELBSecurityPolicy-2016-08")}
+        ("ssl_policy", "ELBSecurityPolicy-2016-08"),
+        ("stickiness.on_public_responses", "yes")}
 
 
 def test_a_draining_target_gets_nothing_even_when_the_others_are_sick(start_alb, start_target):

@@ -3,8 +3,9 @@ test_alb_large_bodies.py."""
 
 import pytest
 
-from harness import (ask, forward_config, is_closed, read_body, read_chunks, read_head, read_response,
-                     request)
+from balancer import forward_config
+from http_wire import ask, read_body, read_chunks, read_head, read_response, request
+from sockets import is_closed
 
 
 def echo_body(sock, head, rest):

@@ -3,19 +3,22 @@
 import contextlib
 import time
 
-import harness
-from harness import (frame, forward_config, is_closed, read_frame, read_head,
-                     read_response, request, upgrade_request, wait_until)
+from balancer import Alb, forward_config
+from harness import wait_until
+from http_wire import read_head, read_response, request
+from scripted_target import Target, answer
+from sockets import is_closed
+from ws_wire import echo_script, frame, read_frame, upgrade_request
 
 AGE = 60  # the least that can be set
 
 
 class Old:
-    """Connections from the session's beginning (conftest.py), so that nobody waits for them."""
+    """Connections from the session's beginning (grown_old of conftest.py), so that nobody waits for them."""
 
     def __init__(self, folder):
-        self.target = harness.Target(self.script)
-        self.alb = harness.Alb(folder, self.config(AGE))
+        self.target = Target(self.script)
+        self.alb = Alb(folder, self.config(AGE))
         self.alb.start()
         self.opened = time.monotonic()
         self.busy, self.quiet, self.tunnel = (self.alb.connect() for _ in range(3))
@@ -33,7 +36,7 @@ class Old:
     @staticmethod
     def script(sock, head, rest):
         sock.settimeout(None)  # quiet for longer than other tests allow
-        return (harness.echo_script if b"Upgrade: " in head else harness.answer())(sock, head, rest)
+        return (echo_script if b"Upgrade: " in head else answer())(sock, head, rest)
 
     def close(self):
         for thing in (self.busy, self.quiet, self.tunnel, self.target):

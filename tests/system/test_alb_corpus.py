@@ -5,8 +5,11 @@ import re
 
 import pytest
 
+from balancer import forward_config
 from corpus import CORPUS
-from harness import forward_config, is_closed, read_response, wait_until
+from harness import wait_until
+from http_wire import read_response
+from sockets import is_closed
 from test_alb_smuggling_refused import RawTarget
 
 MODES = ("monitor", "defensive", "strictest")

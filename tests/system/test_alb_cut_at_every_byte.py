@@ -3,7 +3,10 @@
 import os
 import socket
 
-from harness import forward_config, read_until_close, request, reset, wait_until
+from balancer import forward_config
+from harness import wait_until
+from http_wire import request
+from sockets import read_until_close, reset
 
 REQUEST = request("POST", "/x", fields=b"Transfer-Encoding: chunked\r\n") + \
     b"5\r\nhello\r\n0\r\n\r\n"

@@ -1,14 +1,14 @@
 """Targets that DNS names: they follow its answers, and stay when it has none."""
 
-import contextlib
-import http.client
-import threading
 import time
 
 import pytest
 
+from balancer import forward_config
 from dns_server import AAAA, NXDOMAIN, REFUSED, SERVFAIL, SILENT, DnsServer
-from harness import PATIENCE, answer, forward_config, neighbours, run, wait_until
+from harness import PATIENCE, run, wait_until
+from scripted_target import answer, neighbours
+from traffic import traffic
 
 NAME = "app.example.test"
 QUICK = "health_check.enabled = false\nderegistration_delay.timeout_seconds = 100ms\n"
@@ -48,35 +48,9 @@ def at(port, *hosts):
     return {f"127.0.0.{n}:{port}" for n in hosts}
 
 
-@contextlib.contextmanager
 def clients(alb):
-    """One that keeps its connection and one that does not, as long as this lasts."""
-    done, failed, served = threading.Event(), [], [0]
-
-    def load(keep):
-        conn = http.client.HTTPConnection(*alb.address(), timeout=10 * PATIENCE)
-        while not done.is_set():
-            try:
-                conn.request("GET", "/")
-                got = conn.getresponse()
-                if got.status != 200 or got.read() not in (b"1", b"2", b"3"):
-                    failed.append(got.status)
-            except (OSError, http.client.HTTPException) as error:
-                failed.append(error)
-            served[0] += 1
-            if not keep:
-                conn.close()
-        conn.close()
-    threads = [threading.Thread(target=load, args=(keep,)) for keep in (True, False)]
-    for thread in threads:
-        thread.start()
-    try:
-        yield
-    finally:
-        done.set()
-        for thread in threads:
-            thread.join()
-    assert failed == [] and served[0] > 20
+    """As long as this lasts, whichever of the hosts answers."""
+    return traffic(alb, (b"1", b"2", b"3"))
 
 
 def test_targets_follow_the_answers(start_alb, dns, hosts):

@@ -5,7 +5,11 @@ import threading
 
 import pytest
 
-from harness import answer, forward_config, is_closed, read_head, read_response, request, wait_until
+from balancer import forward_config
+from harness import wait_until
+from http_wire import read_head, read_response, request
+from scripted_target import answer
+from sockets import is_closed
 
 
 def held(go_on):

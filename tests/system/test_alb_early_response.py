@@ -1,10 +1,16 @@
 """A target may answer before it has the whole request."""
 
+import concurrent.futures
+import socket
 import threading
+import time
 
 import pytest
 
-from harness import (forward_config, is_closed, read_body, read_response, request, reset)
+from balancer import Alb, forward_config
+from harness import PATIENCE, wait_until
+from http_wire import read_body, read_response, request
+from sockets import is_closed, reset
 
 TOO_LARGE = b"HTTP/1.1 413 Too Large\r\nContent-Length: 4\r\n\r\nfull"
 BIG = 4 * 1024 * 1024
@@ -100,6 +106,89 @@ def test_who_sends_all_before_reading_gets_the_answer(path, status, start_alb, s
             sock.sendall(b"x" * BIG)
         assert read_response(sock).status == status
         assert is_closed(sock)
+
+
+def drip(sock, count):
+    """2 KB every quarter of a second: 8 KB a second. True when all could be sent."""
+    try:
+        for _ in range(count):
+            sock.sendall(b"x" * 2048)
+            time.sleep(0.25)
+    except OSError:
+        return False
+    return True
+
+
+@pytest.mark.parametrize("path, status", (("/early", 413), ("/fixed", 403)))
+def test_a_slow_upload_has_time_too(path, status, start_alb, start_target):
+    """However slowly it comes: while it does, who sends all before reading gets the answer."""
+    def script(sock, _head, _rest):
+        sock.sendall(TOO_LARGE)
+        return False
+    alb = start_alb(forward_config(start_target(script), more=RULES))
+
+    with alb.connect(timeout=30) as sock:
+        sock.sendall(request("POST", path, fields=b"Content-Length: %d\r\n" % (32 * 2048)))
+        assert drip(sock, 32)
+        assert read_response(sock).status == status
+        assert is_closed(sock)
+
+
+def test_a_slow_reader_is_not_quiet(start_alb, start_target):
+    """It sends nothing for longer than a quiet one may, as the answer is not all taken."""
+    def script(sock, _head, _rest):
+        sock.sendall(b"HTTP/1.1 413 Too Large\r\nContent-Length: 20000\r\n\r\n" + b"z" * 20000)
+        return False
+    alb = start_alb(forward_config(start_target(script)))
+
+    with socket.socket() as sock:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
+        sock.settimeout(30)
+        sock.connect(alb.address())
+        sock.sendall(request("POST", fields=b"Content-Length: 100000\r\n"))
+        time.sleep(7)
+        assert drip(sock, 2)
+        got = read_response(sock)
+        assert (got.status, len(got.body)) == (413, 20000)
+
+
+def test_who_is_quiet_is_let_go(start_alb):
+    """5 seconds after the last byte: longer than a second, and long before the bound of all."""
+    alb = start_alb(forward_config("127.0.0.1:9", more=RULES))
+
+    with alb.connect(timeout=30) as sock:
+        sock.sendall(request("POST", "/fixed", fields=b"Content-Length: 10000\r\n"))
+        assert drip(sock, 4)
+        began = time.monotonic()
+        wait_until(lambda: alb.metric("alb_connections_open") == 0, "it to be let go", 15)
+        assert 3 < time.monotonic() - began < 15 * PATIENCE
+
+
+class Old:
+    """An upload without end, from the session's beginning (grown_old of conftest.py)."""
+
+    def __init__(self, folder):
+        self.alb = Alb(folder, forward_config("127.0.0.1:9", more=RULES))
+        self.alb.start()
+        self.pool = concurrent.futures.ThreadPoolExecutor(1)
+        self.upload = self.pool.submit(self.go_on)
+
+    def go_on(self):
+        """How long it could, after the answer."""
+        with self.alb.connect(timeout=40) as sock:
+            sock.sendall(request("POST", "/fixed", fields=b"Content-Length: 1000000000\r\n"))
+            assert read_response(sock).status == 403
+            began = time.monotonic()
+            assert not drip(sock, 50 * 4)
+            return time.monotonic() - began
+
+    def close(self):
+        assert self.alb.stop() == 0
+        self.pool.shutdown()
+
+
+def test_an_upload_without_end_has_half_a_minute(grown_old):
+    assert grown_old.upload.result(60 * PATIENCE) > 25
 
 
 def test_an_upload_goes_on_while_the_answer_is_sent(start_alb, start_target):

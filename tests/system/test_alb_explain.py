@@ -156,7 +156,11 @@ action = forward h2:0
 def test_the_page_about_rules_is_true(tmp_path):
     page = (ROOT / "docs/rules.md").read_text()
     path = tmp_path / "rules.ini"
-    path.write_text("\n".join(re.findall(r"```ini\n(.*?)```", page, re.S)))
+    key = tmp_path / "seal-key"
+    key.write_text("00" * 32)
+    key.chmod(0o600)
+    text = "\n".join(re.findall(r"```ini\n(.*?)```", page, re.S))
+    path.write_text(text.replace("[alb]\n", f"[alb]\nseal_key_file = {key}\n"))
     code, _, err = run("alb", "check", path)
     assert (code, err) == (0, "")
     rows = re.findall(r"^\| `(.*)` \| (\S+) \|$", page, re.M)

@@ -1,6 +1,8 @@
 """Answers that need no target."""
 
-from harness import ask, forward_config, is_closed, read_response, request
+from balancer import forward_config
+from http_wire import ask, read_response, request
+from sockets import is_closed
 
 CONFIG = forward_config("127.0.0.1:1").replace(
     "default_action = forward app",

@@ -1,14 +1,18 @@
 """A client may close its sending half and still get its answers."""
 
 import shlex
+import signal
 import socket
 import ssl
 import threading
 
 import pytest
 
-from harness import (forward_config, is_closed, read_body, read_response, request, trusting_context,
-                     wait_until)
+from balancer import forward_config
+from harness import wait_until
+from http_wire import read_body, read_response, request
+from localhost_cert import trusting_context
+from sockets import is_closed, reset
 
 
 def echo_path(sock, head, rest):
@@ -99,7 +103,7 @@ class Held:
     """A target whose answers under /held wait for release(): each of them is `said`, then the end."""
 
     def __init__(self, start_target, said):
-        self.said, self.free = said, threading.Event()
+        self.said, self.free, self.done = said, threading.Event(), threading.Event()
         self.target = start_target(self._script)
 
     def _script(self, sock, head, _rest):
@@ -108,6 +112,8 @@ class Held:
             return True
         self.free.wait(20)
         sock.sendall(self.said)
+        sock.close()
+        self.done.set()
         return False
 
     def release(self, alb):
@@ -174,6 +180,30 @@ def test_one_that_only_finished_sending_is_not(name, start_alb, start_target):
     assert shlex.split(alb.access_row("/held"))[8:10] == [str(got.status), status]
     assert alb.metric('alb_elb_responses_total{code="4xx"}') == 0
     assert alb.metric('alb_elb_responses_total{code="5xx"}') == (status == "-")
+
+
+@pytest.mark.parametrize("ending", ("close", "reset"))
+@pytest.mark.parametrize("name", ANSWERS)
+def test_who_goes_in_the_turn_of_the_answer_is_a_460(name, ending, start_alb, start_target):
+    """The loop learns of both at once, of the answer first."""
+    said, status = ANSWERS[name]
+    held = Held(start_target, said)
+    alb = start_alb(forward_config(held.target,
+                                   group="health_check.enabled = false\nretry.max = 0"))
+
+    sock = alb.connect()
+    sock.sendall(request("POST", "/held", body=b"x"))
+    wait_until(lambda: held.target.seen, "the target to have it")
+    alb.freeze()
+    (reset if ending == "reset" else socket.socket.close)(sock)
+    held.free.set()
+    assert held.done.wait(10)
+    alb.signal(signal.SIGCONT)
+    fields = shlex.split(alb.access_row("/held"))
+    assert fields[8:10] in (["460", status], ["460", "-"])
+    assert alb.metric('alb_elb_responses_total{code="4xx"}') == 1
+    assert alb.metric('alb_elb_responses_total{code="5xx"}') == 0
+    wait_until(lambda: alb.metric("alb_connections_open") == 0, "its connection to end")
 
 
 def test_a_closed_client_is_counted_without_a_log(start_alb, start_target):

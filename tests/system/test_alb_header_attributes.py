@@ -2,8 +2,11 @@
 
 import socket
 
-from harness import (ACCEPT, accept_upgrade, answer, ask, forward_config, read_head, read_response,
-                     request, trusting_context, upgrade_request, values)
+from balancer import forward_config
+from http_wire import ask, read_head, read_response, request, values
+from localhost_cert import trusting_context
+from scripted_target import answer
+from ws_wire import ACCEPT, accept_upgrade, upgrade_request
 
 XFF = "routing.http.xff_header_processing.mode = "
 PORT = "routing.http.xff_client_port.enabled = "

@@ -2,7 +2,9 @@
 
 import re
 
-from harness import PATIENCE, ask, forward_config, request, values
+from balancer import forward_config
+from harness import PATIENCE
+from http_wire import ask, request, values
 
 TRACE = r"1-[0-9a-f]{8}-[0-9a-f]{24}"
 

@@ -8,7 +8,10 @@ import time
 
 import pytest
 
-from harness import Target, answer, forward_config, free_port, is_closed, reset, wait_until
+from balancer import forward_config
+from harness import free_port, wait_until
+from scripted_target import Target, answer
+from sockets import is_closed, reset
 
 ROW = re.compile(r"(https?) (\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z) (\d+\.\d{6}) (\S+) ([\w-]+) "
                  r"(PASS|FAIL) (\d{3}|-) (-|\w+)")

@@ -2,7 +2,8 @@
 
 import threading
 
-from harness import forward_config, wait_until
+from balancer import forward_config
+from harness import wait_until
 
 GROUP = """
 health_check.path = /health?deep=1

@@ -6,11 +6,13 @@ import threading
 
 import pytest
 
-from harness import (PATIENCE, answer, ask, echo_script, read_body, read_head, read_response, request, values,
-                     wait_until)
+from harness import PATIENCE, wait_until
+from http_wire import ask, read_body, read_head, read_response, request, values
+from scripted_target import answer
 from tls_targets import KINDS, groups_config
 from tls_versions import each_version, need_1_3
 from ws_peers import BINARY, BOTH, CLOSE, TEXT, Client
+from ws_wire import echo_script
 
 HANDSHAKES = "alb_target_tls_handshakes_total"
 ERRORS = "alb_target_tls_errors_total"

@@ -9,10 +9,13 @@ import threading
 import time
 import warnings
 
-from harness import (PATIENCE, answer, ask, echo_script, is_closed, read_response, request, reset,
-                     socket, wait_until)
+from harness import PATIENCE, socket, wait_until
+from http_wire import ask, read_response, request
+from scripted_target import answer
+from sockets import is_closed, reset
 from tls_targets import groups_config
 from ws_peers import TEXT, Client
+from ws_wire import echo_script
 
 ERRORS = "alb_target_tls_errors_total"
 OLD = "the target speaks no TLS version from 1.2 on"
@@ -170,7 +173,8 @@ def test_clients_that_give_up_leave_nothing_behind(start_alb, start_raw_target, 
     assert alb.get("/good")[0] == 200
 
 
-def test_a_reload_leaves_handshakes_alone(start_alb, start_tls_target):
+def late_target(start_tls_target):
+    """One that begins with handshakes when the event is set."""
     go_on = threading.Event()
     target = start_tls_target()
     serve = target._serve
@@ -179,6 +183,11 @@ def test_a_reload_leaves_handshakes_alone(start_alb, start_tls_target):
         go_on.wait(10)
         serve(sock)
     target._serve = late
+    return target, go_on
+
+
+def test_a_reload_leaves_handshakes_alone(start_alb, start_tls_target):
+    target, go_on = late_target(start_tls_target)
     config = groups_config({"app": [target]})
     alb = start_alb(config)
 
@@ -193,14 +202,7 @@ def test_a_reload_leaves_handshakes_alone(start_alb, start_tls_target):
 
 def test_a_shutdown_lets_handshakes_finish_or_cuts_them(start_alb, start_tls_target,
                                                         start_raw_target):
-    go_on = threading.Event()
-    target = start_tls_target()
-    serve = target._serve
-
-    def late(sock):
-        go_on.wait(10)
-        serve(sock)
-    target._serve = late
+    target, go_on = late_target(start_tls_target)
     stalled = start_raw_target(stay_silent)
     alb = start_alb(groups_config({"app": [target], "stalled": [stalled]}).replace(
         "shutdown_timeout = 5s", "shutdown_timeout = 1s"))

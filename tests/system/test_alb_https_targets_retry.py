@@ -5,7 +5,10 @@ import ssl
 
 import pytest
 
-from harness import PATIENCE, answer, ask, request, reset, wait_until
+from harness import PATIENCE, wait_until
+from http_wire import ask, request
+from scripted_target import answer
+from sockets import reset
 from test_alb_https_targets import count, verify
 from test_alb_https_targets_misbehave import ERRORS, ODD
 from tls_targets import groups_config, server_context

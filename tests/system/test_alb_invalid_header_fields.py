@@ -1,6 +1,7 @@
 """routing.http.drop_invalid_header_fields.enabled: names that are not letters, digits and hyphens."""
 
-from harness import ask, forward_config, request, values
+from balancer import forward_config
+from http_wire import ask, request, values
 
 FIELDS = (b"X_Plain: a\r\nX.Dot: b\r\nX!: c\r\nX-Good-1: d\r\nX Y: e\r\n"
           b"X_Forwarded_For: 6.6.6.6\r\n")

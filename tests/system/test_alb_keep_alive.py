@@ -4,8 +4,11 @@ import threading
 
 import pytest
 
-from harness import (answer, ask, forward_config, is_closed, read_body, read_response, request,
-                     wait_until)
+from balancer import forward_config
+from harness import wait_until
+from http_wire import ask, read_body, read_response, request
+from scripted_target import answer
+from sockets import is_closed
 
 
 def test_requests_share_one_connection_on_each_side(start_alb, start_target):

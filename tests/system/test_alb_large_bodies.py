@@ -10,7 +10,10 @@ import time
 
 import pytest
 
-from harness import PATIENCE, forward_config, trusting_context, values
+from balancer import forward_config
+from harness import PATIENCE
+from http_wire import values
+from localhost_cert import trusting_context
 
 MB = 1 << 20
 BLOCK = random.Random(1).randbytes(MB)

@@ -4,7 +4,10 @@ import os
 import resource
 import time
 
-from harness import ask, forward_config, is_closed, read_response, request, wait_until
+from balancer import forward_config
+from harness import wait_until
+from http_wire import ask, read_response, request
+from sockets import is_closed
 
 
 def cpu_seconds(pid):

@@ -3,6 +3,7 @@
 import contextlib
 import ctypes
 import errno
+import os
 import select
 import signal
 import socket
@@ -12,9 +13,14 @@ import time
 
 import pytest
 
-from harness import (answer, forward_config, free_port, is_closed, read_response, request,
-                     trusting_context, wait_until)
-from ws_peers import BOTH
+from balancer import forward_config
+from harness import free_port, wait_until
+from http_wire import read_response, request
+from localhost_cert import trusting_context
+from scripted_target import answer
+from sockets import is_closed
+from stopped_threads import stopped_threads
+from ws_peers import BOTH, in_background
 
 SO_ATTACH_FILTER, SO_DETACH_FILTER = 26, 27
 TWO = """
@@ -131,6 +137,14 @@ def test_every_client_that_connected_gets_its_answer(second):
     assert "cannot have a filter" not in second.alb.log()
 
 
+def check_answered(second, sock):
+    if second.kind == "https":
+        sock = trusting_context().wrap_socket(sock, server_hostname="localhost")
+    with sock:
+        sock.sendall(request())
+        assert read_response(sock).body == b"target"
+
+
 def test_a_client_in_its_accept_queue_is_answered(second):
     """Who connected while nobody accepted: the process is stopped."""
     second.alb.signal(19)
@@ -142,11 +156,7 @@ def test_a_client_in_its_accept_queue_is_answered(second):
     reloaded.join(10)
     wait_until(second.is_refused, "it to be closed")
     for sock in socks:
-        if second.kind == "https":
-            sock = trusting_context().wrap_socket(sock, server_hostname="localhost")
-        with sock:
-            sock.sendall(request())
-            assert read_response(sock).body == b"target"
+        check_answered(second, sock)
 
 
 def drop_all(sock):
@@ -174,11 +184,7 @@ def is_answered_late(second, sock):
     while sock.connect_ex(("127.0.0.1", second.port)) not in (0, errno.EISCONN):
         select.select([], [sock], [], 10)
         assert sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) == 0
-    if second.kind == "https":
-        sock = trusting_context().wrap_socket(sock, server_hostname="localhost")
-    with sock:
-        sock.sendall(request())
-        assert read_response(sock).body == b"target"
+    check_answered(second, sock)
 
 
 def test_a_client_whose_handshake_is_slow_is_answered(second):
@@ -203,6 +209,22 @@ def test_an_upgrade_does_not_shorten_its_time(second):
         is_answered_late(second, sock)
     old = second.alb.before[0]
     wait_until(lambda: old.poll() is not None, "the old process to end")
+
+
+def test_an_old_process_that_stood_still_for_that_time_answers_too(second):
+    """It learns in one turn that the time is over and that it has no connection."""
+    with slow_handshake(second) as sock:
+        second.reload(with_it=False)
+        removed = time.monotonic()
+        upgrade(second)
+        old = second.alb.before[0]
+        os.kill(old.pid, signal.SIGSTOP)
+        wait_until(lambda: time.monotonic() > removed + 1.5, "its time to be over")
+        os.kill(old.pid, signal.SIGCONT)
+        is_answered_late(second, sock)
+    wait_until(lambda: old.poll() is not None, "the old process to end")
+    text = second.alb.log()
+    assert text.index("listener closed name=two") < text.index("the last connection has ended")
 
 
 def test_a_listener_that_an_upgrade_removes_goes_as_well(second):
@@ -331,6 +353,21 @@ def test_it_may_come_back_before_it_is_closed(second):
         with second.connect() as another:
             another.sendall(request())
             assert read_response(another).body == b"target"
+
+
+def test_it_may_come_back_while_its_sockets_are_being_closed(second):
+    """The threads that close them are held up: its address is ours for so long."""
+    alb = second.alb
+    second.reload(with_it=False)
+    with stopped_threads(alb.pid, "alb-"):
+        wait_until(lambda: "listener closed name=two" in alb.log(), "it to be closed")
+        again = in_background(second.reload, True)
+        wait_until(lambda: alb.log().count("command=reload outcome=asked") == 2, "the reload")
+        time.sleep(0.1)  # to be refused in
+    again()
+    with second.connect() as sock:
+        sock.sendall(request())
+        assert read_response(sock).body == b"target"
 
 
 def test_its_address_may_go_to_another_protocol_at_once(start_alb, start_target):

@@ -1,9 +1,9 @@
 """Fields 11 and 12 of the access log are what crossed the socket, to the byte."""
 
-import pytest
-
-from harness import (answer, echo_script, forward_config, frame, is_closed, read_frame, read_head,
-                     request, upgrade_request, values)
+from balancer import forward_config
+from http_wire import read_head, request, values
+from scripted_target import answer
+from ws_wire import echo_script, frame, upgrade_request
 
 CHUNKED = (b"POST /chunks HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
            b"3;x=y\r\nabc\r\n1\r\nd\r\n0\r\nTrailer: t\r\n\r\n")

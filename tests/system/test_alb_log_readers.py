@@ -6,16 +6,21 @@ import json
 import re
 import shutil
 import socket
-import ssl
 import subprocess
 import threading
 import time
 
 import pytest
 
-from harness import (Target, answer, ask, echo_script, forward_config, frame, free_port,
-                     is_closed, read_frame, read_head, read_response, request, reset,
-                     trusting_context, upgrade_request, values, wait_until)
+import balancer
+import localhost_cert
+from balancer import forward_config
+from harness import free_port
+from http_wire import ask, read_head, read_response, request, values
+from localhost_cert import trusting_context
+from scripted_target import Target, answer
+from sockets import is_closed, reset
+from ws_wire import echo_script, frame, read_frame, upgrade_request
 
 # --- the three readers -----------------------------------------------------------
 
@@ -140,7 +145,7 @@ def rows(tmp_path_factory):
     """One balancer, a request of every kind: (path of the log, its rows as split_row() has them)."""
     import harness
     folder = tmp_path_factory.mktemp("log")
-    harness.make_certificate()
+    localhost_cert.make_certificate()
     target = Target(script)
     rules = "\n".join(f"[rule r{i}]\nlistener = http\npriority = {i + 1}\npath-pattern = {path}\n"
                       f"action = {action}" for i, (path, action) in enumerate(RULES))
@@ -149,7 +154,7 @@ def rows(tmp_path_factory):
               "action = forward app\n")
     with contextlib.ExitStack() as stack:
         stack.callback(target.close)
-        alb = harness.Alb(folder, forward_config(
+        alb = balancer.Alb(folder, forward_config(
             target, edge="allow = 127.0.0.0/8 ::1/128", alb="idle_timeout.timeout_seconds = 1\nname = app/test/50dc6c495c0c9188",
             more=MORE.format(gone=free_port(), folder=folder, rules=rules)))
         stack.callback(alb.stop)

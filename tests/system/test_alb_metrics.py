@@ -2,8 +2,11 @@
 
 import pytest
 
-from harness import (answer, ask, echo_script, forward_config, frame, free_port, read_head,
-                     read_response, request, upgrade_request, wait_until)
+from balancer import forward_config
+from harness import free_port, wait_until
+from http_wire import ask, read_head, read_response, request
+from scripted_target import answer
+from ws_wire import echo_script, frame, upgrade_request
 
 
 def test_they_add_up(start_alb, start_target):

@@ -10,9 +10,12 @@ import subprocess
 
 import pytest
 
-from harness import (BIN, answer, ask, echo_script, forward_config, frame, free_port, is_closed,
-                     read_head, request, split_address, trusting_context, upgrade_request, values,
-                     wait_until)
+from balancer import forward_config
+from harness import BIN, free_port, split_address, wait_until
+from http_wire import ask, request, values
+from scripted_target import answer
+from sockets import is_closed
+from ws_wire import echo_script, frame, upgrade_request
 
 MORE = """
 [target_group gone]

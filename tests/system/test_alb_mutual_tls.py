@@ -11,11 +11,14 @@ import urllib.parse
 
 import pytest
 
+from balancer import forward_config
 from client_certs import CLIENT, FUTURE, PAST, Authority, openssl
-from harness import (accept_upgrade, echo_script, forward_config, frame, make_certificate,
-                     read_exactly, read_frame, read_head, read_response, request, run, trusting_context,
-                     upgrade_request, values, wait_until)
+from harness import run, wait_until
+from http_wire import read_head, read_response, request, values
+from localhost_cert import make_certificate, trusting_context
+from sockets import read_exactly
 from tls_versions import PARAMS, each_version, has_1_3, speak
+from ws_wire import echo_script, frame, read_frame, upgrade_request
 
 PREFIX = "X-Amzn-Mtls-Clientcert"
 FIELDS = [PREFIX + end for end in ("", "-Serial-Number", "-Issuer", "-Subject", "-Validity",
@@ -196,7 +199,7 @@ def test_verify_refuses_everybody_else_and_says_why(start_alb, start_target, pki
     assert talk(alb, context_of(pki.clients["good"], version)).body == b"ok"
 
 
-CERTIFICATE_VERIFY = 15
+HANDSHAKE, CERTIFICATE_VERIFY = 22, 15  # of a record, of a message
 
 
 class Forger:
@@ -212,11 +215,13 @@ class Forger:
         client, _ = self.door.accept()
         with client, socket.create_connection(("127.0.0.1", self.port)) as server:
             threading.Thread(target=self.back, args=(server, client), daemon=True).start()
+            is_readable = True
             try:
                 while True:
                     head = read_exactly(client, 5)
                     record = bytearray(read_exactly(client, int.from_bytes(head[3:5], "big")))
-                    if head[0] == 22 and record[0] == CERTIFICATE_VERIFY:
+                    is_readable &= head[0] == HANDSHAKE
+                    if is_readable and record[0] == CERTIFICATE_VERIFY:
                         record[-1] ^= 1
                         self.spoiled += 1
                     server.sendall(head + record)

@@ -3,7 +3,9 @@ when the other reading is another rule's."""
 
 import pytest
 
-from harness import answer, ask, forward_config, request
+from balancer import forward_config
+from http_wire import ask, request
+from scripted_target import answer
 
 RULES = """
 [rule admin]

@@ -7,9 +7,11 @@ import threading
 
 import pytest
 
-from harness import (accept_key, answer, ask, echo_script, forward_config, frame, read_body,
-                     read_frame, read_head, read_response, request, values)
+from balancer import forward_config
+from http_wire import ask, read_body, read_head, read_response, request, values
+from scripted_target import answer
 from ws_peers import TEXT, Client
+from ws_wire import accept_key, echo_script, frame, read_frame
 
 GZIPPED = gzip.compress(b"hello " * 1000)
 

@@ -51,6 +51,17 @@ def test_what_it_prints_is_a_file_that_passes_check(started, tmp_path):
     assert code == 0, out + err
 
 
+def test_commands_talk_to_it_if_it_is_told_where(started, tmp_path):
+    socket = tmp_path / "alb.sock"
+    quick = Process(tmp_path, "quick", BIN / "alb", "quick", "--target", "127.0.0.1:9",
+                    "--listen", f":{free_port()}", "--control", socket)
+    started.append(quick)
+    quick.start(wait=False)
+    wait_until(lambda: "listener open" in quick.log(), "it to listen")
+    code, out, err = run("alb", "status", "--socket", socket)
+    assert code == 0 and "127.0.0.1:9" in out, err
+
+
 def test_a_wrong_target_is_a_sentence():
     for args in ((), ("--target", "nowhere"), ("--target", "127.0.0.1:99999"), ("--target",)):
         code, _, text = run("alb", "quick", *args)

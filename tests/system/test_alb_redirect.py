@@ -2,7 +2,10 @@
 
 import shlex
 
-from harness import ask, forward_config, is_closed, read_response, request, upgrade_request
+from balancer import forward_config
+from http_wire import ask, read_response, request
+from sockets import is_closed
+from ws_wire import upgrade_request
 
 RULES = {
     "/https/*": "redirect 301 https://#{host}:443/#{path}?#{query}",

@@ -8,6 +8,7 @@ import time
 
 import pytest
 
+from balancer import other_group
 from harness import free_port, run, wait_until
 from ws_peers import TEXT, Client, Upgraded, ws_config
 
@@ -17,16 +18,6 @@ listener = http
 priority = %d
 path-pattern = /%s
 action = fixed-response 410 text/plain "gone"
-"""
-OTHER = """
-[target_group other]
-target = %s
-health_check.enabled = false
-[rule other]
-listener = http
-priority = 1
-path-pattern = /other
-action = forward other
 """
 TWO = """
 [listener two]
@@ -75,7 +66,7 @@ def test_each_change_is_listed_and_none_is_made(start_alb, targets):
     a, b, c = targets
     port = free_port()
     before = RULE % ("same", 5, "same") + RULE % ("goes", 6, "goes") + RULE % ("moves", 7, "moves")
-    alb = start_alb(ws_config(a, b, more=before + OTHER % c.address))
+    alb = start_alb(ws_config(a, b, more=before + other_group(c)))
     after = RULE % ("same", 5, "same") + RULE % ("moves", 8, "moves") + RULE % ("comes", 9, "x")
     text = ws_config(a, c, more=after + TWO % port, alb="idle_timeout.timeout_seconds = 30\n")
     text = text.replace("127.0.0.0/8", "127.0.0.0/8 10.0.0.0/8")
@@ -101,7 +92,7 @@ def test_each_change_is_listed_and_none_is_made(start_alb, targets):
 def test_the_tunnels_of_a_removed_target_group_and_listener_are_named(start_alb, targets):
     a, b, c = targets
     port = free_port()
-    alb = start_alb(ws_config(a, b, more=OTHER % c.address + TWO % port))
+    alb = start_alb(ws_config(a, b, more=other_group(c) + TWO % port))
     alb.ready["listeners"]["two"] = f"127.0.0.1:{port}"
     clients = open_tunnels(alb, "/ws", "/ws", "/ws", "/other")
     clients += [Client(alb, "two"), Client(alb, "two")]
@@ -141,6 +132,17 @@ def test_a_shorter_idle_time_out_and_who_is_silent_for_too_long(start_alb, targe
     alb.configure(ws_config(targets[0], alb="idle_timeout.timeout_seconds = 600\n"))
     answer = dry_run(alb)
     assert reasons(answer) == {"other settings of its group": 2} and answer["ends_at_once"] == 0
+
+
+@pytest.mark.parametrize("before,after,at_once", [(300, 0, 1), (0, 300, 0)])
+def test_a_target_that_goes_without_a_delay_takes_its_tunnels_along(
+        start_alb, targets, before, after, at_once):
+    delay = "deregistration_delay.timeout_seconds = %d\n"
+    alb = start_alb(ws_config(*targets[:2], group=delay % before))
+    _clients = open_tunnels(alb, "/ws", "/ws")
+    alb.configure(ws_config(targets[0], group=delay % after))
+    answer = dry_run(alb)
+    assert reasons(answer)["target removed"] == 1 and answer["ends_at_once"] == at_once
 
 
 def test_a_registered_target_stays_though_the_file_does_not_name_it(start_alb, targets):
@@ -245,7 +247,7 @@ def test_a_fifo_is_not_opened(start_alb, targets, tmp_path):
 
 # Another value than the harness's, for each key that only a start can change.
 RESTART = {"workers": "3", "admin": "127.0.0.1:1", "control": "{socket}.other",
-           "state_file": "/nowhere/state", "seal_key_file": "/dev/null"}
+           "state_file": "/nowhere/state"}
 
 
 def restart_keys():

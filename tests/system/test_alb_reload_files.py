@@ -8,7 +8,8 @@ import subprocess
 
 import pytest
 
-from harness import forward_config, wait_until
+from balancer import forward_config
+from harness import wait_until
 from test_alb_edge_set import hears_nothing, is_served
 from tls_targets import groups_config
 

@@ -1,10 +1,12 @@
 """A new configuration under running traffic: nothing that it does not concern is touched."""
 
-import http.client
 import threading
 
-from harness import (answer, forward_config, free_port, read_head, read_response, request,
-                     wait_until)
+from balancer import forward_config
+from harness import free_port, wait_until
+from http_wire import read_head, read_response, request
+from scripted_target import answer
+from traffic import traffic
 
 
 def start_named(start_target, *names):
@@ -28,34 +30,12 @@ def test_fifty_reloads_under_load_fail_no_request(start_alb, start_target):
     a, b, c = start_named(start_target, "a", "b", "c")
     configs = [forward_config(a, b), forward_config(b, c), forward_config(a, b, c)]
     alb = start_alb(configs[0].replace("workers = 1", "workers = 2"))
-    done, failed, served = threading.Event(), [], [0]
-
-    def load(keep):
-        conn = http.client.HTTPConnection(*alb.address(), timeout=10)
-        while not done.is_set():
-            try:
-                conn.request("POST" if keep else "GET", "/", body=b"x" if keep else None)
-                got = conn.getresponse()
-                if got.status != 200 or got.read() not in (b"a", b"b", b"c"):
-                    failed.append(got.status)
-            except (OSError, http.client.HTTPException) as error:
-                failed.append(error)
-            served[0] += 1
-            if not keep:
-                conn.close()
-        conn.close()
-    threads = [threading.Thread(target=load, args=(keep,)) for keep in (True, True, False, False)]
-    for thread in threads:
-        thread.start()
-    for i in range(50):
-        before = served[0]
-        alb.configure(configs[i % 3].replace("workers = 1", "workers = 2"))
-        alb.reload()
-        wait_until(lambda: served[0] > before + 3, "some requests")
-    done.set()
-    for thread in threads:
-        thread.join()
-    assert failed == []
+    with traffic(alb, (b"a", b"b", b"c"), clients=4, kept_body=b"x") as load:
+        for i in range(50):
+            before = load.served
+            alb.configure(configs[i % 3].replace("workers = 1", "workers = 2"))
+            alb.reload()
+            wait_until(lambda: load.served > before + 3, "some requests")
     assert alb.status()["reloads"] == 50
 
 

@@ -3,7 +3,6 @@
 RELOAD_STORM_S=600 makes it longer; it says how many reloads there were.
 """
 
-import contextlib
 import hashlib
 import http.client
 import os
@@ -14,10 +13,14 @@ import subprocess
 import threading
 import time
 
+import balancer
 import harness
-from harness import (Target, echo_script, free_port, read_body, read_response, request,
-                     resident_kb, wait_until)
+import localhost_cert
+from harness import free_port, resident_kb, wait_until
+from http_wire import read_body, read_response, request
+from scripted_target import Target
 from ws_peers import BINARY, BOTH, Client
+from ws_wire import echo_script
 
 SECONDS = float(os.environ.get("RELOAD_STORM_S", "12"))
 
@@ -89,7 +92,7 @@ class Configs:
             for i in range(pick.randint(0, 5)))
         more += self._rules(["http", "https", *[f"more{i}" for i in there]])
         some = self.targets if pick.random() < 0.5 else self.targets[:pick.randint(1, 2)]
-        text = harness.forward_config(
+        text = balancer.forward_config(
             *some, alb=f"idle_timeout.timeout_seconds = {pick.randint(60, 4000)}\n",
             edge="allow = 127.0.0.0/8" + "".join(
                 f" 10.{pick.randint(0, 255)}.0.0/16" for _ in range(pick.randint(0, 50))),
@@ -201,7 +204,7 @@ def post_reload(alb):
 def test_a_storm_of_reloads_loses_nothing(start_alb, started, tmp_path, monkeypatch):
     targets = [Target(digest_script) for _ in range(3)]
     started.extend(targets)
-    configs = Configs(targets, [harness.make_certificate(), another_certificate(tmp_path)])
+    configs = Configs(targets, [localhost_cert.make_certificate(), another_certificate(tmp_path)])
     alb = start_alb(configs.next())
     monkeypatch.setattr("ws_peers.trusting_context", lenient)
     traffic = Traffic()

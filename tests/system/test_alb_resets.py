@@ -2,7 +2,11 @@
 
 import socket
 
-from harness import answer, forward_config, read_response, request, reset, wait_until
+from balancer import forward_config
+from harness import wait_until
+from http_wire import read_response, request
+from scripted_target import answer
+from sockets import reset
 
 REQUEST = request("POST", "/x", fields=b"Transfer-Encoding: chunked\r\n") + \
     b"5\r\nhello\r\n0\r\n\r\n"

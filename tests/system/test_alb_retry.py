@@ -2,7 +2,11 @@
 
 import pytest
 
-from harness import (answer, forward_config, free_port, read_head, request, upgrade_request)
+from balancer import forward_config
+from harness import free_port
+from http_wire import read_head, request
+from scripted_target import answer
+from ws_wire import upgrade_request
 
 OFF = "health_check.enabled = false\n"
 

@@ -5,8 +5,11 @@ import socket
 import threading
 import time
 
-from harness import (PATIENCE, answer, ask, forward_config, free_port, is_closed, read_body,
-                     read_response, read_until_close, request, wait_until)
+from balancer import forward_config
+from harness import PATIENCE, free_port, wait_until
+from http_wire import ask, read_body, read_response, request
+from scripted_target import answer
+from sockets import is_closed, read_until_close
 
 FIXED = """
 [alb]

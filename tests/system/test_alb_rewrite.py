@@ -2,7 +2,10 @@
 
 import shlex
 
-from harness import accept_upgrade, answer, ask, forward_config, request, upgrade_request, values
+from balancer import forward_config
+from http_wire import ask, request, values
+from scripted_target import answer
+from ws_wire import accept_upgrade, upgrade_request
 
 RULES = """
 [rule api]

@@ -1,6 +1,7 @@
 """Requests go to the targets of a group in turn."""
 
-from harness import answer, forward_config
+from balancer import forward_config
+from scripted_target import answer
 
 
 def start_named(start_target, *names):

@@ -5,7 +5,10 @@ import re
 
 import pytest
 
-from harness import PATIENCE, answer, ask, forward_config, request, run
+from balancer import forward_config
+from harness import PATIENCE, run
+from http_wire import ask, request
+from scripted_target import answer
 
 CONFIG = """
 [alb]

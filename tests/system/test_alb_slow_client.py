@@ -4,8 +4,11 @@ import socket
 import threading
 import time
 
-from harness import (answer, ask, forward_config, grown_kb, is_closed, read_length, read_response, request,
-                     resident_kb, wait_until)
+from balancer import forward_config
+from harness import grown_kb, resident_kb, wait_until
+from http_wire import ask, read_length, read_response, request
+from scripted_target import answer
+from sockets import is_closed
 
 IDLE = "idle_timeout.timeout_seconds = 1"
 BIG = 64 * 1024 * 1024

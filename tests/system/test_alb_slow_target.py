@@ -3,7 +3,8 @@ test_alb_bad_responses.py."""
 
 import threading
 
-from harness import forward_config, read_response, request
+from balancer import forward_config
+from http_wire import read_response, request
 
 IDLE = "idle_timeout.timeout_seconds = 1"
 

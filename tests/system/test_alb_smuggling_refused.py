@@ -8,8 +8,10 @@ import re
 import socket
 import threading
 
-from harness import (forward_config, is_closed, read_response, request, stop_listening,
-                     wait_until)
+from balancer import forward_config
+from harness import wait_until
+from http_wire import read_response, request
+from sockets import is_closed, stop_listening
 
 OURS = (rb"X-Forwarded-For: 127\.0\.0\.1\r\nX-Forwarded-Proto: http\r\nX-Forwarded-Port: \d+\r\n"
         rb"X-Amzn-Trace-Id: Root=[-0-9a-f]+\r\n")

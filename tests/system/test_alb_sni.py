@@ -5,7 +5,9 @@ import subprocess
 
 import pytest
 
-from harness import forward_config, read_response, request, run, wait_until
+from balancer import forward_config
+from harness import run, wait_until
+from http_wire import read_response, request
 from tls_versions import each_version, need_1_3, speak
 
 # File: subjectAltName ("" has only a CN), key, days it holds.

@@ -7,7 +7,9 @@ import warnings
 
 import pytest
 
-from harness import ROOT, forward_config, read_response, request, run
+from balancer import forward_config
+from harness import ROOT, run
+from http_wire import read_response, request
 from tls_versions import each_version, speak
 
 ROW = re.compile(r"\| `(\S+)` \| 1\.(\d) \| 1\.(\d) \| " + " \\| ".join([r"(\S+)"] * 5) + r" \|")

@@ -4,7 +4,8 @@ import socket
 
 import pytest
 
-from harness import forward_config, run
+from balancer import forward_config
+from harness import run
 
 
 def start_fails(start_alb, config, name="alb"):

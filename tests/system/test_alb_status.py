@@ -2,7 +2,9 @@
 
 import re
 
-from harness import answer, forward_config, free_port, wait_until
+from balancer import forward_config
+from harness import free_port, wait_until
+from scripted_target import answer
 
 FAST = """health_check.interval_seconds = 150ms
 health_check.timeout_seconds = 100ms

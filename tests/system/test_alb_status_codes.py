@@ -6,7 +6,10 @@ import socket
 
 import pytest
 
-from harness import forward_config, free_port, read_response, request, reset, wait_until
+from balancer import forward_config
+from harness import free_port, wait_until
+from http_wire import read_response, request
+from sockets import reset
 
 PAGES = {
     400: "Bad Request", 405: "Method Not Allowed", 408: "Request Timeout", 414: "URI Too Long",

@@ -6,9 +6,13 @@ import socket
 
 import pytest
 
-from harness import (Target, answer, ask, echo_script, forward_config, frame, free_port,
-                     packets_in, read_frame, read_head, request, upgrade_request, values, wait_until)
+from balancer import forward_config
+from harness import free_port, wait_until
+from http_wire import ask, read_head, request, values
+from scripted_target import Target, answer
+from sockets import packets_in
 from ws_peers import in_background
+from ws_wire import echo_script, frame, read_frame, upgrade_request
 
 ASKED = {"request": request(), "upgrade": upgrade_request()}
 

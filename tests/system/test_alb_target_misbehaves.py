@@ -7,8 +7,10 @@ import time
 
 import pytest
 
-from harness import (ask, forward_config, free_port, read_exactly, read_head,
-                     read_response, request, reset, wait_until)
+from balancer import forward_config
+from harness import free_port, wait_until
+from http_wire import ask, read_head, read_response, request
+from sockets import read_exactly, reset
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 

@@ -10,21 +10,16 @@ import time
 
 import pytest
 
-from harness import (PATIENCE, forward_config, grown_kb, is_closed, read_response, request,
-                     resident_kb, trusting_context, wait_until)
+from balancer import HTTPS_LISTENER, forward_config
+from harness import PATIENCE, grown_kb, resident_kb, wait_until
+from http_wire import read_response, request
+from localhost_cert import trusting_context
+from sockets import is_closed
 from tls_clients import FAR, Peer, fin, half_close, read_to_the_end, rst
 from tls_versions import each_version, speak
 
 ERRORS = "alb_tls_handshake_errors_total"
 DONE = "alb_tls_handshakes_total"
-
-LISTENER = """
-[listener https]
-bind = 127.0.0.1:0
-protocol = HTTPS
-certificate = {cert}
-default_action = forward app
-"""
 
 
 @pytest.fixture
@@ -32,7 +27,7 @@ def start(start_alb, start_target, tmp_path):
     """start(alb="") -> an Alb with an HTTPS listener and a connection log"""
     def it(alb=""):
         return start_alb(forward_config(
-            start_target(), more=LISTENER,
+            start_target(), more=HTTPS_LISTENER,
             alb=f"connection_logs.enabled = true\nconnection_logs.file = {tmp_path}/conn.log\n"
             + alb))
     return it
@@ -183,7 +178,10 @@ def test_plain_http_is_a_400_and_a_failed_handshake(start):
             assert got.status == 400 and b"HTTPS" in got.body and got.rest == b"", name
             assert is_closed(sock)
         wait_for_failures(alb, count)
-    assert set(reasons(alb)) == {"a plain HTTP request came to an HTTPS port"}
+    assert set(reasons(alb)) == {
+        "a plain HTTP request came to an HTTPS port",
+        "it begins with the PROXY protocol, which this listener does not expect: "
+        "set proxy_protocol = on"}
     served(alb)
 
 

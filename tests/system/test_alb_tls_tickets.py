@@ -8,7 +8,8 @@ import subprocess
 
 import pytest
 
-from harness import forward_config, read_response, request
+from balancer import forward_config
+from http_wire import read_response, request
 from tls_versions import each_version, speak
 
 CONNECTIONS, REQUESTS = 24, 60
@@ -120,18 +121,14 @@ CHANGES = {
 }
 
 
-@each_version
-@pytest.mark.parametrize("change", CHANGES)
-def test_a_reload_that_changes_them_makes_the_handshake_a_whole_one(start_alb, start_target, pem,
-                                                                    version, change):
+def check_made_anew(alb, version, changed, take):
+    """The handshake is a whole one once alb has taken what has changed."""
     context = speak(ssl._create_unverified_context(), version)
-    target = start_target()
-    alb = start_alb(config(target, pem))
     with connect(alb, context) as sock:
         session = sock.session
-        alb.configure(config(target, **{"pem": pem, **CHANGES[change](pem)}))
-        alb.reload()
-        get(sock)  # the connection itself goes on
+        alb.configure(changed)
+        take(alb)
+        get(sock)  # the connection itself goes on, after an upgrade in the old process
     with connect(alb, context, session) as sock:
         assert not sock.session_reused
         fresh = sock.session
@@ -139,7 +136,21 @@ def test_a_reload_that_changes_them_makes_the_handshake_a_whole_one(start_alb, s
         assert sock.session_reused
 
 
+@each_version
+@pytest.mark.parametrize("change", CHANGES)
+def test_a_reload_that_changes_them_makes_the_handshake_a_whole_one(start_alb, start_target, pem,
+                                                                    version, change):
+    target = start_target()
+    changed = config(target, **{"pem": pem, **CHANGES[change](pem)})
+    check_made_anew(start_alb(config(target, pem)), version, changed, lambda alb: alb.reload())
+
+
 # --- another process takes over -----------------------------------------------------------------
+
+
+def upgrade(alb):
+    code, text = alb.upgrade()
+    assert code == 0, text
 
 
 @each_version
@@ -156,8 +167,7 @@ def test_tickets_outlive_upgrades(start_alb, start_target, pem, version):
                 get(sock)
                 assert not sock.session_reused
                 sessions.append((listener, sock.session))
-        code, text = alb.upgrade()
-        assert code == 0, text
+        upgrade(alb)
         for listener, session in sessions:
             with context.wrap_socket(alb.connect(listener), session=session) as sock:
                 get(sock)
@@ -169,17 +179,6 @@ def test_tickets_outlive_upgrades(start_alb, start_target, pem, version):
 @pytest.mark.parametrize("change", CHANGES)
 def test_an_upgrade_that_changes_them_makes_the_handshake_a_whole_one(start_alb, start_target, pem,
                                                                       version, change):
-    context = speak(ssl._create_unverified_context(), version)
     target = start_target()
-    alb = start_alb(config(target, pem))
-    with connect(alb, context) as sock:
-        session = sock.session
-        alb.configure(config(target, **{"pem": pem, **CHANGES[change](pem)}))
-        code, text = alb.upgrade()
-        assert code == 0, text
-        get(sock)  # the connection itself goes on, in the old process
-    with connect(alb, context, session) as sock:
-        assert not sock.session_reused
-        fresh = sock.session
-    with connect(alb, context, fresh) as sock:
-        assert sock.session_reused
+    changed = config(target, **{"pem": pem, **CHANGES[change](pem)})
+    check_made_anew(start_alb(config(target, pem)), version, changed, upgrade)

@@ -3,12 +3,15 @@
 import os
 import socket
 
-from harness import (Target, answer, echo_script, forward_config, frame, read_frame, read_head,
-                     split_address, upgrade_request, values, wait_until)
+from balancer import forward_config
+from harness import wait_until
+from http_wire import read_head, values
+from scripted_target import Target, answer
+from ws_wire import echo_script, frame, read_frame, upgrade_request
 
 
 def unix_target(path, script):
-    """As harness.Target, on a socket in the file system."""
+    """As scripted_target.Target, on a socket in the file system."""
     target = Target(script)
     target.close()
     target.listener = socket.socket(socket.AF_UNIX)

@@ -5,6 +5,7 @@ import hashlib
 import json
 import os
 import pathlib
+import re
 import signal
 import stat
 import threading
@@ -13,9 +14,13 @@ import time
 import pytest
 
 import harness
-from harness import (answer, echo_script, forward_config, frame, free_port, read_response, request,
-                     values, wait_until)
-from ws_peers import BINARY, PING, PONG, TEXT, Client, Upgraded, in_background, open_tunnel, ws_config
+from balancer import forward_config
+from harness import free_port, wait_until
+from http_wire import read_response, request, values
+from scripted_target import answer
+from ws_peers import (BINARY, PING, PONG, TEXT, Client, Upgraded, in_background, open_tunnel,
+                      ws_config)
+from ws_wire import echo_script, frame
 
 
 @pytest.fixture
@@ -480,6 +485,23 @@ def test_a_binary_that_is_not_there(start_alb, target, tmp_path):
     alb = start_alb(ws_config(target))
     code, text = alb.upgrade(tmp_path / "nothing")
     assert code == 1 and "cannot start" in text and "No such file" in text
+
+
+def pids_of_upgrades(alb):
+    """Those that the log names, in order."""
+    return [int(pid) for pid in re.findall(r"upgrade \w+ .*?\bpid=(\d+)", alb.log())]
+
+
+def test_the_log_names_the_process_that_serves_afterwards(start_alb, target):
+    """Not the one between, which has gone by then."""
+    alb = start_alb(ws_config(target))
+    served = []
+    for _ in range(2):
+        before = len(pids_of_upgrades(alb))
+        upgrade(alb)
+        served.append(alb.status()["pid"])
+        assert pids_of_upgrades(alb)[before:] == served[-1:], alb.log()
+    assert len(set(served)) == 2
 
 
 def test_one_at_a_time(start_alb, target, tmp_path):

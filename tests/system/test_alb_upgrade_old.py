@@ -166,4 +166,9 @@ def test_a_dry_run_knows_what_an_old_process_has(start_alb, start_target, target
         assert (plan["all"], plan["touched"]) == (2, 1), "the old one keeps its settings"
         alb.configure(ws_config(other))
         plan = json.loads(alb.command("reload", "--dry-run", "--json")[1])
-        assert (plan["all"], plan["touched"]) == (2, 2)
+        assert (plan["all"], plan["touched"], plan["ends_at_once"]) == (2, 2, 0)
+        alb.configure(ws_config(other, group="deregistration_delay.timeout_seconds = 0"))
+        plan = json.loads(alb.command("reload", "--dry-run", "--json")[1])
+        assert (plan["all"], plan["touched"], plan["ends_at_once"]) == (2, 2, 2)
+        alb.reload()
+        wait_until(lambda: not alb.tunnels()["tunnels"], "both to end")

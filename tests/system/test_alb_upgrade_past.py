@@ -1,8 +1,10 @@
 """`alb upgrade`: what has been is known to the process that takes over, too."""
 
-from harness import ask, upgrade_request, wait_until
+from harness import wait_until
+from http_wire import ask
 from test_ws_records_ends import PEERS
 from ws_peers import BOTH, Upgraded, all_closed, open_tunnel, ws_config
+from ws_wire import upgrade_request
 
 
 def upgrade(alb):

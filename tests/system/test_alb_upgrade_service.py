@@ -20,7 +20,7 @@ from test_alb_upgrade import BAD, script
 from ws_peers import TEXT, all_closed, open_tunnel, ws_config
 
 PR_SET_CHILD_SUBREAPER = 36
-UNIT = ROOT / "conf/systemd/alb.service"
+UNIT = ROOT / "conf/systemd/postern-alb.service"
 
 
 class Manager:
@@ -73,7 +73,8 @@ def parent(pid):
 def test_the_new_process_is_announced_by_the_old_one(start_alb, target, manager):
     alb = start_alb(ws_config(target, stop="20s", alb="websocket.drain_rate = 1000"))
     pids = [alb.pid]
-    assert manager.listen() == [(alb.pid, "READY=1")]
+    wait_until(manager.listen, "its word, which comes after the ready file")
+    assert manager.heard == [(alb.pid, "READY=1")]
     pairs = []
     with all_closed(pairs):
         for _ in range(2):
@@ -113,6 +114,7 @@ def test_the_end_of_the_new_process_is_heard_of(start_alb, target, manager):
 
 def test_the_old_process_is_announced_again_when_the_upgrade_fails(start_alb, target, manager, tmp_path):
     alb = start_alb(ws_config(target, alb="upgrade_timeout = 2s"))
+    wait_until(manager.listen, "its word, which comes after the ready file")
     with all_closed(open_tunnel(alb, target)) as (client, origin):
         for how, is_late in (("crashes", False), ("says why", False), ("takes nothing", True)):
             before = len(manager.listen())
@@ -137,7 +139,7 @@ def test_whoever_ends_what_was_started_ends_the_new_process(start_alb, target, m
     os.mkfifo(tmp_path / "fifo")
     from ws_peers import in_background
     asked = in_background(alb.upgrade, binary)
-    started = int(wait_until(lambda: [row.split("pid=")[1] for row in alb.log().splitlines()
+    started = int(wait_until(lambda: [row.split("started=")[1] for row in alb.log().splitlines()
                                       if "upgrade begins" in row], "the start")[0])
     children = f"/proc/{started}/task/{started}/children"
     child = int(wait_until(lambda: open(children, encoding="ascii").read(), "the new process"))
@@ -160,7 +162,7 @@ def test_the_unit_lets_processes_take_over():
     assert service["Type"] == "notify"
     assert service["NotifyAccess"] == "all", "the old process speaks when it is not the main one"
     assert service["KillMode"] == "process", "the old process ends by itself"
-    assert service["ExecReload"] == "/bin/kill -HUP $MAINPID"
+    assert service["ExecReload"] == "/usr/bin/alb reload", "which says what came of it"
     assert service["Restart"] == "on-failure"
 
 

@@ -169,11 +169,8 @@ def test_a_stop_is_carried_out_when_the_upgrade_has_failed(start_alb, target, tm
     alb = start_alb(ws_config(target, stop="20s", alb=AT_ONCE))
     plain, origin = open_tunnel(alb, target)
     with all_closed([plain, origin]):
-        ready = tmp_path / "ready"
-        text = BAD["takes nothing"][0].replace(
-            "time.sleep(1000)", f"link.recv(100000); open('{ready}', 'w').close(); time.sleep(1000)")
-        asked = in_background(alb.upgrade, script(tmp_path, text))
-        wait_until(ready.exists, "connections to be on their way to it")
+        asked = in_background(alb.upgrade, script(tmp_path, BAD["takes nothing"][0]))
+        wait_until(lambda: "upgrade ready" in alb.log(), "it to be told to take connections")
         os.kill(alb.pid, signal.SIGTERM)
         code, text = asked()
         assert code == 1 and "did not take a connection" in text

@@ -11,10 +11,12 @@ import threading
 import time
 
 import harness
-from harness import (Target, accept_upgrade, answer, echo_script, read_response, request,
-                     resident_kb, values, wait_until)
+from harness import resident_kb, wait_until
+from http_wire import read_response, request, values
+from scripted_target import Target, answer
 from test_alb_reload_storm import Traffic
 from ws_peers import BINARY, Client, connect, ws_config
+from ws_wire import accept_upgrade, echo_script
 
 UPGRADES = int(os.environ.get("UPGRADE_STORM", "4"))
 TUNNELS = int(os.environ.get("UPGRADE_STORM_TUNNELS", "150"))
@@ -209,7 +211,7 @@ def test_a_storm_of_upgrades_loses_nothing(start_alb, started):
     assert not storm.failed + crowd.failed + origins.failed
     assert all(m.sent.digest() == m.got.digest() for m in crowd.members)
     assert storm.exchanged > 20 * UPGRADES and storm.answered_in_time > 5 * UPGRADES
-    assert alb.metric("alb_websocket_tunnels_open") == TUNNELS
+    wait_until(lambda: alb.metric("alb_websocket_tunnels_open") == TUNNELS, "the guests to have gone")
     for member in crowd.members:
         member.client.close()
     wait_until(lambda: alb.metric("alb_websocket_tunnels_open") == 0, "the tunnels to end")

@@ -1,6 +1,9 @@
 """Forward to several groups: by weight, and no other group steps in for an empty one."""
 
-from harness import accept_upgrade, answer, ask, forward_config, request, upgrade_request
+from balancer import forward_config
+from http_wire import ask, request
+from scripted_target import answer
+from ws_wire import accept_upgrade, upgrade_request
 
 CONFIG = """
 [target_group blue]

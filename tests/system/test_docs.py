@@ -25,7 +25,7 @@ def test_the_samples_pass_their_check(tmp_path):
     (tmp_path / "alb.ini").write_text(alb)
     code, _, errors = run("alb", "check", tmp_path / "alb.ini")
     assert code == 0, errors
-    wsserver = (ROOT / "conf/wsserver.ini").read_text().replace("/var/lib/postern", str(tmp_path))
+    wsserver = (ROOT / "conf/wsserver.ini").read_text().replace("/var/lib/postern-wsserver", str(tmp_path))
     (tmp_path / "wsserver.ini").write_text(wsserver)
     code, _, errors = run("wsserver", "check", tmp_path / "wsserver.ini")
     assert code == 0, errors

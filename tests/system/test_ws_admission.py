@@ -3,9 +3,13 @@ when to come again. A target that starts slowly takes its part of them."""
 
 import time
 
-from harness import (answer, echo_script, forward_config, is_closed, read_response,
-                     upgrade_request, wait_until)
+from balancer import forward_config, other_group
+from harness import wait_until
+from http_wire import read_response
+from scripted_target import answer
+from sockets import is_closed
 from ws_peers import ws_config
+from ws_wire import echo_script, upgrade_request
 
 LIMITED = 'alb_upgrades_limited_total{target_group="app"}'
 
@@ -60,17 +64,8 @@ def test_all_loops_share_it(start_alb, start_target):
 
 def test_alb_says_it_for_all_groups_and_a_group_for_itself(start_alb, start_target):
     app, other = start_target(echo_script), start_target(echo_script)
-    alb = start_alb(ws_config(app, alb="websocket.upgrade_rate = 1", more=f"""
-[target_group other]
-target = {other.address}
-health_check.enabled = false
-websocket.upgrade_rate = 0
-[rule other]
-listener = http
-priority = 1
-path-pattern = /other
-action = forward other
-"""))
+    alb = start_alb(ws_config(app, alb="websocket.upgrade_rate = 1",
+                              more=other_group(other, "websocket.upgrade_rate = 0")))
     assert {upgrade(alb)[0] for _ in range(8)} == {101, 503}
     assert {upgrade(alb, path="/other")[0] for _ in range(8)} == {101}
 
@@ -92,11 +87,11 @@ def test_a_reload_changes_it(start_alb, start_target):
     assert {upgrade(alb)[0] for _ in range(20)} == {101}
 
 
-def test_a_target_that_starts_slowly_takes_its_part(start_alb, start_target):
-    """Of 100 a second for two targets its part grows from 0 to 50 within 900 seconds."""
+def start_late(start_alb, start_target, rate):
+    """alb, a warm target, and one that has just begun a slow start of 900 seconds."""
     warm, late = start_target(script), start_target(script)
     alb = start_alb(forward_config(
-        warm, alb="websocket.upgrade_rate = 100",
+        warm, alb=f"websocket.upgrade_rate = {rate}",
         group="slow_start.duration_seconds = 900\nhealth_check.interval_seconds = 200ms\n"
               "health_check.timeout_seconds = 150ms\nhealth_check.healthy_threshold_count = 2\n"))
 
@@ -105,9 +100,26 @@ def test_a_target_that_starts_slowly_takes_its_part(start_alb, start_target):
     wait_until(lambda: states() == ["healthy"], "one")
     alb.command("register", "app", late.address)
     wait_until(lambda: states() == ["healthy", "healthy"], "both")
+    return alb, warm, late
 
-    def upgrades(target):
-        return len([head for head in target.seen if b"pgrade: websocket" in head])
+
+def upgrades(target):
+    return len([head for head in target.seen if b"pgrade: websocket" in head])
+
+
+def test_without_a_rate_it_takes_its_part_of_the_turns(start_alb, start_target):
+    """Nobody is refused, also when only the slow one is left."""
+    alb, warm, late = start_late(start_alb, start_target, 0)
+    assert [upgrade(alb)[0] for _ in range(60)] == [101] * 60
+    assert upgrades(late) <= 2
+    alb.command("deregister", "app", warm.address)
+    assert [upgrade(alb)[0] for _ in range(20)] == [101] * 20
+    assert alb.metric(LIMITED) == 0
+
+
+def test_a_target_that_starts_slowly_takes_its_part(start_alb, start_target):
+    """Of 100 a second for two targets its part grows from 0 to 50 within 900 seconds."""
+    alb, warm, late = start_late(start_alb, start_target, 100)
     assert [upgrade(alb)[0] for _ in range(40)] == [101] * 40
     assert upgrades(late) <= 2
     alb.command("deregister", "app", warm.address)

@@ -9,9 +9,12 @@ import time
 
 import pytest
 
-from harness import (KEY, ROOT, accept_key, answer, free_port, is_closed, read_head, read_response,
-                     reset, upgrade_request, wait_until)
+from harness import ROOT, free_port, wait_until
+from http_wire import read_head, read_response
+from scripted_target import answer
+from sockets import is_closed, reset
 from ws_peers import Client, Upgraded, connect, ws_config
+from ws_wire import KEY, accept_key, upgrade_request
 
 VIA = b"Via: 1.1 abc.cloudfront.net (CloudFront)\r\n"
 HTTPS = b"X-Forwarded-Proto: https\r\n"
@@ -388,6 +391,27 @@ def test_the_client_goes_away_before_the_101(start_alb, start_target):
     assert (row["reason"], row["status"], row["target"]) == ("client_gone", 460, target.address)
 
 
+def test_the_client_goes_away_within_the_head(start_alb, start_target):
+    """As far as it came it asked for a WebSocket; of one that asked for nothing yet nobody can tell."""
+    target = start_target(script)
+    alb = start(start_alb, target)
+    sent = 0
+    for data in (b"GET /ws HTTP/1.1\r\nHost: a\r\n", WELL[:-2]):
+        with connect(alb) as sock:
+            sock.sendall(data)
+            sent += len(data)
+            wait_until(lambda: alb.metric("alb_client_received_bytes_total") == sent, "it to be read")
+            reset(sock)
+    (row,) = wait_until(alb.failed_upgrades, "a row")
+    assert (row["reason"], row["status"], row["target"]) == ("client_gone", 460, "")
+    assert (row["path"], row["host"], row["rule"]) == ("/ws", "localhost", None)
+    assert "client reset within the request head" in row["cause"]
+    assert "not sent all of its request" in row["cure"]
+    assert alb.metric('alb_upgrades_failed_total{reason="client_gone"}') == 1
+    assert alb.metric('alb_websocket_upgrades_total{outcome="failed"}') == 1
+    assert target.seen == []
+
+
 def test_the_target_is_removed_before_the_101(start_alb, start_target):
     target = start_target(script)
     alb = start(start_alb, target, group="deregistration_delay.timeout_seconds = 0")
@@ -554,6 +578,6 @@ def test_each_reason_is_provoked_by_some_test():
     page = (ROOT / "docs/upgrades.md").read_text()
     names = re.findall(r"^\| `(\w+)` \|", page, re.M)
     here = ROOT / "tests/system"
-    tests = "".join(p.read_text() for p in here.glob("test_ws_*.py"))
+    tests = "".join(p.read_text() for p in here.glob("test_*.py"))
     assert len(names) > 30
     assert [n for n in names if f'"{n}"' not in tests] == []

@@ -7,7 +7,8 @@ import pytest
 
 from dns_server import NXDOMAIN, SERVFAIL, DnsServer
 from drains import CLOSED, CUT, DELAY, arrivals, is_told, most_in_a_second
-from harness import neighbours, wait_until
+from harness import wait_until
+from scripted_target import neighbours
 from ws_peers import BOTH, Client, Upgraded, all_closed, in_background, is_alive, ws_config
 
 NAME = "app.example.test"

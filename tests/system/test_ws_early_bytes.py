@@ -4,9 +4,11 @@ import threading
 
 import pytest
 
-from harness import (accept_upgrade, frame, is_closed, read_head, read_response, upgrade_request,
-                     wait_until)
+from harness import wait_until
+from http_wire import read_head, read_response
+from sockets import is_closed
 from ws_peers import BINARY, BOTH, TEXT, Client, Peer, Upgraded, connect, ws_config
+from ws_wire import accept_upgrade, frame, upgrade_request
 
 HIDDEN = b"GET /hidden HTTP/1.1\r\nHost: x\r\n\r\n"
 

@@ -8,9 +8,10 @@ import ssl
 import pytest
 import websockets
 
-from harness import CERT, echo_script, frame
+from localhost_cert import CERT
 from ws_peers import (BINARY, BOTH, CLOSE, CONTINUATION, PING, PONG, TEXT, Client, in_background,
                       ws_config)
+from ws_wire import echo_script, frame
 
 
 @pytest.fixture

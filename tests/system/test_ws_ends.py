@@ -1,10 +1,12 @@
 """Every end of a tunnel reaches the other side, and the row names who began it and how."""
 
 import signal
+import time
 
 import pytest
 
-from harness import packets_in, resident_kb, wait_until
+from harness import resident_kb, wait_until
+from sockets import is_all_acked, packets_in
 from ws_peers import BINARY, BOTH, CLOSE, TEXT, open_tunnel, ws_config
 
 
@@ -45,10 +47,15 @@ def test_a_close_handshake_begun_by_the_target(alb, target, listener):
            'target_close=1011' in row(alb)
 
 
-def closed_both_ways(alb, target):
-    client, origin = open_tunnel(alb, target)
+def closed_by_client(alb, target, listener="http"):
+    client, origin = open_tunnel(alb, target, listener)
     client.send_close(1000)
     assert origin.receive_close() == (1000, b"")
+    return client, origin
+
+
+def closed_both_ways(alb, target):
+    client, origin = closed_by_client(alb, target)
     origin.send_close(1000)
     assert client.receive_close() == (1000, b"")
     return client, origin
@@ -70,12 +77,11 @@ def test_after_both_closes_the_first_end_is_that_of_both(start_alb, target, who)
 @pytest.mark.parametrize("listener", BOTH)
 def test_a_target_closes_behind_its_close(alb, target, listener):
     """alb finds both at once. A plain client then gets its Close and the end in one packet."""
-    client, origin = open_tunnel(alb, target, listener)
-    client.send_close(1000)
-    assert origin.receive_close() == (1000, b"")
+    client, origin = closed_by_client(alb, target, listener)
     alb.freeze()
     origin.send_close(1000)
     origin.close()
+    wait_until(lambda: is_all_acked(client.sock), "the ACK of the client's Close")
     before = packets_in(client.sock)
     alb.signal(signal.SIGCONT)
     assert client.receive_close() == (1000, b"")
@@ -88,9 +94,7 @@ def test_a_target_closes_behind_its_close(alb, target, listener):
 
 
 def test_a_client_that_talks_on_after_both_closes_reads_the_targets_close(alb, target):
-    client, origin = open_tunnel(alb, target)
-    client.send_close(1000)
-    assert origin.receive_close() == (1000, b"")
+    client, origin = closed_by_client(alb, target)
     origin.send_close(1000)
     origin.close()
     row(alb)  # the tunnel is over
@@ -183,6 +187,26 @@ def test_a_side_that_finished_does_not_hold_the_other_for_ever(start_alb, target
     client.finish()
     assert origin.is_at_end()
     assert 'end="client FIN without a Close"' in row(alb)
+    client.close()
+
+
+def test_the_time_of_the_other_side_begins_with_the_end(start_alb, target):
+    """Not with the last byte, which may be older than all of that time."""
+    settings = "websocket.close_timeout = 3s\n"
+    alb = start_alb(ws_config(target, alb=settings))
+    client, origin = open_tunnel(alb, target)
+
+    def was_quiet():
+        [row] = alb.tunnels()["tunnels"]
+        return min(row[f"from_{side}"]["idle_ms"] for side in ("client", "target")) > 3500
+    wait_until(was_quiet, "a quiet of more than the time")
+    client.finish()
+    assert origin.is_at_end()
+    alb.configure(ws_config(target, alb=settings + "websocket.ping_interval = 20m\n"))
+    alb.reload()
+    time.sleep(0.5)  # its time is looked at meanwhile
+    origin.send(TEXT, b"last")
+    assert client.receive() == (TEXT, True, b"last")
     client.close()
 
 

@@ -1,8 +1,12 @@
 """A health check that opens a WebSocket: only what upgrades rightly and answers a ping is healthy."""
 
-from harness import (accept_key, accept_upgrade, answer, forward_config, frame, is_closed,
-                     read_frame, values, wait_until)
+from balancer import forward_config
+from harness import wait_until
+from http_wire import values
+from scripted_target import answer
+from sockets import is_closed
 from test_alb_health_check_log import ROW
+from ws_wire import accept_key, accept_upgrade, frame, read_frame
 
 PING, PONG, CLOSE, TEXT = 9, 10, 8, 1
 
@@ -102,8 +106,8 @@ GROUP = """
 target = {address}
 health_check.websocket = on
 health_check.path = /ws/{name}?probe=1
-health_check.interval_seconds = 500ms
-health_check.timeout_seconds = 300ms
+health_check.interval_seconds = 1200ms
+health_check.timeout_seconds = 1s
 [rule {name}]
 listener = http
 priority = {priority}

@@ -6,9 +6,10 @@ import time
 
 import pytest
 
-from harness import PATIENCE, frame, wait_until
+from harness import PATIENCE, wait_until
 from ws_peers import (BINARY, BOTH, CLOSE, CONTINUATION, PING, PONG, TEXT, in_background,
                       open_tunnel, ws_config)
+from ws_wire import frame
 
 EVERY = "websocket.ping_interval = %s\n"
 OFTEN = EVERY % "400ms"

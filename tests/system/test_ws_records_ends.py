@@ -1,7 +1,9 @@
 """Each way in which a tunnel ends has a record that names it, and who began it."""
 
+import contextlib
 import pathlib
 import signal
+import time
 
 import pytest
 
@@ -82,6 +84,7 @@ def test_idle_names_the_side_that_was_silent_longer(start_alb, target, silent):
     hearer.receive()
     row = record(alb)
     assert row["end"] == f"idle: {silent} silent longer" and row["by"] == "us"
+    assert row["state"] == "open"
     longer, shorter = row[f"from_{silent}"]["idle_ms"], 1000
     assert longer > row["from_client" if silent == "target" else "from_target"]["idle_ms"] >= shorter
     client.close()
@@ -156,6 +159,32 @@ def test_a_close_of_ours_that_found_no_boundary(start_alb, target):
     origin.close()
 
 
+def test_it_waits_for_a_boundary_as_long_as_the_close_timeout_says(start_alb, target):
+    """Not until the end of the delay, over which many are told one after the other."""
+    alb = start_alb(ws_config(target, alb="websocket.close_timeout = 1m",
+                              group="deregistration_delay.timeout_seconds = 60\n"
+                                    "websocket.close_timeout = 1s\n"))
+    with contextlib.ExitStack() as stack:
+        tunnels = [open_tunnel(alb, target) for _ in range(40)]
+        for client, origin in tunnels:
+            stack.enter_context(client)
+            stack.enter_context(origin)
+            origin.sendall(b"\x82\x7e\x10\x00torn")
+            assert client.recv(8) == b"\x82\x7e\x10\x00torn"
+        began = time.monotonic()
+        alb.command("deregister", "app", target.address)
+        wait_until(lambda: alb.closed()["all"] >= 1, "the first", 25)
+        assert 0.9 < time.monotonic() - began
+        row = alb.closed()["closed"][-1]
+        assert (row["end"], row["by"], codes(row)) == ("mid-frame", "us", (None, None))
+        told = int(alb.metric("alb_websocket_drain_closed_total"))
+        assert 1 <= told < 40, "the time was that of one, not of all"
+        client, origin = next(t for t in tunnels
+                              if "%s:%d" % t[0].sock.getsockname() == row["client"])
+        assert client.is_at_end(), "no Close: it would be payload"
+        assert origin.receive_close() == (1001, b"")
+
+
 def test_a_shutdown(start_alb, target):
     """One is told and goes; while the other has not answered, the first one's record is there."""
     alb = start_alb(ws_config(target, stop="8s"))
@@ -179,5 +208,6 @@ def test_every_end_has_a_test_here(start_alb, target):
     _, answer = alb.admin_json("/closed?end=x")
     ends = answer["errors"][0].split("one of: ")[1].split(", ")
     text = pathlib.Path(__file__).read_text()
+    text += (pathlib.Path(__file__).parent / "test_alb_edge_leave.py").read_text()
     idle = {f"idle: {side} silent longer" for side in ("client", "target")}
     assert len(ends) >= 14 and [e for e in ends if e not in idle and f'"{e}"' not in text] == []

@@ -1,10 +1,12 @@
 """Which tunnels GET /tunnels and GET /closed show, and in which order: each filter, each sort."""
 
 import json
+import socket
 
 import pytest
 
 import harness
+import sockets
 from harness import wait_until
 from ws_peers import BINARY, TEXT, Client, Upgraded, ws_config
 
@@ -179,6 +181,10 @@ def test_a_limit_shows_the_first_and_counts_all(cast):
     ("/closed?limit=10001", 'limit: "10001" is not understood: it takes 0 to 10000'),
     ("/closed?group=a&group=b", "group: it is given twice"),
     ("/closed?%22=1", '%22: there is no such parameter'),
+    ("/upgrades/failed?limit=5", "limit: there is no such parameter: /upgrades/failed takes none"),
+    ("/upgrades/failed?%22", "%22: there is no such parameter: /upgrades/failed takes none"),
+    ("/edge?block=10.0.0.0/8", "block: there is no such parameter: /edge takes none"),
+    ("/edge/refused?limit=5&x=1", "limit: there is no such parameter: /edge/refused takes none"),
 ])
 def test_what_is_not_understood_is_said(start_alb, start_target, path, why):
     alb = start_alb(ws_config(start_target()))
@@ -220,20 +226,20 @@ def test_somebody_who_does_not_wait_for_the_answer(cast):
     """It goes on without him; so do the next lists."""
     host, port = harness.split_address(cast.alb.ready["admin"])
     for _ in range(50):
-        sock = harness.socket.create_connection((host, port))
+        sock = socket.create_connection((host, port))
         sock.sendall(f"GET /tunnels HTTP/1.1\r\nHost: {host}:{port}\r\n\r\n".encode() * 3)
-        harness.reset(sock)
+        sockets.reset(sock)
     assert len(cast.live()) == 4
 
 
 def test_many_ask_at_once(cast):
     host, port = harness.split_address(cast.alb.ready["admin"])
     ask = f"GET /tunnels HTTP/1.1\r\nHost: {host}:{port}\r\nConnection: close\r\n\r\n".encode()
-    socks = [harness.socket.create_connection((host, port), 10) for _ in range(30)]
+    socks = [socket.create_connection((host, port), 10) for _ in range(30)]
     for sock in socks:
         sock.sendall(ask)
     for sock in socks:
-        answer = harness.read_until_close(sock)
+        answer = sockets.read_until_close(sock)
         assert answer.startswith(b"HTTP/1.1 200 ") and answer.count(b'"id":') == 4
         sock.close()
 

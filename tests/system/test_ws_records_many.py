@@ -11,8 +11,11 @@ import time
 
 import pytest
 
-from harness import BIN, PATIENCE, accept_upgrade, read_head, stop_listening, wait_until
+from harness import BIN, PATIENCE, wait_until
+from http_wire import read_head
+from sockets import stop_listening
 from ws_peers import TEXT, Client, in_background, ws_config
+from ws_wire import accept_upgrade
 
 LIVE, ECHOING = 3000, 40
 KEPT = 10000

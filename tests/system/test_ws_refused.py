@@ -2,8 +2,11 @@
 
 import pytest
 
-from harness import KEY, free_port, is_closed, read_response, upgrade_request
+from harness import free_port
+from http_wire import read_response
+from sockets import is_closed
 from ws_peers import BOTH, connect, ws_config
+from ws_wire import KEY, upgrade_request
 
 # name, what is changed in a good request, status, reason, a word of the cure
 CASES = [

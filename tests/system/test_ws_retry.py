@@ -3,9 +3,12 @@ client gets its 101 and learns nothing of it."""
 
 import pytest
 
-from harness import (answer, free_port, is_closed, read_response,
-                     upgrade_request, wait_until)
+from harness import free_port, wait_until
+from http_wire import read_response
+from scripted_target import answer
+from sockets import is_closed
 from ws_peers import BOTH, TEXT, Client, Upgraded, connect, ws_config
+from ws_wire import upgrade_request
 
 
 def hang_up(_sock, _head, _rest):
@@ -149,16 +152,20 @@ def test_each_target_once_and_the_last_answer_counts(start_alb, start_target):
     assert len(alb.failed_upgrades()) == 1, "one upgrade, one failure"
 
 
-@pytest.mark.parametrize("config", [{"group": "retry.max = 0"}, {"alb": "profile = aws"}])
-def test_none_where_there_are_no_retries(start_alb, start_target, config):
-    bad, good = start_target(answer(b"nope", "503 No")), start_target(Upgraded())
-    alb = start_alb(ws_config(bad, good, **config))
+def two_status_lines(alb):
     lines = []
     for _ in range(2):
         with connect(alb) as sock:
             sock.sendall(upgrade_request())
             lines.append(sock.recv(12))
-    assert sorted(lines) == [b"HTTP/1.1 101", b"HTTP/1.1 503"]
+    return sorted(lines)
+
+
+@pytest.mark.parametrize("config", [{"group": "retry.max = 0"}, {"alb": "profile = aws"}])
+def test_none_where_there_are_no_retries(start_alb, start_target, config):
+    bad, good = start_target(answer(b"nope", "503 No")), start_target(Upgraded())
+    alb = start_alb(ws_config(bad, good, **config))
+    assert two_status_lines(alb) == [b"HTTP/1.1 101", b"HTTP/1.1 503"]
     assert retries(alb) == 0
 
 
@@ -167,12 +174,7 @@ def test_a_silent_target_is_waited_for(start_alb, start_target):
     silent = start_target(lambda sock, _head, _rest: sock.recv(1) and False)
     good = start_target(Upgraded())
     alb = start_alb(ws_config(silent, good, alb="idle_timeout.timeout_seconds = 1"))
-    lines = []
-    for _ in range(2):
-        with connect(alb) as sock:
-            sock.sendall(upgrade_request())
-            lines.append(sock.recv(12))
-    assert sorted(lines) == [b"HTTP/1.1 101", b"HTTP/1.1 504"]
+    assert two_status_lines(alb) == [b"HTTP/1.1 101", b"HTTP/1.1 504"]
 
 
 def test_a_503_of_a_plain_request_is_an_answer(start_alb, start_target):

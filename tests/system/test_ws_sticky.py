@@ -2,7 +2,7 @@
 
 import pytest
 
-from harness import ask, request, values
+from http_wire import ask, request, values
 from ws_peers import BOTH, Client, Upgraded, ws_config
 
 STICKY = "stickiness.enabled = true\n"

@@ -2,8 +2,11 @@
 
 import pytest
 
-from harness import accept_key, answer, ask, is_closed, read_response, upgrade_request
+from http_wire import ask, read_response
+from scripted_target import answer
+from sockets import is_closed
 from ws_peers import BOTH, TEXT, Client, Upgraded, connect, open_tunnel, ws_config
+from ws_wire import accept_key, upgrade_request
 
 OFFER = b"Sec-WebSocket-Protocol: chat.v1, chat.v2\r\nSec-WebSocket-Extensions: x-known; a=1\r\n"
 

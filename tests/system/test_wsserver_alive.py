@@ -1,15 +1,17 @@
 """Silence, slowness and death: pings, their answers, and what becomes of who does not read."""
 
 import asyncio
+import concurrent.futures
 import socket
 import time
 
 import pytest
 import websockets
 
-from chat import Chat
-from harness import (frame, read_exactly, read_frame, split_address, upgrade_request,
-                     wait_until)
+from chat import Chat, Wsserver
+from harness import PATIENCE, split_address, wait_until
+from sockets import read_exactly
+from ws_wire import frame, read_frame, upgrade_request
 
 
 def connect(node, path, fields=b"", **options):
@@ -58,13 +60,48 @@ def test_silence_stays_silent(start_wsserver):
         assert read_frame(s)[0] == 8 and s.recv(1) == b""
 
 
-def test_who_does_not_answer_a_ping_is_closed(start_wsserver):
-    node = start_wsserver(ping_interval="100ms")
-    with connect(node, "/t/echo") as s:
-        begin = time.monotonic()
-        while (got := read_frame(s))[0] == 9:
-            pass
-        assert got == (8, True, b"\x10\x08no pong") and time.monotonic() - begin > 9.5
+class Old:
+    """Clients that keep silent from the session's beginning (grown_old of conftest.py): each is the
+    future of what becomes of it, and of after how many seconds."""
+
+    def __init__(self, folder):
+        self.node = Wsserver(folder, "n1", ping_interval="100ms")
+        self.node.start()
+        self.pool = concurrent.futures.ThreadPoolExecutor(3)
+        self.without_pongs, self.without_auth, self.without_a_request = (
+            self.pool.submit(self.timed, end)
+            for end in (self.end_without_pongs, self.end_without_auth, self.end_without_a_request))
+
+    @staticmethod
+    def timed(end):
+        began = time.monotonic()
+        return end(), time.monotonic() - began
+
+    def end_without_pongs(self):
+        with connect(self.node, "/t/echo") as s:
+            while (got := read_frame(s))[0] == 9:
+                pass
+            return got
+
+    def end_without_auth(self):
+        async def go():
+            async with Chat(self.node, "alice", auth=False) as c:
+                return await c.closed(20)
+        return asyncio.run(go())
+
+    def end_without_a_request(self):
+        with socket.create_connection(split_address(self.node.address), 30) as s:
+            s.sendall(b"GET /health HTTP/1.1\r\nHost:")
+            return s.recv(1)
+
+    def close(self):
+        assert self.node.stop() == 0
+        self.pool.shutdown()
+
+
+def test_who_does_not_answer_a_ping_is_closed(grown_old):
+    got, after = grown_old.without_pongs.result(60 * PATIENCE)
+    assert got == (8, True, b"\x10\x08no pong") and after > 9.5
 
 
 def test_who_reads_too_slowly_is_closed_and_others_are_not(start_wsserver):
@@ -104,21 +141,14 @@ def test_who_does_not_read_its_echoes_is_not_read(start_wsserver):
         assert node.get("/health")[0] == 200
 
 
-def test_who_does_not_auth_is_closed(start_wsserver):
-    node = start_wsserver()
-
-    async def go():
-        async with Chat(node, "alice", auth=False) as c:
-            assert await c.closed(20) == (4101, "no auth")
-    asyncio.run(go())
+def test_who_does_not_auth_is_closed(grown_old):
+    got, after = grown_old.without_auth.result(60 * PATIENCE)
+    assert got == (4101, "no auth") and after > 9.5
 
 
-def test_half_a_request_is_not_waited_for_for_ever(start_wsserver):
-    node = start_wsserver()
-    with socket.create_connection(split_address(node.address), 30) as s:
-        s.sendall(b"GET /health HTTP/1.1\r\nHost:")
-        s.settimeout(20)
-        assert s.recv(1) == b""
+def test_half_a_request_is_not_waited_for_for_ever(grown_old):
+    got, after = grown_old.without_a_request.result(60 * PATIENCE)
+    assert got == b"" and after > 9.5
 
 
 def test_lost_connections_are_counted(start_wsserver):

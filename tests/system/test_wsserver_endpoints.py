@@ -8,8 +8,10 @@ import pytest
 import websockets
 
 from chat import within
-from harness import (frame, read_exactly, read_frame, read_head, read_until_close, split_address,
-                     upgrade_request)
+from harness import split_address
+from http_wire import read_head
+from sockets import read_exactly, read_until_close
+from ws_wire import frame, read_frame, upgrade_request
 
 
 @pytest.fixture

@@ -4,8 +4,10 @@ import socket
 
 import pytest
 
-from harness import (frame, read_exactly, read_head, read_response, split_address,
-                     upgrade_request)
+from harness import split_address
+from http_wire import read_head, read_response
+from sockets import read_exactly
+from ws_wire import frame, upgrade_request
 
 
 @pytest.fixture

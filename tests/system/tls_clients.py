@@ -9,7 +9,9 @@ import contextlib
 import socket
 import ssl
 
-from harness import request, reset, trusting_context
+from http_wire import request
+from localhost_cert import trusting_context
+from sockets import reset
 from tls_versions import speak
 
 

@@ -6,11 +6,15 @@
 """
 
 import contextlib
+import socket
 import ssl
 import subprocess
 import threading
 
+import balancer
 import harness
+import scripted_target
+import sockets
 
 # What each is: its subjectAltName, its dates, and who signed it.
 KINDS = {
@@ -35,7 +39,10 @@ unique_subject = no
 commonName = supplied
 [authority]
 basicConstraints = critical,CA:TRUE
+keyUsage = critical,keyCertSign,cRLSign
+subjectKeyIdentifier = hash
 [leaf]
+authorityKeyIdentifier = keyid
 subjectAltName = {names}
 """
 
@@ -87,7 +94,7 @@ def server_context(cert, **versions):
     return context
 
 
-class TlsTarget(harness.Target):
+class TlsTarget(scripted_target.Target):
     """A scripted target behind TLS. `sni` has the names that it was asked for, `resumed` whether
     each handshake was a short one, `versions` what was spoken."""
 
@@ -117,7 +124,7 @@ class RawTarget:
     def __init__(self, script):
         self.script = script
         self.connections = 0
-        self.listener = harness.socket.create_server(("127.0.0.1", 0), backlog=64)
+        self.listener = socket.create_server(("127.0.0.1", 0), backlog=64)
         self.address = "127.0.0.1:%d" % self.listener.getsockname()[1]
         self.held = []
         threading.Thread(target=self._accept, daemon=True).start()
@@ -133,7 +140,7 @@ class RawTarget:
                     self.script(sock, sock.recv(65536))
 
     def close(self):
-        harness.stop_listening(self.listener)
+        sockets.stop_listening(self.listener)
         for sock in self.held:
             sock.close()
 
@@ -155,15 +162,7 @@ priority = {at + 1}
 path-pattern = /{name}*
 action = forward {name}
 """)
-    return f"""
-[alb]
-workers = 1
-admin = 127.0.0.1:0
-control = {{socket}}
-access_logs.enabled = true
-access_logs.file = {{access}}
-shutdown_timeout = 5s
-{alb}
+    return balancer.alb_section(alb) + f"""
 [edge]
 allow = 127.0.0.0/8
 [listener http]

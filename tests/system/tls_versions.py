@@ -8,6 +8,7 @@ import tempfile
 import pytest
 
 import harness
+import localhost_cert
 
 PARAMS = [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3]
 
@@ -19,7 +20,7 @@ def has_1_3():
         path = pathlib.Path(folder) / "alb.ini"
         path.write_text("[target_group app]\ntarget = 127.0.0.1:1\n[edge]\nallow = any\n"
                         "[listener https]\nbind = 127.0.0.1:0\nprotocol = HTTPS\n"
-                        f"certificate = {harness.make_certificate()}\n"
+                        f"certificate = {localhost_cert.make_certificate()}\n"
                         "ssl_policy = ELBSecurityPolicy-TLS13-1-3-2021-06\n"
                         "default_action = forward app\n")
         code, _, errors = harness.run("alb", "check", path)

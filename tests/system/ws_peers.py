@@ -12,8 +12,12 @@ import queue
 import socket
 import threading
 
+import balancer
 import harness
-from harness import accept_upgrade, frame, read_frame, trusting_context, upgrade_request
+import http_wire
+import sockets
+from localhost_cert import trusting_context
+from ws_wire import accept_upgrade, frame, read_frame, upgrade_request
 
 CONTINUATION, TEXT, BINARY, CLOSE, PING, PONG = 0, 1, 2, 8, 9, 10
 
@@ -22,14 +26,9 @@ BOTH = ["http", "https"]  # the listeners of ws_config()
 
 def ws_config(*targets, alb="", group="", more="", workers=1, stop="1s"):
     """A plain and a TLS listener in front of one group; `stop` is the shutdown_timeout."""
-    config = harness.forward_config(
-        *targets, alb=alb, group="health_check.enabled = false\n" + group, more="""
-[listener https]
-bind = 127.0.0.1:0
-protocol = HTTPS
-certificate = {cert}
-default_action = forward app
-""" + more)
+    config = balancer.forward_config(
+        *targets, alb=alb, group="health_check.enabled = false\n" + group,
+        more=balancer.HTTPS_LISTENER + more)
     config = config.replace("shutdown_timeout = 5s", f"shutdown_timeout = {stop}")
     return config.replace("workers = 1", f"workers = {workers}")
 
@@ -67,14 +66,14 @@ class Peer:
 
     def is_at_end(self):
         """Nothing more comes, by FIN or by RST."""
-        return not self.rest and harness.is_closed(self.sock)
+        return not self.rest and sockets.is_closed(self.sock)
 
     def finish(self):
         """FIN; reading goes on."""
         self.sock.shutdown(socket.SHUT_WR)
 
     def reset(self):
-        harness.reset(self.sock)
+        sockets.reset(self.sock)
 
     def close(self):
         self.sock.close()
@@ -99,7 +98,7 @@ class Client(Peer):
     def __init__(self, alb, listener="http", path="/ws", fields=b"", timeout=10, source=None):
         super().__init__(connect(alb, listener, timeout, source))
         self.sendall(upgrade_request(path, fields))
-        self.head, self.rest = harness.read_head(self.sock)
+        self.head, self.rest = http_wire.read_head(self.sock)
         assert self.head.startswith(b"HTTP/1.1 101 "), self.head + self.rest
 
 
@@ -111,7 +110,7 @@ class Upgraded:
         self.waiting = queue.Queue()
 
     def __call__(self, sock, head, rest):
-        if not harness.values(head, "Sec-WebSocket-Key"):
+        if not http_wire.values(head, "Sec-WebSocket-Key"):
             return False  # no answer to anything else
         accept_upgrade(sock, head, self.fields)
         self.waiting.put(Peer(sock.dup(), rest, mask=None))

@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -64,10 +65,12 @@ static inline int enter_folder(void **state)
     write_text("one.txt", "# the edge\n192.0.2.0/24\n2001:db8::/32\n");
     write_text("two.txt", "192.0.2.128/25\n198.51.100.7\n");
     write_text("slip.edge", "192.0.2.0/24\n192.0.2.1/24\n");
+    write_text("seal.keys", "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef\n");
+    assert_int_equal(chmod("seal.keys", 0600), 0);
     write_text("body.json", "{\"ok\":true}\n");
     write_text("ranges.json", ranges_json);
     assert_int_equal(system("openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes "
-                            "-subj /CN=test -days 2 -keyout key.pem -out cert.pem 2>/dev/null && "
+                            "-subj /CN=test -days 90 -keyout key.pem -out cert.pem 2>/dev/null && "
                             "cat cert.pem key.pem >both.pem && head -c 1025 /dev/zero >big.body && "
                             "head -c 9 /dev/zero >nul.body"),
                      0);
@@ -79,7 +82,7 @@ static inline int leave_folder(void **state)
 {
     (void)state;
     clock_run();
-    assert_int_equal(system("rm -f *.body *.txt *.edge *.json *.pem *.ini"), 0);
+    assert_int_equal(system("rm -f *.keys *.body *.txt *.edge *.json *.pem *.ini"), 0);
     assert_int_equal(fchdir(home_fd), 0);
     close(home_fd);
     return rmdir(folder);

@@ -59,6 +59,28 @@ static struct access_client resumed_client = {
     .sni = "",
     .chosen_cert = "/etc/a.pem",
     .resumed = true,
+    .announced = { { 6, { 0xfd, [15] = 9 } }, 4711, "vpce-1" },
+};
+
+static struct access_client edge_client = {
+    .listener_port = 80,
+    .peer_len = 8,
+    .peer = "[::1]:80",
+    .id_len = 8,
+    .id = "TID_abcd",
+    .node_len = 3,
+    .node = "::1",
+    .viewer = { { 4, { 192, 0, 2, 1 } }, 0 },
+};
+static struct access_client edge_client_v6 = {
+    .listener_port = 80,
+    .peer_len = 8,
+    .peer = "[::1]:80",
+    .id_len = 8,
+    .id = "TID_abcd",
+    .node_len = 3,
+    .node = "::1",
+    .viewer = { { 6, { 0x20, 0x01, 0x0d, 0xb8, [15] = 1 } }, 65535 },
 };
 
 static struct target inet = { .text = "10.1.0.9:8001", .addr.sa.sa_family = AF_INET };
@@ -148,7 +170,26 @@ static const struct row rows[] = {
           "\"GET http://x/ HTTP/1.1\" \"-\" TLS_AES_128_GCM_SHA256 TLSv1.3 - \"-\" \"-\" "
           "\"session-reused\" 7 " BEGUN " \"fixed-response\" \"https://a:443/\" \"-\" "
           "\"10.1.0.9:8001\" \"101\" " DASHES "TID_abcd \"in\" \"/new\" \"TransformSuccess\" ::1 "
-          "end=\"\" client_frames=1 target_frames=20 client_close=1000 target_close=0\n" },
+          "via=[fd00::9]:4711 vpce=vpce-1 end=\"\" client_frames=1 target_frames=20 "
+          "client_close=1000 target_close=0\n" },
+    { .text = { GET, HOST, ROOT },
+      .e =
+          &(struct access_entry){
+              .client = &edge_client, NO_RULE, .minor = 1, .elb_status = 463, .end = "why" },
+      .want = "http " TIME " app/x/1 [::1]:80 - -1 -1 -1 463 - 0 0 "
+              "\"GET http://a.b:80/ HTTP/1.1\" \"-\" - - - " DASHES "\"-\" - " BEGUN " " DASHES
+              "\"-\" \"-\" \"-\" " DASHES "TID_abcd " DASHES "\"-\" ::1 end=\"why\" "
+              "viewer=192.0.2.1\n" },
+    { .text = { GET, HOST, ROOT },
+      .e = &(struct access_entry){ .client = &edge_client_v6,
+                                   NO_RULE,
+                                   .minor = 1,
+                                   .elb_status = 101,
+                                   .is_websocket = true },
+      .want = "ws " TIME " app/x/1 [::1]:80 - -1 -1 -1 101 - 0 0 "
+              "\"GET http://a.b:80/ HTTP/1.1\" \"-\" - - - " DASHES "\"-\" - " BEGUN " " DASHES
+              "\"-\" \"-\" \"-\" " DASHES "TID_abcd " DASHES "\"-\" ::1 client_frames=0 "
+              "target_frames=0 client_close=0 target_close=0 viewer=[2001:db8::1]:65535\n" },
 };
 
 /* The same as JSON. */
@@ -233,9 +274,43 @@ static const char *const json_rows[] = {
     "\"target_status_code_list\":101,\"classification\":null,"
     "\"classification_reason\":null,\"conn_trace_id\":\"TID_abcd\","
     "\"transformed_host\":\"in\",\"transformed_uri\":\"/new\","
-    "\"request_transform_status\":\"TransformSuccess\",\"ip_address\":\"::1\","
+    "\"request_transform_status\":\"TransformSuccess\",\"ip_address\":\"::1\",\"via\":\"[fd00::9]:"
+    "4711\",\"vpce\":\"vpce-1\","
     "\"end\":null,\"client_frames\":1,\"target_frames\":20,\"client_close\":1000,"
     "\"target_close\":0}\n",
+    "{\"type\":\"http\",\"time\":\"2023-11-14T22:13:21.000002Z\",\"elb\":\"app/x/1\","
+    "\"client:port\":\"[::1]:80\",\"target:port\":null,"
+    "\"request_processing_time\":-1,\"target_processing_time\":-1,"
+    "\"response_processing_time\":-1,\"elb_status_code\":463,"
+    "\"target_status_code\":null,\"received_bytes\":0,\"sent_bytes\":0,"
+    "\"request\":\"GET http://a.b:80/ HTTP/1.1\",\"user_agent\":null,"
+    "\"ssl_cipher\":null,\"ssl_protocol\":null,\"target_group_arn\":null,"
+    "\"trace_id\":null,\"domain_name\":null,\"chosen_cert_arn\":null,"
+    "\"matched_rule_priority\":null,"
+    "\"request_creation_time\":\"2023-11-14T22:13:20.000000Z\","
+    "\"actions_executed\":null,\"redirect_url\":null,\"error_reason\":null,"
+    "\"target:port_list\":null,\"target_status_code_list\":null,"
+    "\"classification\":null,\"classification_reason\":null,"
+    "\"conn_trace_id\":\"TID_abcd\",\"transformed_host\":null,"
+    "\"transformed_uri\":null,\"request_transform_status\":null,"
+    "\"ip_address\":\"::1\",\"end\":\"why\",\"viewer\":\"192.0.2.1\"}\n",
+    "{\"type\":\"ws\",\"time\":\"2023-11-14T22:13:21.000002Z\",\"elb\":\"app/x/1\","
+    "\"client:port\":\"[::1]:80\",\"target:port\":null,"
+    "\"request_processing_time\":-1,\"target_processing_time\":-1,"
+    "\"response_processing_time\":-1,\"elb_status_code\":101,"
+    "\"target_status_code\":null,\"received_bytes\":0,\"sent_bytes\":0,"
+    "\"request\":\"GET http://a.b:80/ HTTP/1.1\",\"user_agent\":null,"
+    "\"ssl_cipher\":null,\"ssl_protocol\":null,\"target_group_arn\":null,"
+    "\"trace_id\":null,\"domain_name\":null,\"chosen_cert_arn\":null,"
+    "\"matched_rule_priority\":null,"
+    "\"request_creation_time\":\"2023-11-14T22:13:20.000000Z\","
+    "\"actions_executed\":null,\"redirect_url\":null,\"error_reason\":null,"
+    "\"target:port_list\":null,\"target_status_code_list\":null,"
+    "\"classification\":null,\"classification_reason\":null,"
+    "\"conn_trace_id\":\"TID_abcd\",\"transformed_host\":null,"
+    "\"transformed_uri\":null,\"request_transform_status\":null,"
+    "\"ip_address\":\"::1\",\"end\":null,\"client_frames\":0,\"target_frames\":0,"
+    "\"client_close\":0,\"target_close\":0,\"viewer\":\"[2001:db8::1]:65535\"}\n",
 };
 _Static_assert(sizeof(json_rows) / sizeof(json_rows[0]) == sizeof(rows) / sizeof(rows[0]),
                "one for each");

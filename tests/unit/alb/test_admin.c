@@ -6,11 +6,15 @@
 
 #include "base/log.h"
 
+#include "base/seal.h"
+
 #include "alb/admin.h"
 #include "alb/balancer_private.h"
+#include "alb/edge.h"
 #include "alb/health.h"
 #include "alb/members.h"
 #include "alb/names.h"
+#include "alb/doors.h"
 #include "alb/tunnel_listing.h"
 
 #include "config_fixture.h"
@@ -46,9 +50,11 @@ static int set_up(void **state)
     list_init(&b.listings);
     tunnel_ring_init(&b.closed);
     registry_init(&b.registry);
+    balancer_make_filters(&b);
     balancer_init_logs(&b);
     loop_init(&b.control, -1, 64, &b);
     b.started_ms = clock_mono_ms();
+    b.ring = seal_ring_random();
     b.config = read_text(good_file, &p);
     problems_done(&p);
     b.names = names_new(b.control.ev, &b.counters, no_change, NULL);
@@ -56,6 +62,7 @@ static int set_up(void **state)
     b.members = members_new(&b.registry, b.config, &sources);
     b.health = health_new(b.control.ev);
     b.admin = admin_new(&b);
+    b.doors = doors_new(&b);
     assert_true(addr_parse(SPAN("127.0.0.1:0"), true, &tcp, why, sizeof(why)));
     assert_true(admin_listen_tcp(b.admin, &tcp, &tcp, why, sizeof(why)));
     assert_true(admin_listen_unix(b.admin, "alb.sock", why, sizeof(why)));
@@ -67,16 +74,21 @@ static int tear_down(void **state)
 {
     (void)state;
     admin_free(&b.admin);
+    doors_free(&b.doors);
+    audit_done(&b.audit);
     names_free(&b.names);
+    edge_view_free(&b.edge);
     assert_int_equal(access("alb.sock", F_OK), -1);
     health_free(&b.health);
     members_free(&b.members);
     config_free(&b.config);
+    seal_ring_free(&b.ring);
     registry_done(&b.registry);
     registrations_done(&b.said);
     mem_free(b.state_path);
     unlink("alb.state");
     balancer_end_logs(&b);
+    balancer_free_filters(&b);
     tunnel_listings_done(&b);
     tunnel_ring_done(&b.closed);
     list_each_safe (at, after, &b.listeners) {

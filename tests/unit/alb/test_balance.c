@@ -1,4 +1,6 @@
 /* test_balance.c -- who is chosen: shares, slow start, health, limits. */
+#include "base/rendezvous.h"
+
 #include "alb/balance.h"
 #include "alb/group_health.h"
 #include "alb/members.h"
@@ -60,10 +62,13 @@ static size_t index_of(const struct target *t)
 }
 
 static uint32_t upgrades_a_second; /* 0 unless a test says so */
+static struct balance_key key;     /* for consistent_hash */
 
 static struct choice choose(void)
 {
-    const struct balance_ask ask = { .mono_ms = now_ms, .upgrades_a_second = upgrades_a_second };
+    const struct balance_ask ask = { .key = key,
+                                     .mono_ms = now_ms,
+                                     .upgrades_a_second = upgrades_a_second };
 
     return balance_choose(group, &ask);
 }
@@ -338,15 +343,265 @@ static void test_a_draining_target_gets_nothing(void **state)
     tear_down();
 }
 
+/* --- cookies ------------------------------------------------------------------------ */
+
+static const struct {
+    const char *name, *type;
+    size_t asked; /* a target's number; 3: one that is not a member */
+    enum target_state state;
+    uint32_t outstanding; /* of one that takes 2 */
+    bool by_cookie;
+} cookie_rows[] = {
+    { "the first", "lb_cookie", 0, TARGET_HEALTHY, 0, true },
+    { "the last", "lb_cookie", 2, TARGET_HEALTHY, 1, true },
+    { "a session's", "app_cookie", 1, TARGET_HEALTHY, 0, true },
+    { "unhealthy", "lb_cookie", 1, TARGET_UNHEALTHY, 0, false },
+    { "draining", "lb_cookie", 1, TARGET_DRAINING, 0, false },
+    { "full", "lb_cookie", 1, TARGET_HEALTHY, 2, false },
+    { "gone", "lb_cookie", 3, TARGET_HEALTHY, 0, false },
+    { "a session's, gone", "app_cookie", 3, TARGET_HEALTHY, 0, false },
+};
+
+static void test_a_cookies_target_goes_first(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < COUNT(cookie_rows); i++) {
+        char lines[512];
+        snprintf(lines, sizeof(lines),
+                 THREE
+                 "target.max_connections = 2\nstickiness.enabled = yes\nstickiness.type = %s\n"
+                 "stickiness.app_cookie.cookie_name = sid\n",
+                 cookie_rows[i].type);
+        set_up(lines);
+        const size_t asked = cookie_rows[i].asked;
+        const uint64_t id = asked < 3 ? group->targets[asked]->id : 1;
+        if (asked < 3) {
+            atomic_store(&group->targets[asked]->state, cookie_rows[i].state);
+            atomic_store(&group->targets[asked]->outstanding, cookie_rows[i].outstanding);
+        }
+        const struct balance_ask ask = { .mono_ms = now_ms, .by_cookie = &id };
+        const struct choice c = balance_choose(group, &ask);
+        const bool is_asked = c.target != NULL && asked < 3 && c.target == group->targets[asked];
+        const bool is_app = strcmp(cookie_rows[i].type, "app_cookie") == 0;
+        if (c.by_cookie != cookie_rows[i].by_cookie || is_asked != c.by_cookie ||
+            group->state->counters.non_sticky != !c.by_cookie ||
+            group->state->counters.app_cookie_non_sticky != (is_app && !c.by_cookie))
+            fail_msg("%s", cookie_rows[i].name);
+        tear_down();
+    }
+}
+
 static void test_another_one(void **state)
 {
     (void)state;
     set_up(THREE);
     const uint64_t tried[3] = { group->targets[0]->id, group->targets[2]->id,
                                 group->targets[1]->id };
+    struct balance_again again = { .tried = tried, .tried_count = 2, .mono_ms = now_ms };
     for (int i = 0; i < 10; i++)
-        assert_ptr_equal(balance_choose_other(group, now_ms, tried, 2).target, group->targets[1]);
-    assert_null(balance_choose_other(group, now_ms, tried, 3).target);
+        assert_ptr_equal(balance_choose_other(group, &again).target, group->targets[1]);
+    again.tried_count = 3;
+    assert_null(balance_choose_other(group, &again).target);
+    tear_down();
+}
+
+/* --- consistent_hash -------------------------------------------------------------------------- */
+
+#define HASHED THREE ALGORITHM("consistent_hash") "load_balancing.consistent_hash.key = viewer\n"
+
+enum { KEYS = 600 };
+
+static size_t choose_for(unsigned number)
+{
+    key = (struct balance_key){ key_hash(span_of(&number, sizeof(number))), true };
+    const struct choice c = choose();
+    assert_non_null(c.target);
+    target_release(c.target);
+    return index_of(c.target);
+}
+
+static void choose_for_all(size_t chosen[KEYS])
+{
+    for (unsigned i = 0; i < KEYS; i++)
+        chosen[i] = choose_for(i);
+}
+
+static size_t chosen_before[KEYS], chosen_after[KEYS];
+
+/* Of those of target 0: how many went to each of the others. All others have to stay. */
+static void count_moves(unsigned moved[TARGETS_MOST])
+{
+    memset(moved, 0, TARGETS_MOST * sizeof(moved[0]));
+    for (unsigned i = 0; i < KEYS; i++) {
+        assert_true(chosen_before[i] == 0 || chosen_after[i] == chosen_before[i]);
+        if (chosen_before[i] == 0)
+            moved[chosen_after[i]]++;
+    }
+}
+
+static void test_a_key_has_one_target(void **state)
+{
+    unsigned moved[TARGETS_MOST];
+    (void)state;
+
+    set_up(HASHED);
+    choose_for_all(chosen_before);
+    choose_for_all(chosen_after);
+    count_moves(moved);
+    assert_about(moved[0], KEYS / 3, 40);
+    assert_int_equal(moved[1] + moved[2], 0);
+    assert_int_equal(group->state->counters.keys_first, 2 * KEYS);
+    assert_int_equal(group->state->counters.keys_next, 0);
+    tear_down();
+}
+
+/* Who cannot be chosen has its keys scattered, and comes to have them back. */
+static void test_keys_of_a_target_that_is_out(void **state)
+{
+    static const enum target_state out[] = { TARGET_UNHEALTHY, TARGET_DRAINING, TARGET_INITIAL };
+    unsigned moved[TARGETS_MOST];
+    (void)state;
+
+    set_up(HASHED);
+    choose_for_all(chosen_before);
+    for (size_t i = 0; i < COUNT(out); i++) {
+        atomic_store(&group->targets[0]->state, (int)out[i]);
+        choose_for_all(chosen_after);
+        count_moves(moved);
+        assert_int_equal(moved[0], 0);
+        assert_about(moved[1], moved[2], 50);
+        assert_int_equal(group->state->counters.keys_next, (i + 1) * (moved[1] + moved[2]));
+        atomic_store(&group->targets[0]->state, TARGET_HEALTHY);
+        choose_for_all(chosen_after);
+        assert_memory_equal(chosen_after, chosen_before, sizeof(chosen_before));
+    }
+    for (size_t i = 0; i < 3; i++)
+        atomic_store(&group->targets[i]->state, TARGET_UNHEALTHY);
+    group_review(group);
+    choose_for_all(chosen_after); /* it fails open */
+    assert_memory_equal(chosen_after, chosen_before, sizeof(chosen_before));
+    tear_down();
+}
+
+/* A part of its keys that grows; each that has come stays, and nobody else's moves. */
+static void test_slow_start_by_keys(void **state)
+{
+    static const unsigned tenths[] = { 0, 1, 3, 5, 9, 10 };
+    unsigned moved[TARGETS_MOST], back = 0;
+    (void)state;
+
+    set_up(HASHED "slow_start.duration_seconds = 100\n");
+    choose_for_all(chosen_before);
+    group_set_state(group, group->targets[0], TARGET_UNHEALTHY, now_ms);
+    group_set_state(group, group->targets[0], TARGET_HEALTHY, now_ms);
+    for (size_t i = 0; i < COUNT(tenths); i++) {
+        now_ms = 1000 + 10000 * tenths[i];
+        size_t then[KEYS];
+        memcpy(then, chosen_after, sizeof(then));
+        choose_for_all(chosen_after);
+        count_moves(moved);
+        const unsigned all = moved[0] + moved[1] + moved[2];
+        assert_about(moved[0], all * tenths[i] / 10, 25);
+        assert_true(moved[0] >= back);
+        back = moved[0];
+        for (unsigned k = 0; i > 0 && k < KEYS; k++)
+            assert_true(then[k] != 0 || chosen_after[k] == 0);
+    }
+    assert_int_equal(moved[1] + moved[2], 0);
+    for (size_t i = 0; i < 3; i++)
+        atomic_store(&group->targets[i]->ramp_began_ms, now_ms);
+    choose_for_all(chosen_after); /* nobody else is there */
+    assert_memory_equal(chosen_after, chosen_before, sizeof(chosen_before));
+    tear_down();
+}
+
+/* What is beyond a limit goes to the next in the key's order, and that is the same one always. */
+static void test_overflow_of_one_key(void **state)
+{
+    size_t order[3];
+    (void)state;
+
+    set_up(HASHED "target.max_connections = 2\n");
+    order[0] = choose_for(7);
+    for (int i = 0; i < 6; i++) {
+        const struct choice c = choose();
+        if (i == 2)
+            order[1] = index_of(c.target);
+        if (i == 4)
+            order[2] = index_of(c.target);
+        assert_int_equal(index_of(c.target), order[i / 2]);
+    }
+    const struct choice none = choose();
+    assert_null(none.target);
+    assert_string_equal(none.why, "targets full");
+    target_release(group->targets[order[1]]);
+    assert_int_equal(choose_for(7), order[1]);
+
+    for (size_t i = 0; i < 3; i++) {
+        while (target_outstanding(group->targets[i]) > 0)
+            target_release(group->targets[i]);
+    }
+    for (size_t n = 1; n <= 2; n++) { /* a retry goes the same way */
+        const uint64_t tried[] = { group->targets[order[0]]->id, group->targets[order[1]]->id };
+        const struct balance_again again = { tried, n, key, now_ms };
+        assert_ptr_equal(balance_choose_other(group, &again).target, group->targets[order[n]]);
+    }
+    tear_down();
+}
+
+static void test_a_hot_key_is_spread_by_the_soft_bound(void **state)
+{
+    (void)state;
+    set_up(HASHED "load_balancing.soft_bound.percentage = 120\n");
+    const size_t home = choose_for(7);
+
+    for (int i = 0; i < 300; i++)
+        assert_non_null(choose().target); /* none ends */
+    for (size_t i = 0; i < 3; i++)
+        assert_true(target_outstanding(group->targets[i]) <= 120);
+    assert_int_equal(target_outstanding(group->targets[home]), 120);
+    assert_int_equal(group->state->counters.keys_over_bound, 180);
+    assert_int_equal(group->state->counters.keys_next, 180);
+    tear_down();
+
+    set_up(HASHED);
+    for (int i = 0; i < 300; i++)
+        assert_int_equal(index_of(choose().target), home);
+    tear_down();
+}
+
+static void test_no_key_takes_turns(void **state)
+{
+    unsigned counts[TARGETS_MOST];
+    (void)state;
+
+    set_up(HASHED);
+    key.is_there = false;
+    count_choices(300, counts);
+    for (size_t i = 0; i < 3; i++)
+        assert_int_equal(counts[i], 100);
+    assert_int_equal(group->state->counters.keys_none, 300);
+    tear_down();
+}
+
+/* Members that are made again for the same targets have the same table. */
+static void test_a_table_is_kept(void **state)
+{
+    (void)state;
+    set_up(HASHED);
+    const struct members_sources again = { .said = &said_nothing, .before = members };
+    struct members *other = members_new(&registry, config, &again);
+    assert_ptr_equal(other->groups[0].hash, group->hash);
+    members_free(&other);
+    choose_for(1);
+    tear_down();
+    set_up(THREE);
+    assert_null(group->hash);
+    tear_down();
+    set_up(ALGORITHM("consistent_hash") "load_balancing.consistent_hash.key = viewer\n"
+                                        "target = 10.0.0.1:80 weight=0\n");
+    assert_null(group->hash);
+    assert_null(choose().target);
     tear_down();
 }
 
@@ -395,7 +650,15 @@ int main(void)
         cmocka_unit_test(test_upgrades_when_only_slow_ones_are_left),
         cmocka_unit_test(test_full_targets_are_passed_over),
         cmocka_unit_test(test_a_draining_target_gets_nothing),
+        cmocka_unit_test(test_a_cookies_target_goes_first),
         cmocka_unit_test(test_another_one),
+        cmocka_unit_test(test_a_key_has_one_target),
+        cmocka_unit_test(test_keys_of_a_target_that_is_out),
+        cmocka_unit_test(test_slow_start_by_keys),
+        cmocka_unit_test(test_overflow_of_one_key),
+        cmocka_unit_test(test_a_hot_key_is_spread_by_the_soft_bound),
+        cmocka_unit_test(test_no_key_takes_turns),
+        cmocka_unit_test(test_a_table_is_kept),
         cmocka_unit_test(test_no_member),
         cmocka_unit_test(test_fails_open),
     };

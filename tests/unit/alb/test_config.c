@@ -1,13 +1,18 @@
 /* Files that are refused, each with the sentence that says why. */
 #include "config_fixture.h"
 
+#define HASH                                                                                       \
+    "load_balancing.algorithm.type = consistent_hash\n"                                            \
+    "load_balancing.consistent_hash.key = path\n"
+
 static const struct text_case section_cases[] = {
     { "good", ALB EDGE LISTENER GROUP, "" },
     { "nothing at all", "",
       "f: there is no [edge] section: say who may connect; open to all must be said: allow = any\n"
       "f: there is no [listener NAME] section: nobody could connect\n" },
     { "unknown kind", EDGE LISTENER GROUP "[target chat]\nx = 1\n",
-      "f:8: unknown section [target]; there are [alb], [edge], [listener NAME], "
+      "f:8: unknown section [target]; there are [alb], [edge], [health], [management], "
+      "[listener NAME], "
       "[target_group NAME] and [rule NAME]\n" },
     { "no name", EDGE LISTENER GROUP "[rule]\n",
       "f:8: section [rule] needs a name behind its "
@@ -31,13 +36,13 @@ static const struct text_case section_cases[] = {
       "f:10: workers does not stand here, but in [alb]\n" },
     { "the managed balancer's",
       "[alb]\nrouting.http2.enabled = true\naccess_logs.s3.bucket = b\n" EDGE LISTENER GROUP
-      "stickiness.app_cookie.cookie_name = x\n",
+      "lambda.multi_value_headers.enabled = x\n",
       "f:2: routing.http2.enabled is the managed balancer's, and not here: HTTP/2 is not spoken "
       "here; leave it out\n"
       "f:3: access_logs.s3.bucket is the managed balancer's, and not here: logs go to files: "
       "access_logs.enabled and access_logs.file\n"
-      "f:11: stickiness.app_cookie.cookie_name is the managed balancer's, and not here: only "
-      "stickiness.type = lb_cookie is here\n" },
+      "f:11: lambda.multi_value_headers.enabled is the managed balancer's, and not here: there are "
+      "no functions here; leave it out\n" },
     { "outside", "[alb]\nidle_timeout.timeout_seconds = 5000\n" EDGE LISTENER GROUP,
       "f:2: idle_timeout.timeout_seconds: 5000 is outside 1..4000 seconds\n" },
     { "all errors are said", "[alb]\nworkers = x\nadmin = here\n[edge]\n",
@@ -98,8 +103,9 @@ static const struct text_case listener_cases[] = {
       "f:6: bind: *\n" },
     { "empty", EDGE GROUP "[listener web]\nbind =\ndefault_action =\n",
       "f:6: bind: *\n"
-      "f:7: default_action: is empty; write forward GROUP[:WEIGHT]..., redirect 301 or 302 URL or "
-      "fixed-response STATUS [TYPE] [\"text\" or @file]\n" },
+      "f:7: default_action: is empty; write forward GROUP[:WEIGHT]... "
+      "[stickiness=SECONDS], redirect 301 or 302 URL or fixed-response STATUS [TYPE] [\"text\" or "
+      "@file]\n" },
     { "two on one address",
       EDGE GROUP LISTENER "[listener b]\nbind = 127.0.0.1:8080\ndefault_action = forward chat\n",
       "f:9: bind: 127.0.0.1:8080 is the address of [listener web] at line 6 too\n" },
@@ -224,20 +230,25 @@ static const struct text_case group_cases[] = {
     { "slow start by another algorithm",
       EDGE LISTENER GROUP "slow_start.duration_seconds = 30\n"
                           "load_balancing.algorithm.type = weighted_random\n",
-      "f:8: slow_start.duration_seconds: is only for load_balancing.algorithm.type = round_robin; "
-      "set it to 0, or choose that one\n" },
+      "f:8: slow_start.duration_seconds: is only for load_balancing.algorithm.type = round_robin "
+      "or consistent_hash; set it to 0, or choose one of them\n" },
+    { "slow start by hash", EDGE LISTENER GROUP HASH "slow_start.duration_seconds = 30\n", "" },
+    { "hash without a key", EDGE LISTENER GROUP "load_balancing.algorithm.type = consistent_hash\n",
+      "f:8: load_balancing.consistent_hash.key: is missing: consistent_hash needs what a target "
+      "goes "
+      "by: path, header NAME, cookie NAME, query NAME or viewer\n" },
+    { "a key without hash", EDGE LISTENER GROUP "load_balancing.consistent_hash.key = path\n",
+      "f:8: load_balancing.consistent_hash.key: is only for load_balancing.algorithm.type = "
+      "consistent_hash; take it out, or choose that one\n" },
+    { "no key said", EDGE LISTENER GROUP "load_balancing.consistent_hash.key = none\n", "" },
+    { "a bad key",
+      EDGE LISTENER GROUP "load_balancing.algorithm.type = consistent_hash\n"
+                          "load_balancing.consistent_hash.key = header\n",
+      "f:9: load_balancing.consistent_hash.key: needs the name of the header: header NAME\n" },
     { "mitigation by another algorithm",
       EDGE LISTENER GROUP "load_balancing.algorithm.anomaly_mitigation = on\n",
       "f:8: load_balancing.algorithm.anomaly_mitigation: is only for "
       "load_balancing.algorithm.type = weighted_random; turn it off, or choose that one\n" },
-    { "cookie name", EDGE LISTENER GROUP "stickiness.lb_cookie.cookie_name = a;b\n",
-      "f:8: stickiness.lb_cookie.cookie_name: \"a;b\" is not a cookie name: 1 to 64 letters, "
-      "digits and !#$%&'*+-.^_`|~\n" },
-    { "one name for both cookies",
-      EDGE LISTENER GROUP "stickiness.lb_cookie.cookie_name = AWSALBCORS\n",
-      "f:6: stickiness.lb_cookie.cors_cookie_name: \"AWSALBCORS\" is the other cookie's name\n" },
-    { "half seconds", EDGE LISTENER GROUP "stickiness.lb_cookie.duration_seconds = 1500ms\n",
-      "f:8: stickiness.lb_cookie.duration_seconds: is not a whole number of seconds\n" },
 };
 
 #define CHARS_32 "/2345678901234567890123456789012"

@@ -1,6 +1,9 @@
 /* Files that are taken, with what they will be sorry for. */
 #include "config_fixture.h"
 
+#define HASHED(key)                                                                                \
+    "load_balancing.algorithm.type = consistent_hash\n"                                            \
+    "load_balancing.consistent_hash.key = " key "\n"
 #define QUIET(seconds) "[alb]\nidle_timeout.timeout_seconds = " seconds "\n"
 
 static const struct text_case advice_cases[] = {
@@ -54,6 +57,18 @@ static const struct text_case advice_cases[] = {
     { "authorities for nothing",
       ALB EDGE LISTENER GROUP "health_check.protocol = HTTPS\ntls.ca_file = both.pem\n",
       "f:11: warning: tls.ca_file: nothing is verified; say tls.verify = true as well\n" },
+    { "keys of viewers, as the edge says", ALB EDGE LISTENER GROUP HASHED("viewer"), "" },
+    { "keys of viewers that nobody tells",
+      ALB EDGE "trust = none\n" LISTENER GROUP HASHED("viewer"),
+      "f:12: warning: load_balancing.consistent_hash.key: viewer with nobody in [edge] trust is "
+      "the "
+      "address of the edge's server, and all who come by that one have one target; write trust = "
+      "edge\n" },
+    { "keys of others", ALB EDGE "trust = none\n" LISTENER GROUP HASHED("path"), "" },
+    { "keys of viewers, open to all", ALB "[edge]\nallow = any\n" LISTENER GROUP HASHED("viewer"),
+      "f:4: warning: allow = any: whoever reaches a listener may connect; name the addresses of "
+      "the "
+      "edge instead\n" },
     { "no probes",
       ALB EDGE LISTENER GROUP "health_check.enabled = no\n"
                               "health_check.interval_seconds = 1\n",
@@ -62,7 +77,7 @@ static const struct text_case advice_cases[] = {
       "f:10: warning: stickiness.enabled: without seal_key_file in [alb], a restart forgets every "
       "cookie and other balancers cannot read them\n" },
     { "sticky with keys",
-      ALB "seal_key_file = keys\n" EDGE LISTENER GROUP "stickiness.enabled = yes\n", "" },
+      ALB "seal_key_file = seal.keys\n" EDGE LISTENER GROUP "stickiness.enabled = yes\n", "" },
     { "a group without requests", ALB EDGE LISTENER GROUP "[target_group b]\ntarget = [::1]:1\n",
       "f:10: warning: [target_group b] gets no requests: no action forwards to it\n" },
     { "a group that a rule uses",
@@ -76,7 +91,24 @@ static const struct text_case advice_cases[] = {
       "f:3: warning: [edge] 10.0.0.0/8 admits the whole of 10.0.0.0/8, not just the edge\n" },
     { "everything", ALB "[edge]\nallow = 0.0.0.0/0\n" LISTENER GROUP,
       "f:3: warning: [edge] 0.0.0.0/0 admits the whole of 10.0.0.0/8, not just the edge\n" },
+    { "all of the private range of IPv6", ALB "[edge]\nallow = fc00::/7\n" LISTENER GROUP,
+      "f:3: warning: [edge] fc00::/7 admits the whole of fc00::/7, not just the edge\n" },
+    { "everything of IPv6", ALB "[edge]\nallow = ::/0\n" LISTENER GROUP,
+      "f:3: warning: [edge] ::/0 admits the whole of fc00::/7, not just the edge\n" },
+    { "a site of it", ALB "[edge]\nallow = fd12:3456:789a::/48\n" LISTENER GROUP, "" },
     { "half of a private range", ALB "[edge]\nallow = 172.16.0.0/13\n" LISTENER GROUP, "" },
+    { "anybody announces anything",
+      ALB "[edge]\nallow = any\n" LISTENER "proxy_protocol = on\n" GROUP,
+      "f:4: warning: allow = any: whoever reaches a listener may connect; name the addresses of "
+      "the edge instead\n"
+      "f:8: warning: proxy_protocol: with allow = any in [edge] anybody may connect and announce "
+      "any address; allow only the proxy's\n" },
+    { "the proxy announces", ALB EDGE LISTENER "proxy_protocol = on\n" GROUP, "" },
+    { "the announced is checked",
+      ALB "[edge]\nallow = 10.0.0.1\ncheck_announced = on\n" LISTENER "proxy_protocol = on\n" GROUP,
+      "" },
+    { "nobody announces", ALB "[edge]\nallow = 10.0.0.1\ncheck_announced = on\n" LISTENER GROUP,
+      "f:5: warning: check_announced: changes nothing: no listener has proxy_protocol = on\n" },
     { "pattern without files", ALB "[edge]\nallow_file = *.none one.txt\n" LISTENER GROUP,
       "f:4: warning: allow_file: no file is like *.none\n" },
 };

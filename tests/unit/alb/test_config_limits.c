@@ -98,6 +98,11 @@ static const struct limit limits[] = {
            "* is not a cookie name: 1 to 64 letters*"),
     LENGTH("stickiness.lb_cookie.cors_cookie_name", 64, IN_GROUP, 8, "", "",
            "* is not a cookie name: 1 to 64 letters*"),
+    RANGE(1, 604800, IN_GROUP, 8, "stickiness.app_cookie.duration_seconds", "1..604800*"),
+    LENGTH("stickiness.app_cookie.cookie_name", 64, IN_GROUP, 8, "", "",
+           "* is not a cookie name: 1 to 64 letters*"),
+    LENGTH("stickiness.app_cookie.lb_cookie_name", 62, IN_GROUP, 8, "", "",
+           "* is not a cookie name: 1 to 62 letters*"),
 
     /* [rule] */
     RANGE(1, 50000, BASE "[rule r]\nlistener = web\npath-pattern = /\naction = forward chat\n", 12,

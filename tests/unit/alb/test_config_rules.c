@@ -135,13 +135,40 @@ static const struct text_case action_cases[] = {
     { "6 groups",
       ACTION("forward chat b c d e f") "[target_group b]\n[target_group c]\n[target_group d]\n"
                                        "[target_group e]\n[target_group f]\n",
-      "f:7: default_action: more than 5 target groups; the form is forward GROUP[:WEIGHT]...\n" },
+      "f:7: default_action: more than 5 target groups; the form is forward GROUP[:WEIGHT]... "
+      "[stickiness=SECONDS]\n" },
     { "weight 1000", ACTION("forward chat:1000"),
       "f:7: default_action: \"1000\" is not a weight from 0 to 999\n" },
     { "no weight", ACTION("forward chat:"),
       "f:7: default_action: \"\" is not a weight from 0 to 999\n" },
-    { "stickiness of groups is not there", ACTION("forward chat stickiness=60"),
-      "f:7: default_action: there is no [target_group stickiness=60]\n" },
+    { "a sticky group", ACTION("forward chat stickiness=60"), "" },
+    { "sticky groups", ACTION("forward chat:9 b:1 stickiness=604800") "[target_group b]\n", "" },
+    { "sticky for 7 days", ACTION("forward chat stickiness=7d"), "" },
+    { "sticky for too long", ACTION("forward chat stickiness=604801"),
+      "f:7: default_action: \"604801\" is not from 1 to 604800 seconds\n" },
+    { "sticky for no time", ACTION("forward chat stickiness=0"),
+      "f:7: default_action: \"0\" is not from 1 to 604800 seconds\n" },
+    { "sticky for a part of a second", ACTION("forward chat stickiness=1500ms"),
+      "f:7: default_action: \"1500ms\" is not from 1 to 604800 seconds\n" },
+    { "sticky for nothing", ACTION("forward chat stickiness="),
+      "f:7: default_action: \"\" is not from 1 to 604800 seconds\n" },
+    { "a group behind the stickiness", ACTION("forward chat stickiness=60 b") "[target_group b]\n",
+      "f:7: default_action: \"b\" is too much; the form is forward GROUP[:WEIGHT]... "
+      "[stickiness=SECONDS]\n" },
+    { "no group, but sticky", ACTION("forward stickiness=60"),
+      "f:7: default_action: forward needs a target group\n" },
+    { "app_cookie among several groups",
+      ACTION("forward chat:9 b:1 stickiness=60") "[target_group b]\nstickiness.enabled = yes\n"
+                                                 "stickiness.type = app_cookie\n"
+                                                 "stickiness.app_cookie.cookie_name = sid\n",
+      "f:7: default_action: b has stickiness.type = app_cookie, which does not work among several "
+      "groups; forward to it alone, or choose lb_cookie\n" },
+    { "app_cookie alone",
+      ACTION("forward chat") "[rule r]\nlistener = web\npriority = 1\npath-pattern = /\n"
+                             "action = forward b stickiness=60\n[target_group b]\n"
+                             "stickiness.enabled = yes\nstickiness.type = app_cookie\n"
+                             "stickiness.app_cookie.cookie_name = sid\n",
+      "" },
 
     { "redirect", ACTION("redirect 301 https://#{host}:443/#{path}?#{query}"), "" },
     { "redirect by name", ACTION("redirect 302 HTTPS://www.example.com/"), "" },
@@ -214,6 +241,13 @@ static const struct text_case warning_cases[] = {
     { "a loop", ACTION("redirect 301 http://#{host}:8080/#{path}?#{query}"),
       "f:3: warning: [target_group chat] gets no requests: no action forwards to it\n"
       "f:7: warning: default_action: redirects each request to where it came from\n" },
+    { "a sticky group among several that are not kept to",
+      ACTION("forward chat b") "[target_group b]\nstickiness.enabled = yes\n",
+      "f:7: warning: default_action: b has stickiness.enabled, but its clients may get another "
+      "group with each request; add stickiness=SECONDS\n" },
+    { "a sticky group without keys", ACTION("forward chat stickiness=60"),
+      "f:7: warning: default_action: stickiness: without seal_key_file in [alb], a restart forgets "
+      "every cookie and other balancers cannot read them\n" },
     { "a rewrite of nothing",
       EDGE LISTENER GROUP "[rule r]\nlistener = web\npriority = 10\naction = fixed-response 200\n"
                           "path-pattern = /\nurl-rewrite = a b\n",

@@ -25,7 +25,7 @@ static const char whole[] =
     "[edge]\nallow = 10.0.1.37/32 10.0.2.0/24\nallow_file = one.txt two.txt\n"
     "allow_ip_ranges = ranges.json EDGE\n"
     "[alb]\nworkers = 2\nidle_timeout.timeout_seconds = 5m\nadmin = 127.0.0.1:9100\n"
-    "seal_key_file = keys\n";
+    "seal_key_file = seal.keys\n";
 
 static struct config *read_whole(void)
 {
@@ -46,7 +46,8 @@ static void test_whole_alb(void **state)
     assert_int_equal(c->alb.workers, 2);
     assert_int_equal(c->alb.idle_timeout_ms, 300000);
     assert_int_equal(c->alb.max_connections, 0);
-    assert_string_equal(c->alb.seal_key_file, "keys");
+    assert_string_equal(c->alb.seal_key_file, "seal.keys");
+    assert_non_null(c->ring);
     assert_int_equal(addr_port(&c->admin), 9100);
     assert_int_equal(c->listener_count, 2);
     assert_int_equal(c->group_count, 2);
@@ -242,7 +243,7 @@ static char *checked(const char *path, int *status)
     assert_true(old_out >= 0 && old_err >= 0 && fd >= 0);
     dup2(fd, 1);
     dup2(fd, 2);
-    *status = check_file(path);
+    *status = check_file(path, &(struct check_options){ .as_aws = false });
     fflush(stdout);
     dup2(old_out, 1);
     dup2(old_err, 2);
@@ -262,8 +263,13 @@ static void test_check(void **state)
         const char *want;
     } cases[] = {
         { whole, 0,
+          "c.ini:23: warning: certificate: a CDN edge refuses both.pem: it is self-signed; get one "
+          "of a public authority, or have the edge speak HTTP to a plain listener\n"
           "c.ini: ok: 2 listeners, 2 target groups (3 targets), 3 rules, edge set of 7 ranges\n" },
         { ALB "[edge]\nallow = any\n" LISTENER GROUP, 0,
+          "c.ini:4: warning: allow = any: whoever reaches a listener may connect; name the "
+          "addresses "
+          "of the edge instead\n"
           "c.ini: ok: 1 listener, 1 target group (1 target), 0 rules, edge open to all\n" },
         { ALB EDGE LISTENER "[target_group chat]\n", 0,
           "c.ini:8: warning: [target_group chat] has no target: it answers 503\n"
@@ -288,7 +294,7 @@ static void test_check(void **state)
     free(got);
 }
 
-/* conf/alb.ini as it is installed, with /etc/postern/ taken for our conf/. */
+/* conf/alb.ini as it is installed, with /etc/postern/ taken for our conf/: it admits nobody. */
 static void test_sample(void **state)
 {
     static const char etc[] = "/etc/postern/";
@@ -311,8 +317,11 @@ static void test_sample(void **state)
     struct config *c = config_read_text(buf_data(&text), &p);
     assert_int_equal(chdir(folder), 0);
     expect("sample", &p, false, "");
-    expect("sample", &p, true, "");
-    assert_true(admits(c, "10.0.1.37"));
+    expect(
+        "sample", &p, true,
+        "conf/alb.ini:28: warning: allow = none: nobody may connect; name the addresses of the "
+        "edge here, then `alb reload`, or let one in for a while: alb edge add CIDR --for 10m\n");
+    assert_false(admits(c, "10.0.1.37"));
     config_free(&c);
     problems_done(&p);
     buf_done(&text);

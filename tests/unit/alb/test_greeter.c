@@ -10,6 +10,7 @@
 
 #include "alb/balancer.h"
 #include "alb/balancer_private.h"
+#include "alb/edge.h"
 #include "alb/greeter.h"
 #include "alb/worker.h"
 
@@ -28,6 +29,7 @@ static struct balancer balancer;
 static struct worker worker; /* nobody runs it: the test is who takes from its inbox */
 static struct greeter greeter;
 static struct config *config;
+static struct edge_view *edge;
 static struct listener listeners[2] = {
     { .name = (char *)"one", .bind = (char *)"127.0.0.1:1", .protocol = PROTOCOL_HTTPS },
     { .name = (char *)"two", .bind = (char *)"127.0.0.1:2", .protocol = PROTOCOL_HTTPS },
@@ -38,7 +40,8 @@ static int log_fd;
 
 static struct peer {
     struct tls_peer tls;
-    uint16_t port; /* its own: who it is */
+    const struct listener *to;
+    uint16_t port; /* its own: who it is at that listener; at another it may be somebody else's */
     bool is_silent, arrived;
 } peers[AT_ONCE + 1];
 static size_t peer_count;
@@ -66,7 +69,7 @@ static struct peer *connect_to(const struct listener *l)
     assert_int_equal(connect(fd, &l->bound.sa, l->bound.len), 0);
     assert_int_equal(fcntl(fd, F_SETFL, O_NONBLOCK), 0);
     assert_int_equal(getsockname(fd, (struct sockaddr *)&own, &size), 0);
-    *p = (struct peer){ .port = ntohs(own.sin_port) };
+    *p = (struct peer){ .to = l, .port = ntohs(own.sin_port) };
     tls_peer_init(&p->tls, fd, NULL);
     return p;
 }
@@ -100,6 +103,16 @@ static void turn_until(metric_value *value, uint64_t want)
     assert_int_equal(count(value), want);
 }
 
+static size_t peer_of(const struct arrival *a)
+{
+    size_t i = 0;
+
+    while (i < peer_count &&
+           (peers[i].to != a->listener || peers[i].port != addr_port(&a->from.peer)))
+        i++;
+    return i;
+}
+
 /* What a worker does, but that it takes one only. False when there is none. */
 static bool take_one(void)
 {
@@ -108,9 +121,7 @@ static bool take_one(void)
     if (!queue_pop(&worker.loop.inbox, &job))
         return false;
     struct arrival *a = job.arg;
-    size_t i = 0;
-    while (i < peer_count && peers[i].port != addr_port(&a->from.peer))
-        i++;
+    const size_t i = peer_of(a);
     assert_true(i < peer_count && !peers[i].arrived);
     assert_ptr_equal(job.run, worker_adopt_connection);
     assert_non_null(a->from.tls);
@@ -197,6 +208,7 @@ static int setup(void **state)
     loop_init(&worker.loop, 0, INBOX, &worker);
     greeter_init(&greeter, &balancer, 0);
     greeter.config = config;
+    greeter.edge = edge = edge_view_new(config, &(struct edge_additions){ .count = 0 });
     greeter.handshaker.timeout_ms = 60000;
     log_fd = open("log.txt", O_CREAT | O_TRUNC | O_WRONLY | O_CLOEXEC, 0600);
     log_set_fd(log_fd);
@@ -215,6 +227,7 @@ static int teardown(void **state)
     }
     loop_done(&worker.loop);
     loop_done(&balancer.control);
+    edge_view_free(&edge);
     config_free(&config);
     assert_int_equal(unlink("rows.txt"), 0);
     return 0;

@@ -122,7 +122,8 @@ static const struct {
     { group_settings, "health_check.healthy_threshold_count", "1", "2", "10", "11" },
     { group_settings, "health_check.unhealthy_threshold_count", "1", "2", "10", "11" },
     { group_settings, "stickiness.lb_cookie.duration_seconds", "0", "1", "604800", "604801" },
-    { group_settings, "stickiness.type", "", "lb_cookie", "LB_COOKIE", "app_cookie" },
+    { group_settings, "stickiness.app_cookie.duration_seconds", "0", "1", "604800", "604801" },
+    { group_settings, "stickiness.type", "", "lb_cookie", "APP_COOKIE", "source_ip" },
     { rule_settings, "priority", "0", "1", "50000", "50001" },
 };
 

@@ -15,6 +15,7 @@ static struct listener listener = { .name = (char *)(uintptr_t) "secure",
                                     .bound = { .len = sizeof(struct sockaddr_in) } };
 
 static struct buf packed;
+static struct target_key *key;
 
 /* The one record that is in the buffer. */
 static struct span told(void)
@@ -32,6 +33,7 @@ static int set_up(void **state)
 {
     (void)state;
     buf_init(&packed, 1 << 20);
+    key = fixture_key("app", "10.0.0.1:80");
     return 0;
 }
 
@@ -39,6 +41,7 @@ static int tear_down(void **state)
 {
     (void)state;
     buf_done(&packed);
+    target_key_unref(&key);
     return 0;
 }
 
@@ -54,7 +57,7 @@ static void check_names(const struct past_names *names)
 
 /* --- tunnels ----------------------------------------------------------------------------- */
 
-static struct tunnel_view full_view(struct target_key *key)
+static struct tunnel_view full_view(void)
 {
     struct tunnel_view v = fixture_view(key, 77);
 
@@ -101,93 +104,94 @@ static void check_view(const struct tunnel_view *a, const struct tunnel_view *b)
     }
 }
 
-static void test_a_tunnel_is_what_it_was(void **state)
+/* Its record, from the start of the buffer. */
+static struct span told_of(const struct tunnel_view *v)
 {
-    struct target_key *key = fixture_key("app", "10.0.0.1:80");
-    const struct tunnel_view v = full_view(key);
+    buf_drop(&packed, buf_len(&packed));
+    assert_true(past_put_view(&packed, TYPE, v));
+    return told();
+}
+
+static void check_goes_and_comes(const struct tunnel_view *v)
+{
     struct tunnel_view again;
     struct past_names names;
 
-    (void)state;
-    assert_true(past_put_view(&packed, TYPE, &v));
-    assert_true(past_read_view(told(), &again, &names));
+    assert_true(past_read_view(told_of(v), &again, &names));
     check_names(&names);
-    check_view(&v, &again);
-    target_key_unref(&key);
+    check_view(v, &again);
+}
+
+static void test_a_tunnel_is_what_it_was(void **state)
+{
+    const struct tunnel_view v = full_view();
+
+    (void)state;
+    check_goes_and_comes(&v);
 }
 
 static void test_every_state_and_every_end_has_its_name(void **state)
 {
-    struct target_key *key = fixture_key("app", "10.0.0.1:80");
-    struct past_names names;
-    struct tunnel_view again;
+    struct tunnel_view v = full_view();
 
     (void)state;
-    for (uint8_t i = 0; i < TUNNEL_STATES || i < TUNNEL_ENDS; i++) {
-        struct tunnel_view v = full_view(key);
-        v.state = i % TUNNEL_STATES;
-        v.end = i % TUNNEL_ENDS;
-        assert_true(past_put_view(&packed, TYPE, &v));
-        assert_true(past_read_view(told(), &again, &names));
-        check_view(&v, &again);
-        buf_drop(&packed, buf_len(&packed));
+    for (int i = 0; i < TUNNEL_STATES; i++) {
+        v.state = (uint8_t)i;
+        check_goes_and_comes(&v);
     }
-    target_key_unref(&key);
+    for (int i = 0; i < TUNNEL_ENDS; i++) {
+        v.end = (uint8_t)i;
+        check_goes_and_comes(&v);
+    }
 }
 
 /* Another version's word for something that is not known here. */
 static void test_a_name_that_is_not_known_makes_no_sense(void **state)
 {
-    struct target_key *key = fixture_key("app", "10.0.0.1:80");
-    const struct tunnel_view v = full_view(key);
+    const struct tunnel_view v = full_view();
+    const struct span bytes = told_of(&v);
+    char *at = memmem(bytes.ptr, bytes.len, "half-closed", 11);
     struct past_names names;
     struct tunnel_view again;
 
     (void)state;
-    assert_true(past_put_view(&packed, TYPE, &v));
-    const struct span bytes = told();
-    char *at = memmem(bytes.ptr, bytes.len, "half-closed", 11);
     assert_non_null(at);
     *at = 'H';
     assert_false(past_read_view(bytes, &again, &names));
     *at = 'h';
     assert_true(past_read_view(bytes, &again, &names));
-    target_key_unref(&key);
 }
 
 static void test_no_part_of_a_record_is_one(void **state)
 {
-    struct target_key *key = fixture_key("app", "10.0.0.1:80");
-    const struct tunnel_view v = full_view(key);
+    const struct tunnel_view v = full_view();
+    const struct span bytes = told_of(&v);
     struct past_names names;
     struct tunnel_view again;
 
     (void)state;
-    assert_true(past_put_view(&packed, TYPE, &v));
-    const struct span bytes = told();
     for (size_t len = 0; len < bytes.len; len++) {
         /* Where a record within it ends, it is one that says less; the end is what comes last. */
         if (past_read_view(span_of(bytes.ptr, len), &again, &names))
             assert_int_equal(again.end, v.end);
     }
-    target_key_unref(&key);
 }
 
 /* --- upgrades that failed ------------------------------------------------------------------- */
 
-static struct upgrade_case *full_case(struct target_key *key, uint8_t failure)
+static struct upgrade_case *full_case(int failure)
 {
     const struct upgrade_case facts = { .when_us = 1709251199123456,
                                         .id = { 5, 6 },
                                         .listener = &listener,
-                                        .target = key,
+                                        .target = target_key_ref(key),
                                         .rule = -2,
                                         .client = { .family = 4, .bytes = { 10, 1, 2, 3 } },
                                         .port = 4711,
                                         .status = 502,
                                         .target_status = 200,
                                         .retry_after_s = 30,
-                                        .failure = failure,
+                                        .failure = (uint8_t)failure,
                                         .behind_edge = true,
                                         .misses = (uint8_t)(failure % 3) };
     const struct upgrade_case_texts texts = {
@@ -215,12 +219,11 @@ static void check_same_json(const struct upgrade_case *a, const struct upgrade_c
 
 static void test_a_failed_upgrade_is_what_it_was(void **state)
 {
-    struct target_key *key = fixture_key("app", "10.0.0.1:80");
     struct past_names names;
 
     (void)state;
-    for (uint8_t i = UPGRADE_FINE + 1; i < UPGRADE_FAILURES; i++) {
-        struct upgrade_case *c = full_case(target_key_ref(key), i);
+    for (int i = UPGRADE_FINE + 1; i < UPGRADE_FAILURES; i++) {
+        struct upgrade_case *c = full_case(i);
         assert_true(past_put_case(&packed, TYPE, c));
         struct upgrade_case *again = past_read_case(told(), &names);
         assert_non_null(again);
@@ -235,7 +238,6 @@ static void test_a_failed_upgrade_is_what_it_was(void **state)
         upgrade_case_free(&again);
         buf_drop(&packed, buf_len(&packed));
     }
-    target_key_unref(&key);
 }
 
 static void test_one_without_a_target_or_a_group(void **state)
@@ -255,6 +257,25 @@ static void test_one_without_a_target_or_a_group(void **state)
     upgrade_case_free(&again);
 }
 
+static void test_no_part_of_a_failed_upgrade_is_one(void **state)
+{
+    struct upgrade_case *c = full_case(UPGRADE_FINE + 1);
+    struct past_names names;
+
+    (void)state;
+    assert_true(past_put_case(&packed, TYPE, c));
+    const struct span bytes = told();
+    for (size_t len = 0; len < bytes.len; len++) {
+        char *copy = malloc(len + 1);
+        memcpy(copy + 1, bytes.ptr, len);
+        struct upgrade_case *again = past_read_case(span_of(copy + 1, len), &names);
+        assert_true(again == NULL || again->detail == NULL); /* that is what comes last */
+        upgrade_case_free(&again);
+        free(copy);
+    }
+    upgrade_case_free(&c);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -265,6 +286,7 @@ int main(void)
                                         tear_down),
         cmocka_unit_test_setup_teardown(test_no_part_of_a_record_is_one, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_a_failed_upgrade_is_what_it_was, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_no_part_of_a_failed_upgrade_is_one, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_one_without_a_target_or_a_group, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

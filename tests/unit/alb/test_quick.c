@@ -80,6 +80,20 @@ static const struct {
       "127.0.0.1:9100" },
 };
 
+static void test_control(void **state)
+{
+    static const char *const asked[] = { "--target", ":1", "--control", "/run/a b.sock", NULL };
+    static const char *const not_asked[] = { "--target", ":1", NULL };
+    struct config *c = read_back(asked);
+
+    (void)state;
+    assert_string_equal(c->alb.control, "/run/a b.sock");
+    config_free(&c);
+    c = read_back(not_asked);
+    assert_string_equal(c->alb.control, "");
+    config_free(&c);
+}
+
 static void test_good(void **state)
 {
     (void)state;
@@ -99,6 +113,14 @@ static void test_good(void **state)
     }
 }
 
+static bool admits(const struct config *c, const char *peer)
+{
+    struct ip ip;
+
+    assert_true(ip_parse(span_text(peer), &ip));
+    return config_admits(c, &ip);
+}
+
 /* Nobody but this machine gets in, wherever it listens. */
 static void test_only_this_machine(void **state)
 {
@@ -115,11 +137,24 @@ static void test_only_this_machine(void **state)
 
     (void)state;
     assert_false(c->edge_any);
-    for (size_t i = 0; i < COUNT(peers); i++) {
-        struct ip ip;
-        assert_true(ip_parse(span_text(peers[i].peer), &ip));
-        assert_int_equal(config_admits(c, &ip), peers[i].admitted);
-    }
+    for (size_t i = 0; i < COUNT(peers); i++)
+        assert_int_equal(admits(c, peers[i].peer), peers[i].admitted);
+    config_free(&c);
+}
+
+/* Unless more is asked for, as in a container, whose clients are never this machine. */
+static void test_who_else_may_connect(void **state)
+{
+    static const char *const block[] = { "--target", ":1", "--allow", "172.17.0.0/16", NULL };
+    static const char *const any[] = { "--target", ":1", "--allow", "any", NULL };
+    struct config *c = read_back(block);
+
+    (void)state;
+    assert_true(admits(c, "127.0.0.1") && admits(c, "172.17.0.1"));
+    assert_false(admits(c, "172.18.0.1"));
+    config_free(&c);
+    c = read_back(any);
+    assert_true(c->edge_any);
     config_free(&c);
 }
 
@@ -155,6 +190,13 @@ static const struct {
       "--target 127.0.0.1:1 is the same as --target :1" },
     { { "--target", ":1", "--listen", ":x" }, ":x: " },
     { { "--target", ":1", "--listen", ":1", "--listen", ":2" }, "--listen is there twice" },
+    { { "--target", ":1", "--allow", "all" }, "--allow all: " },
+    { { "--target", ":1", "--allow", "10.0.0.1/8" }, "--allow 10.0.0.1/8: " },
+    { { "--target", ":1", "--allow", "10.0.0.0/8, any" }, "--allow 10.0.0.0/8, any: " },
+    { { "--target", ":1", "--allow", "any", "--allow", "any" }, "--allow is there twice" },
+    { { "--target", ":1", "--control", "alb.sock" },
+      "--control alb.sock is no plain path that begins with /" },
+    { { "--target", ":1", "--control", "/a\n[edge]" }, "--control /a\n[edge] is no plain path" },
     { { "--target", ":1", "--admin", "0" }, "--admin 0 is not a port of 1..65535" },
     { { "--target", ":1", "--admin", "127.0.0.1:1" },
       "--admin 127.0.0.1:1 is not a port of 1..65535" },
@@ -202,7 +244,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_good),
+        cmocka_unit_test(test_control),
         cmocka_unit_test(test_only_this_machine),
+        cmocka_unit_test(test_who_else_may_connect),
         cmocka_unit_test(test_as_the_managed_one),
         cmocka_unit_test(test_bad),
         cmocka_unit_test(test_many_targets),

@@ -8,7 +8,9 @@
 #include "config_fixture.h"
 
 #define FIRST "postern-alb-state 1\n"
-#define CURE "; mend the line, or move the file away to start without registered targets\n"
+#define CURE                                                                                       \
+    "; mend the line, or move the file away to start without what commands said (registered "      \
+    "targets and the like)\n"
 
 static const char whole[] = FIRST "register chat 10.0.1.12:9001 weight=100\n"
                                   "deregister chat 10.0.1.10:9001\n"
@@ -156,26 +158,34 @@ static void test_no_more_than_so_many(void **state)
     registrations_done(&r);
 }
 
+/* What lapses with the targets that the file no longer has. */
+static void check_pruned(const char *said, const char *left)
+{
+    struct registrations r = read_good(span_text(said));
+    struct problems p;
+    struct config *c = read_text(EDGE LISTENER GROUP, &p);
+
+    assert_non_null(c);
+    assert_true(registrations_prune(&r, c));
+    expect_text(&r, left);
+    assert_false(registrations_prune(&r, c));
+    registrations_done(&r);
+    problems_done(&p);
+    config_free(&c);
+}
+
 static void test_what_is_out_lapses_with_the_files_target(void **state)
 {
     static const char said[] = FIRST "deregister chat 127.0.0.1:9001\n"
                                      "deregister chat 127.0.0.1:9002\n"
                                      "deregister gone 127.0.0.1:9003\n"
                                      "register chat 127.0.0.1:9004 weight=1\nend 4\n";
-    struct registrations r = read_good(span_text(said));
-    struct problems p;
-    struct config *c = read_text(EDGE LISTENER GROUP, &p);
+    static const char left[] = FIRST "deregister chat 127.0.0.1:9001\n"
+                                     "deregister gone 127.0.0.1:9003\n"
+                                     "register chat 127.0.0.1:9004 weight=1\nend 3\n";
     (void)state;
 
-    assert_non_null(c);
-    assert_true(registrations_prune(&r, c));
-    expect_text(&r, FIRST "deregister chat 127.0.0.1:9001\n"
-                          "deregister gone 127.0.0.1:9003\n"
-                          "register chat 127.0.0.1:9004 weight=1\nend 3\n");
-    assert_false(registrations_prune(&r, c));
-    registrations_done(&r);
-    problems_done(&p);
-    config_free(&c);
+    check_pruned(said, left);
 }
 
 static void test_what_is_drained_is_said_beside_the_rest(void **state)
@@ -203,20 +213,13 @@ static void test_a_drain_lapses_with_its_target(void **state)
                                      "drain chat 127.0.0.1:9004\n"
                                      "drain gone 127.0.0.1:9003\n"
                                      "register chat 127.0.0.1:9004 weight=1\nend 5\n";
-    struct registrations r = read_good(span_text(said));
-    struct problems p;
-    struct config *c = read_text(EDGE LISTENER GROUP, &p);
+    static const char left[] = FIRST "drain chat 127.0.0.1:9001\n"
+                                     "drain chat 127.0.0.1:9004\n"
+                                     "drain gone 127.0.0.1:9003\n"
+                                     "register chat 127.0.0.1:9004 weight=1\nend 4\n";
     (void)state;
 
-    assert_non_null(c);
-    assert_true(registrations_prune(&r, c));
-    expect_text(&r, FIRST "drain chat 127.0.0.1:9001\n"
-                          "drain chat 127.0.0.1:9004\n"
-                          "drain gone 127.0.0.1:9003\n"
-                          "register chat 127.0.0.1:9004 weight=1\nend 4\n");
-    registrations_done(&r);
-    problems_done(&p);
-    config_free(&c);
+    check_pruned(said, left);
 }
 
 /* --- on the disk -------------------------------------------------------------------- */

@@ -194,6 +194,11 @@ static void test_each_change_is_a_line(void **state)
     "mutual_authentication.trust_store = store.pem\n"
 #define OWN_CA "protocol = HTTPS\ntls.verify = true\ntls.ca_file = ca.pem\n"
 
+#define KEYS "[alb]\nseal_key_file = k.keys\n" BASE
+/* Each word is 64 times that digit. */
+#define KEY_FILE(digits)                                                                           \
+    "umask 077; for k in " digits "; do printf \"%064d\\n\" 0 | tr 0 $k; done >k.keys"
+
 static const struct {
     const char *name, *text;
     const char *before, *after; /* commands of the shell; NULL: none */
@@ -244,6 +249,19 @@ static const struct {
       EDGE GROUP AT("web", "80") "default_action = fixed-response 503 text/plain @a.body\n",
       "echo one >a.body", "echo two >a.body",
       "listener web default_action changes its file has another text\n" },
+    { "another key that seals", KEYS, KEY_FILE("A"), KEY_FILE("B A"),
+      "alb seal_key_file changes its file has other keys: 1 come, 0 go; another one seals\n" },
+    { "an old key that goes", KEYS, KEY_FILE("B A"), KEY_FILE("B"),
+      "alb seal_key_file changes its file has other keys: 0 come, 1 go; what was sealed with those "
+      "that go is void\n" },
+    { "the only key", KEYS, KEY_FILE("A"), KEY_FILE("B"),
+      "alb seal_key_file changes its file has other keys: 1 come, 1 go; another one seals; what "
+      "was sealed with those that go is void\n" },
+    { "a new key that waits", KEYS, KEY_FILE("A"), KEY_FILE("A B"),
+      "alb seal_key_file changes its file has other keys: 1 come, 0 go\n" },
+    { "keys in another order", KEYS, KEY_FILE("A B"), KEY_FILE("B A"),
+      "alb seal_key_file changes its file has other keys: 0 come, 0 go; another one seals\n" },
+    { "the same keys with a comment", KEYS, KEY_FILE("A B"), "echo '# so' >>k.keys", "" },
     { "nothing on the disk", BASE HTTPS VERIFY, "cp cert.pem store.pem", NULL, "" },
 };
 
@@ -336,6 +354,15 @@ static const struct {
       "127.0.0.1:9001", "web", 0, 0, false },
 };
 
+/* The listener of the configuration as one that is open. */
+static struct listener opened(const struct config *c, const char *name)
+{
+    const struct listener_config *l = config_listener(c, span_text(name));
+
+    assert_non_null(l);
+    return (struct listener){ .name = l->name, .bind = l->options.bind, .bound = l->bind };
+}
+
 static void say(struct registrations *said, const char *lines)
 {
     char text[256];
@@ -347,17 +374,9 @@ static void say(struct registrations *said, const char *lines)
     problems_done(&p);
 }
 
-/* The listener of the configuration as one that is open. */
-static struct listener opened(const struct config *c, const char *name)
-{
-    const struct listener_config *l = config_listener(c, span_text(name));
-
-    assert_non_null(l);
-    return (struct listener){ .name = l->name, .bind = l->options.bind, .bound = l->bind };
-}
-
 static void test_what_becomes_of_a_tunnel(void **state)
 {
+    static const unsigned of_targets = 1u << PLAN_GROUP_GONE | 1u << PLAN_TARGET_REMOVED;
     (void)state;
     for (size_t i = 0; i < COUNT(tunnels); i++) {
         struct config *now = read_good(tunnels[i].name, tunnels[i].now);
@@ -368,7 +387,7 @@ static void test_what_becomes_of_a_tunnel(void **state)
         registry_init(&registry);
         const struct members_sources sources = { .said = &said };
         struct members *members = members_new(&registry, now, &sources);
-        const struct plan plan = { now, next, members, &said };
+        const struct plan plan = { now, next, members, &said, 0 };
         const struct listener listener = opened(now, tunnels[i].listener);
         struct target_key *key = fixture_key(tunnels[i].group, tunnels[i].target);
         struct tunnel_view v = fixture_view(key, 1);
@@ -378,6 +397,11 @@ static void test_what_becomes_of_a_tunnel(void **state)
             fail_msg("%s: reasons %x", tunnels[i].name, plan_reasons(&plan, &v));
         if (plan_ends_at_once(&plan, &v) != tunnels[i].at_once)
             fail_msg("%s: at once", tunnels[i].name);
+        v.pid = 1; /* with another process, it keeps its settings, but not its target */
+        if (plan_reasons(&plan, &v) != (tunnels[i].want & of_targets))
+            fail_msg("%s: reasons %x elsewhere", tunnels[i].name, plan_reasons(&plan, &v));
+        if (plan_ends_at_once(&plan, &v) != (tunnels[i].at_once && plan_reasons(&plan, &v) != 0))
+            fail_msg("%s: at once elsewhere", tunnels[i].name);
         target_key_unref(&key);
         members_free(&members);
         registry_done(&registry);
@@ -385,6 +409,68 @@ static void test_what_becomes_of_a_tunnel(void **state)
         config_free(&now);
         config_free(&next);
     }
+}
+
+/* --- and of one whose peer may not come any more ------------------------------------------- */
+
+#define ALLOW(blocks, lines) "[edge]\nallow = " blocks "\n" lines LISTENER GROUP
+#define BOTH_IN "10.0.0.1 192.0.2.1"
+#define CLOSES "on_leave = close\n"
+#define CHECKED "check_announced = on\n"
+
+static const struct {
+    const char *name, *now, *next;
+    const char *peer, *client; /* peer NULL: it is not known */
+    unsigned want;
+} leavers[] = {
+    { "both stay", ALLOW(BOTH_IN, ""), ALLOW(BOTH_IN, CLOSES), "10.0.0.1", "192.0.2.1", 0 },
+    { "who connects goes", ALLOW(BOTH_IN, ""), ALLOW("192.0.2.1", CLOSES), "10.0.0.1", "192.0.2.1",
+      1u << PLAN_PEER_CLOSED },
+    { "he may stay", ALLOW(BOTH_IN, ""), ALLOW("192.0.2.1", ""), "10.0.0.1", "192.0.2.1",
+      1u << PLAN_PEER_KEPT },
+    { "he was not in it before", ALLOW("192.0.2.1", ""), ALLOW("192.0.2.1", ""), "10.0.0.1",
+      "192.0.2.1", 0 },
+    { "who is announced goes", ALLOW(BOTH_IN, ""), ALLOW("10.0.0.1", CLOSES), "10.0.0.1",
+      "192.0.2.1", 0 },
+    { "who is announced goes, and is looked at", ALLOW(BOTH_IN, CHECKED),
+      ALLOW("10.0.0.1", CLOSES CHECKED), "10.0.0.1", "192.0.2.1", 1u << PLAN_PEER_CLOSED },
+    { "nobody is announced", ALLOW(BOTH_IN, ""), ALLOW("10.0.0.1", CLOSES CHECKED), "10.0.0.1",
+      "10.0.0.1", 0 },
+    { "nothing is enforced", ALLOW(BOTH_IN, ""), ALLOW("192.0.2.1", CLOSES "enforce = observe\n"),
+      "10.0.0.1", "192.0.2.1", 0 },
+    { "he has gone already", ALLOW(BOTH_IN, ""), ALLOW("192.0.2.1", CLOSES), NULL, "192.0.2.1", 0 },
+};
+
+static void test_whose_peer_leaves(void **state)
+{
+    static const struct registrations none;
+    struct target_key *key = fixture_key("chat", "127.0.0.1:9001");
+    (void)state;
+
+    for (size_t i = 0; i < COUNT(leavers); i++) {
+        struct config *now = read_good(leavers[i].name, leavers[i].now);
+        struct config *next = read_good(leavers[i].name, leavers[i].next);
+        struct registry registry;
+        registry_init(&registry);
+        const struct members_sources sources = { .said = &none };
+        struct members *members = members_new(&registry, now, &sources);
+        const struct plan plan = { now, next, members, &none, 0 };
+        const struct listener listener = opened(now, "web");
+        struct tunnel_view v = fixture_view(key, 1);
+        v.facts.listener = &listener;
+        assert_true(ip_parse(span_text(leavers[i].client), &v.facts.client));
+        if (leavers[i].peer != NULL)
+            assert_true(ip_parse(span_text(leavers[i].peer), &v.peer));
+        if (plan_reasons(&plan, &v) != leavers[i].want)
+            fail_msg("%s: reasons %x", leavers[i].name, plan_reasons(&plan, &v));
+        v.pid = 1; /* with another process, which has a set of its own */
+        assert_int_equal(plan_reasons(&plan, &v), 0);
+        members_free(&members);
+        registry_done(&registry);
+        config_free(&now);
+        config_free(&next);
+    }
+    target_key_unref(&key);
 }
 
 /* --- as people see it ----------------------------------------------------------------------- */
@@ -444,6 +530,7 @@ int main(void)
         cmocka_unit_test(test_files_that_changed_on_the_disk),
         cmocka_unit_test(test_a_file_changed_beside_a_setting),
         cmocka_unit_test(test_what_becomes_of_a_tunnel),
+        cmocka_unit_test(test_whose_peer_leaves),
         cmocka_unit_test(test_the_answer_as_tables),
     };
 

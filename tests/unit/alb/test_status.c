@@ -40,6 +40,12 @@ static const struct {
            "LISTENER  PROTOCOL  ADDRESS\n"
            "http      HTTP      127.0.0.1:80\n"
            "s         HTTPS     [::]:443\n" },
+    { "{" DAEMON ",'edge_filter':{'mode':'ebpf','reason':'','dropped_syns':12}}",
+      HEAD "strangers get no answer; SYNs dropped: 12\n" },
+    { "{" DAEMON ",'edge_filter':{'mode':'classic','reason':'no CAP_BPF','dropped_syns':0}}",
+      HEAD "strangers get no answer, but are not counted: no CAP_BPF\n" },
+    { "{" DAEMON ",'edge_filter':{'mode':'accept','reason':'no CAP_BPF','dropped_syns':0}}",
+      HEAD "strangers are closed when they have connected: no CAP_BPF\n" },
     { "{" DAEMON ",'old_processes':[{'pid':6,'left':'2026-11-22T14:20:00.123456Z','connections':4,"
       "'tunnels':3},{'pid':5,'left':'2026-11-21T14:20:00.000000Z','connections':1,'tunnels':1},"
       "{'pid':4,'left':'2026-11-20T14:20:00.000000Z','connections':0,'tunnels':0}]}",
@@ -60,6 +66,14 @@ static const struct {
            "app    unix:/run/app  unhealthy  0       0     registered  Target.Timeout: Request "
            "timed out\n"
            "b      (none)\n" },
+    { "{" DAEMON ",'target_groups':[{'name':'a','targets':[],'sticky_cookies':null},"
+      "{'name':'b','targets':[],'sticky_cookies':{'reason':'none comes back','cure':'do so'}}]}",
+      HEAD "\n"
+           "GROUP  TARGET  STATE  WEIGHT  OPEN  ORIGIN  REASON\n"
+           "a      (none)\n"
+           "b      (none)\n"
+           "\n"
+           "b: none comes back; do so\n" },
     { "{" DAEMON ",'target_groups':[{'name':'a','fails_open':true,'targets':["
       "{'target':'t','state':'healthy','weight':1,'outstanding':0,'origin':'file',"
       "'AnomalyDetection':{'Result':'anomalous','MitigationInEffect':'yes'}},"

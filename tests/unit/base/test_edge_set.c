@@ -215,6 +215,24 @@ static void test_fifty_thousand(void **state)
     edge_set_free(&set);
 }
 
+static void test_a_set_with_more(void **state)
+{
+    struct edge_set *set = set_of((const char *const[]){ "10.1.0.0/16", "10.2.0.1", NULL });
+    const struct cidr more[] = { cidr("10.2.0.0/16"), cidr("10.1.2.3"), cidr("fd00::/8") };
+    struct edge_set *all = edge_set_with(set, more, 3), *none = edge_set_with(set, NULL, 0);
+    const struct ip in = ip("10.2.9.9"), v6 = ip("fd00::1");
+    (void)state;
+
+    assert_int_equal(edge_set_ranges(all), 3);
+    assert_int_equal(edge_set_blocks(all), 5);
+    assert_true(edge_set_contains(all, &in) && edge_set_contains(all, &v6));
+    assert_false(edge_set_contains(set, &in));
+    assert_int_equal(edge_set_ranges(none), 2);
+    edge_set_free(&set);
+    edge_set_free(&all);
+    edge_set_free(&none);
+}
+
 /* --- files ------------------------------------------------------------------ */
 
 static char file_path[64];
@@ -264,6 +282,39 @@ static void test_file_of_blocks(void **state)
     edge_set_free(&set);
 }
 
+static void assert_origin(const struct edge_set *set, size_t i, const char *block, int line)
+{
+    const struct edge_origin o = edge_set_origin(set, i);
+    char text[CIDR_TEXT_MAX];
+
+    assert_string_equal(cidr_format(&o.block, text), block);
+    assert_int_equal(o.line, line);
+}
+
+static void test_where_blocks_stand(void **state)
+{
+    struct edge_set *set = edge_set_new();
+    const struct cidr wide = cidr("10.0.0.0/8"), bare = cidr("192.0.2.1");
+    (void)state;
+
+    edge_set_add(set, &bare);
+    edge_set_source(set, "alb.ini", NULL);
+    edge_set_add_at(set, &wide, 7);
+    assert_string_equal(read_file(set, "# none\n10.1.0.0/16\n\n10.0.0.0/8\n", NULL), "");
+    edge_set_build(set);
+    assert_int_equal(edge_set_blocks(set), 4);
+    assert_int_equal(edge_set_ranges(set), 2);
+    assert_origin(set, 0, "192.0.2.1/32", 0);
+    assert_null(edge_set_origin(set, 0).file);
+    assert_origin(set, 1, "10.0.0.0/8", 7);
+    assert_string_equal(edge_set_origin(set, 1).file, "alb.ini");
+    assert_origin(set, 2, "10.1.0.0/16", 2);
+    assert_string_equal(edge_set_origin(set, 2).file, file_path);
+    assert_origin(set, 3, "10.0.0.0/8", 4);
+    assert_null(edge_set_origin(set, 3).service);
+    edge_set_free(&set);
+}
+
 static void test_bad_file_leaves_the_set_alone(void **state)
 {
     struct edge_set *set = edge_set_new();
@@ -307,6 +358,8 @@ static void test_ip_ranges(void **state)
     assert_string_equal(read_file(set, ranges, "FACING"), "");
     assert_int_equal(edge_set_blocks(set), 3);
     edge_set_build(set);
+    assert_string_equal(edge_set_origin(set, 2).service, "FACING");
+    assert_string_equal(edge_set_origin(set, 2).file, file_path);
     assert_true(edge_set_contains(set, &in4));
     assert_true(edge_set_contains(set, &in6));
     assert_false(edge_set_contains(set, &out));
@@ -325,6 +378,12 @@ static void test_bad_ip_ranges(void **state)
         { "a bad block after a good one",
           "{\"prefixes\":[" PREFIX4("10.0.0.0/8", "S3") "," PREFIX4("10.0.0.1/8", "S3") "]}", "S3",
           ": service S3: " },
+        { "a list that is none beside a good one",
+          "{\"prefixes\":{},\"ipv6_prefixes\":[" PREFIX6("2600::/32", "S3") "]}", "S3",
+          ": service S3: \"prefixes\" is no list" },
+        { "a list that is none behind a good one",
+          "{\"prefixes\":[" PREFIX4("10.0.0.0/8", "S3") "],\"ipv6_prefixes\":\"\"}", "S3",
+          ": service S3: \"ipv6_prefixes\" is no list" },
         { "a block missing", "{\"prefixes\":[{\"service\":\"S3\"}]}", "S3", ": service S3: " },
     };
     (void)state;
@@ -347,7 +406,9 @@ int main(void)
         cmocka_unit_test(test_random_sets_against_a_scan),
         cmocka_unit_test(test_items_are_sorted_and_disjoint),
         cmocka_unit_test(test_fifty_thousand),
+        cmocka_unit_test(test_a_set_with_more),
         cmocka_unit_test(test_file_of_blocks),
+        cmocka_unit_test(test_where_blocks_stand),
         cmocka_unit_test(test_bad_file_leaves_the_set_alone),
         cmocka_unit_test(test_ip_ranges),
         cmocka_unit_test(test_bad_ip_ranges),

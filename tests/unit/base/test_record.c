@@ -81,6 +81,55 @@ static void test_numbers_of_every_length(void **state)
     assert_true(record_number(span_of(bytes, 9)) == 0);
 }
 
+struct told {
+    uint64_t number;
+    uint16_t untold, small;
+    char name[5];
+    struct span text, no_text;
+};
+
+static const struct record_place places[] = {
+    RECORD_PLACE(1, RECORD_NUMBER, told, number), RECORD_PLACE(2, RECORD_NUMBER, told, small),
+    RECORD_PLACE(3, RECORD_BYTES, told, name),    RECORD_PLACE(4, RECORD_SPAN, told, text),
+    RECORD_PLACE(5, RECORD_SPAN, told, no_text),
+};
+
+enum { PLACES = sizeof(places) / sizeof(places[0]) };
+
+static void test_members_go_by_a_table(void **state)
+{
+    const struct told told = {
+        .number = UINT64_MAX, .small = 7, .untold = 3, .name = "four", .text = SPAN_INIT("text")
+    };
+    struct told again = { .untold = 9 };
+    struct buf b;
+    (void)state;
+
+    buf_init(&b, 64);
+    assert_true(record_put_places(&b, places, PLACES, &told));
+    assert_true(record_read_places(buf_data(&b), places, PLACES, &again));
+    assert_true(again.number == UINT64_MAX);
+    assert_int_equal(again.small, 7);
+    assert_string_equal(again.name, "four");
+    assert_true(span_equal(again.text, SPAN("text")));
+    assert_null(again.no_text.ptr);
+    assert_int_equal(again.untold, 9);
+    assert_false(record_read_places(span_of(buf_data(&b).ptr, 3), places, PLACES, &again));
+    assert_false(record_put_places(&b, places, PLACES, &told)); /* not twice */
+    buf_done(&b);
+}
+
+static void test_bytes_of_another_length_are_left_out(void **state)
+{
+    struct told told = { .number = 7 };
+    (void)state;
+
+    record_take_place(places, PLACES, 3, SPAN("longer"), &told);
+    record_take_place(places, PLACES, 6, SPAN("8 bytes."), &told);
+    assert_true(told.number == 7);
+    assert_string_equal(told.name, "");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -88,6 +137,8 @@ int main(void)
         cmocka_unit_test(test_every_cut_is_seen),
         cmocka_unit_test(test_one_that_does_not_fit_leaves_nothing),
         cmocka_unit_test(test_numbers_of_every_length),
+        cmocka_unit_test(test_members_go_by_a_table),
+        cmocka_unit_test(test_bytes_of_another_length_are_left_out),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/random.h"
@@ -22,13 +23,25 @@ static void check(bool right, const char *what, struct span text)
         fail_msg("%s: \"%.*s\"", what, SPAN_ARGS(text));
 }
 
+struct number {
+    struct span text;
+    bool good;
+    uint64_t value;
+};
+
+static void check_numbers(bool read(struct span, uint64_t *), const char *what,
+                          const struct number *cases, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        uint64_t got = 0;
+        check(read(cases[i].text, &got) == cases[i].good, what, cases[i].text);
+        check(got == cases[i].value, what, cases[i].text);
+    }
+}
+
 static void test_u64(void **state)
 {
-    static const struct {
-        struct span text;
-        bool good;
-        uint64_t value;
-    } cases[] = {
+    static const struct number cases[] = {
         { SPAN_INIT("0"), true, 0 },
         { SPAN_INIT("007"), true, 7 },
         { SPAN_INIT("18446744073709551615"), true, UINT64_MAX },
@@ -46,20 +59,12 @@ static void test_u64(void **state)
     };
     (void)state;
 
-    for (size_t i = 0; i < COUNT(cases); i++) {
-        uint64_t got = 0;
-        check(text_u64(cases[i].text, &got) == cases[i].good, "u64", cases[i].text);
-        check(got == cases[i].value, "u64 value", cases[i].text);
-    }
+    check_numbers(text_u64, "u64", cases, COUNT(cases));
 }
 
 static void test_hex(void **state)
 {
-    static const struct {
-        struct span text;
-        bool good;
-        uint64_t value;
-    } cases[] = {
+    static const struct number cases[] = {
         { SPAN_INIT("0"), true, 0 },
         { SPAN_INIT("fF"), true, 255 },
         { SPAN_INIT("ffffffffffffffff"), true, UINT64_MAX },
@@ -70,11 +75,7 @@ static void test_hex(void **state)
     };
     (void)state;
 
-    for (size_t i = 0; i < COUNT(cases); i++) {
-        uint64_t got = 0;
-        check(text_hex_u64(cases[i].text, &got) == cases[i].good, "hex", cases[i].text);
-        check(got == cases[i].value, "hex value", cases[i].text);
-    }
+    check_numbers(text_hex_u64, "hex", cases, COUNT(cases));
 }
 
 static void test_durations(void **state)
@@ -438,6 +439,88 @@ static void test_files(void **state)
     assert_string_equal(why, "cannot read /: Is a directory");
 }
 
+/* Whoever opens one would wait for somebody to write into it, and reads what is never whole. */
+static void test_a_pipe_is_no_file(void **state)
+{
+    char folder[] = "/tmp/test_text.XXXXXX", path[sizeof(folder) + 8], why[128], said[160];
+    size_t len;
+    (void)state;
+
+    assert_non_null(mkdtemp(folder));
+    snprintf(path, sizeof(path), "%s/pipe", folder);
+    assert_int_equal(mkfifo(path, 0600), 0);
+    assert_null(text_read_file(path, 10, &len, why, sizeof(why)));
+    snprintf(said, sizeof(said), "cannot read %s: it is a pipe; name a file", path);
+    assert_string_equal(why, said);
+    unlink(path);
+    rmdir(folder);
+}
+
+static void test_input_may_come_through_a_pipe(void **state)
+{
+    char path[32], why[128];
+    size_t len;
+    int ends[2];
+    (void)state;
+
+    assert_int_equal(pipe(ends), 0);
+    assert_int_equal(write(ends[1], "a = 1\n", 6), 6);
+    close(ends[1]);
+    snprintf(path, sizeof(path), "/dev/fd/%d", ends[0]);
+    assert_null(text_read_file(path, 10, &len, why, sizeof(why)));
+    char *text = text_read_input(path, 10, &len, why, sizeof(why));
+    assert_non_null(text);
+    assert_string_equal(text, "a = 1\n");
+    free(text);
+    close(ends[0]);
+    assert_null(text_read_input("/", 10, &len, why, sizeof(why)));
+    assert_string_equal(why, "cannot read /: Is a directory");
+}
+
+static bool is_read(const char *path, char why[128])
+{
+    size_t len;
+    char *text = text_read_secret(path, 10, &len, why, 128);
+
+    if (text == NULL)
+        return false;
+    text_free_secret(text, len);
+    return true;
+}
+
+/* As systemd has a credential: root's, and the service's by an ACL that shows as the group's. */
+static void test_who_may_read_a_private_file(void **state)
+{
+    static const struct {
+        mode_t mode;
+        bool ours, of_root;
+    } cases[] = {
+        { 0600, true, true },   { 0400, true, true },   { 0440, false, true },
+        { 0640, false, true },  { 0620, false, false }, { 0650, false, false },
+        { 0604, false, false }, { 0644, false, false }, { 0601, false, false },
+    };
+    char path[] = "/tmp/test_text.XXXXXX", why[128];
+    const int fd = mkstemp(path);
+    struct stat st;
+    (void)state;
+
+    assert_true(fd >= 0);
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        for (uid_t owner = 0; owner < 2; owner++) {
+            fchmod(fd, cases[i].mode);
+            assert_int_equal(fstat(fd, &st), 0);
+            if (st.st_uid != owner && fchown(fd, owner, owner) != 0)
+                continue; /* only root gives files away */
+            assert_int_equal(is_read(path, why), owner == 0 ? cases[i].of_root : cases[i].ours);
+        }
+    }
+    assert_non_null(strstr(why, "mode 0601 lets others at it; chmod 600"));
+    close(fd);
+    unlink(path);
+    assert_false(is_read(path, why));
+    assert_non_null(strstr(why, "No such file"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -458,6 +541,9 @@ int main(void)
         cmocka_unit_test(test_wildcards_count_what_they_cost),
         cmocka_unit_test(test_wildcards_are_bounded),
         cmocka_unit_test(test_files),
+        cmocka_unit_test(test_a_pipe_is_no_file),
+        cmocka_unit_test(test_input_may_come_through_a_pipe),
+        cmocka_unit_test(test_who_may_read_a_private_file),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

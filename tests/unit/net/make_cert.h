@@ -3,7 +3,9 @@
 #define TEST_MAKE_CERT_H
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <mbedtls/ecp.h>
 #include <mbedtls/oid.h>
@@ -86,6 +88,16 @@ static inline void cert_write(const char *path, const char *first, const char *s
         fail_msg("cannot write %s", path);
 }
 
+/* A certificate that is valid, and its key, in a new file; `path` is a template of mkstemp(). */
+static inline void cert_make_file(char *path)
+{
+    struct cert cert;
+
+    close(mkstemp(path));
+    cert_make(&cert, "20200101000000", "20491231235959");
+    cert_write(path, cert.chain, cert.key);
+}
+
 /* A server with this certificate and its key in one file; NULL when they are refused. */
 static inline struct tls_server *one_cert_server(const char *path)
 {
@@ -94,6 +106,17 @@ static inline struct tls_server *one_cert_server(const char *path)
     char why[300];
 
     return tls_server_new(&options, why, sizeof(why));
+}
+
+/* A server with a certificate of its own. */
+static inline struct tls_server *any_server(void)
+{
+    char path[] = "/tmp/postern-test-XXXXXX";
+
+    cert_make_file(path);
+    struct tls_server *server = one_cert_server(path);
+    unlink(path);
+    return server;
 }
 
 #endif

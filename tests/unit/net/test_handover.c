@@ -233,6 +233,94 @@ static void test_an_end_is_seen_without_the_loop(void **state)
     assert_true(handover_has_ended(a.h));
 }
 
+/* --- who goes without having read all (ECONNRESET) ------------------------------------------- */
+
+enum { A_READY = 4, A_CALLING_OFF = 14 };
+
+/* An upgrade is called off while the READY is on its way. */
+static void test_what_came_before_a_reset_is_delivered(void **state)
+{
+    (void)state;
+    handover_send(a.h, A_READY, SPAN("never read"), NULL, 0);
+    handover_send(b.h, 1, SPAN("something"), NULL, 0);
+    handover_send(b.h, A_CALLING_OFF, SPAN(""), NULL, 0);
+    handover_free(&b.h);
+    turn_until(&a.ends, 1);
+    assert_int_equal(a.messages, 2);
+    assert_int_equal(a.type, A_CALLING_OFF);
+    assert_string_equal(a.why, "it has gone");
+}
+
+static void test_the_reset_itself_is_not_the_end_of_what_came(void **state)
+{
+    struct side c = { .kept = -1 };
+    const uint32_t head[4] = { 0x506f7374, 9, 0, 3 };
+    int raw[2];
+    (void)state;
+
+    handover_pair(raw);
+    c.h = handover_new(loop, raw[0], on_message, on_end, &c);
+    handover_send(c.h, 1, SPAN("never read"), NULL, 0);
+    assert_int_equal(send(raw[1], head, 16, 0), 16);
+    ev_run(loop, EVRUN_NOWAIT); /* the head of a message */
+    assert_int_equal(c.messages, 0);
+    assert_int_equal(send(raw[1], "abc", 3, 0), 3);
+    close(raw[1]);
+    turn_until(&c.ends, 1);
+    assert_int_equal(c.messages, 1);
+    assert_int_equal(c.len, 3);
+    handover_free(&c.h);
+}
+
+static void test_a_reset_is_an_end_without_the_loop_too(void **state)
+{
+    (void)state;
+    handover_send(a.h, 1, SPAN("never read"), NULL, 0);
+    handover_free(&b.h);
+    assert_true(handover_has_ended(a.h));
+}
+
+/* --- who takes nothing any more --------------------------------------------------------------- */
+
+/* Nothing can be written, and what is there was not read yet. */
+static void test_a_failed_write_reads_what_is_there_first(void **state)
+{
+    struct side c = { .kept = -1 };
+    const uint32_t heads[2][4] = { { 0x506f7374, 9, 0, 0 }, { 0x506f7374, A_CALLING_OFF, 0, 0 } };
+    int raw[2];
+    (void)state;
+
+    handover_pair(raw);
+    c.h = handover_new(loop, raw[0], on_message, on_end, &c);
+    assert_int_equal(send(raw[1], heads, sizeof(heads), 0), sizeof(heads));
+    shutdown(raw[1], SHUT_RD);
+    handover_send(c.h, A_READY, SPAN("to nobody"), NULL, 0);
+    assert_false(handover_is_flushed(c.h));
+    turn_until(&c.ends, 1);
+    assert_int_equal(c.messages, 2);
+    assert_int_equal(c.type, A_CALLING_OFF);
+    assert_string_equal(c.why, "it takes no more messages");
+    handover_free(&c.h);
+    close(raw[1]);
+}
+
+/* The write that fails is one of a message that was begun. */
+static void test_a_long_message_to_one_that_goes(void **state)
+{
+    enum { LEN = 1024 * 1024 };
+    char *bytes = calloc(1, LEN);
+    (void)state;
+
+    handover_send(a.h, 1, span_of(bytes, LEN), NULL, 0);
+    assert_false(handover_is_flushed(a.h));
+    handover_send(b.h, A_CALLING_OFF, SPAN("last words"), NULL, 0);
+    handover_free(&b.h);
+    turn_until(&a.ends, 1);
+    assert_int_equal(a.messages, 1);
+    assert_int_equal(a.type, A_CALLING_OFF);
+    free(bytes);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -245,6 +333,15 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_the_other_side_goes, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_freed_by_its_own_message, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_an_end_is_seen_without_the_loop, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_what_came_before_a_reset_is_delivered, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(test_the_reset_itself_is_not_the_end_of_what_came, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(test_a_reset_is_an_end_without_the_loop_too, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(test_a_failed_write_reads_what_is_there_first, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(test_a_long_message_to_one_that_goes, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -105,12 +105,8 @@ static void test_policies_that_are_refused_name_the_nearest(void **state)
 
 static int setup(void **state)
 {
-    struct cert cert;
     (void)state;
-
-    close(mkstemp(file));
-    cert_make(&cert, "20200101000000", "20491231235959");
-    cert_write(file, cert.chain, cert.key);
+    cert_make_file(file);
     return 0;
 }
 

@@ -111,6 +111,7 @@ static const struct {
     const char *server;
     const char *why; /* NULL: they meet */
     const char *sni;
+    enum tls_objection objection;
 } meetings[] = {
     { "nothing verified", NULL, "", "localhost", "good.pem", NULL, "localhost" },
     { "nothing verified, expired", NULL, "", "localhost", "old.pem", NULL, "localhost" },
@@ -124,16 +125,20 @@ static const struct {
     { "verified by the name set", "good.pem", "localhost", "10.1.2.3", "good.pem", NULL,
       "localhost" },
     { "one of several authorities", "both.pem", "", "localhost", "good.pem", NULL, "localhost" },
-    { "another name", "good.pem", "", "a.example", "good.pem", "is for another name", "a.example" },
+    { "another name", "good.pem", "", "a.example", "good.pem", "is for another name", "a.example",
+      TLS_OTHER_NAME },
     { "another name set", "good.pem", "a.example", "localhost", "good.pem", "is for another name",
-      "a.example" },
-    { "another address", "good.pem", "", "127.0.0.2", "good.pem", "is for another name", "" },
-    { "no name", "good.pem", "", "", "good.pem", "is for another name", "" },
-    { "an IPv6 address", "good.pem", "", "::1", "good.pem", "is for another name", "" },
-    { "expired", "old.pem", "", "localhost", "old.pem", "has expired", "localhost" },
-    { "not valid yet", "early.pem", "", "localhost", "early.pem", "not valid yet", "localhost" },
+      "a.example", TLS_OTHER_NAME },
+    { "another address", "good.pem", "", "127.0.0.2", "good.pem", "is for another name", "",
+      TLS_OTHER_NAME },
+    { "no name", "good.pem", "", "", "good.pem", "is for another name", "", TLS_OTHER_NAME },
+    { "an IPv6 address", "good.pem", "", "::1", "good.pem", "is for another name", "",
+      TLS_OTHER_NAME },
+    { "expired", "old.pem", "", "localhost", "old.pem", "has expired", "localhost", TLS_EXPIRED },
+    { "not valid yet", "early.pem", "", "localhost", "early.pem", "not valid yet", "localhost",
+      TLS_NOT_VALID_YET },
     { "unknown", "other.pem", "", "localhost", "good.pem", "not signed by an authority",
-      "localhost" },
+      "localhost", TLS_UNKNOWN_AUTHORITY },
 };
 
 static void test_meetings(void **state)
@@ -151,6 +156,7 @@ static void test_meetings(void **state)
             fail_msg("%s: %s", meetings[i].title, tls_client_why(p.client));
         if (step != TLS_DONE && strstr(tls_client_why(p.client), meetings[i].why) == NULL)
             fail_msg("%s: %s", meetings[i].title, tls_client_why(p.client));
+        assert_int_equal(tls_client_objection(p.client), meetings[i].objection);
         assert_string_equal(tls_session_sni(p.server), meetings[i].sni);
         pair_close(&p);
         tls_resume_unref(&resume);

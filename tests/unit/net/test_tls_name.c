@@ -176,6 +176,48 @@ static void test_text(void **state)
     }
 }
 
+/* For a program that lets somebody in by it: what could be taken for another one's is none. */
+static const struct {
+    struct name_row name;
+    const char *want;
+} commons[] = {
+    { { "one", { UTF8(MBEDTLS_OID_AT_COUNTRY, "DE"), CN(UTF8_STRING, "rudi") }, NULL }, "rudi" },
+    { { "printable", { CN(PRINTABLE_STRING, "ops-1.a") }, NULL }, "ops-1.a" },
+    { { "none", { UTF8(MBEDTLS_OID_AT_COUNTRY, "DE") }, NULL }, "" },
+    { { "two", { CN(UTF8_STRING, "rudi"), CN(UTF8_STRING, "otto") }, NULL }, "" },
+    { { "a blank", { CN(UTF8_STRING, "rudi otto") }, NULL }, "" },
+    { { "a NUL", { CN(UTF8_STRING, "rudi\0x") }, NULL }, "" },
+    { { "UTF-8", { CN(UTF8_STRING, "r\xc3\xbc") }, NULL }, "" },
+    { { "wide", { CN(BMP_STRING, "\0r") }, NULL }, "" },
+    { { "nothing", { CN(UTF8_STRING, "") }, NULL }, "" },
+    { { "8 characters", { CN(UTF8_STRING, "12345678") }, NULL }, "12345678" },
+    { { "9 characters", { CN(UTF8_STRING, "123456789") }, NULL }, "" },
+};
+
+static void test_common_names(void **state)
+{
+    const struct span issuer = SPAN("\x31\x0b\x30\x09\x06\x03\x55\x04\x06\x0c\x02UK");
+    (void)state;
+
+    for (size_t i = 0; i < sizeof(commons) / sizeof(commons[0]); i++) {
+        mbedtls_x509_crt crt;
+        struct buf names;
+        char got[9];
+
+        buf_init(&names, DER_MAX);
+        put_row(&names, &commons[i].name);
+        const struct der_cert fields = { SPAN("\x01"), issuer, buf_data(&names) };
+        mbedtls_x509_crt_init(&crt);
+        if (der_parse_cert(&crt, &fields) != 0)
+            fail_msg("%s: mbedTLS does not read it", commons[i].name.title);
+        tls_name_common(&crt.subject, got, sizeof(got));
+        if (strcmp(got, commons[i].want) != 0)
+            fail_msg("%s: \"%s\"", commons[i].name.title, got);
+        mbedtls_x509_crt_free(&crt);
+        buf_done(&names);
+    }
+}
+
 static void test_a_name_without_attributes_is_no_text(void **state)
 {
     struct buf names;
@@ -278,6 +320,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_text),
+        cmocka_unit_test(test_common_names),
         cmocka_unit_test(test_a_name_without_attributes_is_no_text),
         cmocka_unit_test(test_encodings_of_every_length),
         cmocka_unit_test(test_64_attributes_and_one_more),

@@ -121,15 +121,28 @@ static void test_within_a_turn_the_last_word_counts(void **state)
     close_pair(&w);
 }
 
+/* A pair that was waited for by its first owner, through a turn. */
+static void open_watched_pair(struct watched *w)
+{
+    open_pair(w);
+    watch_stream(w->loop, &w->io, &w->s, EV_READ);
+    turn(w);
+}
+
+/* The end of a pair that `other` waits for. */
+static void close_handed_pair(struct watched *w, ev_io *other)
+{
+    ev_io_stop(w->loop, other);
+    close_pair(w);
+}
+
 static void test_another_owner_is_not_told(void **state)
 {
     struct watched w;
     ev_io other;
     (void)state;
 
-    open_pair(&w);
-    watch_stream(w.loop, &w.io, &w.s, EV_READ);
-    turn(&w);
+    open_watched_pair(&w);
     say(&w);
     watch_hand_on(w.loop, &w.io, &other);
     assert_false(ev_is_active(&w.io) || ev_is_active(&other));
@@ -137,8 +150,7 @@ static void test_another_owner_is_not_told(void **state)
     assert_int_equal(turn(&w), EV_READ);
     assert_ptr_equal(by, &other);
     assert_int_equal(told, 1);
-    ev_io_stop(w.loop, &other);
-    close_pair(&w);
+    close_handed_pair(&w, &other);
 }
 
 /* What it waited for when it was handed on is no longer what it waits for. */
@@ -148,14 +160,11 @@ static void test_another_owner_waits_for_something_else(void **state)
     ev_io other;
     (void)state;
 
-    open_pair(&w);
-    watch_stream(w.loop, &w.io, &w.s, EV_READ);
-    turn(&w);
+    open_watched_pair(&w);
     watch_hand_on(w.loop, &w.io, &other);
     watch_stream(w.loop, &other, &w.s, EV_WRITE);
     assert_int_equal(turn(&w), EV_WRITE);
-    ev_io_stop(w.loop, &other);
-    close_pair(&w);
+    close_handed_pair(&w, &other);
 }
 
 /* One that was never started has nothing to hand on but itself. */
@@ -171,8 +180,7 @@ static void test_handed_on_before_the_first_event(void **state)
     say(&w);
     assert_int_equal(turn(&w), EV_READ);
     assert_int_equal(told, 1);
-    ev_io_stop(w.loop, &other);
-    close_pair(&w);
+    close_handed_pair(&w, &other);
 }
 
 /* The next connection often has the number of the last one, and the kernel knows nothing of it. */
@@ -222,18 +230,14 @@ static void test_another_number(void **state)
 
 static void test_what_tls_holds_is_an_event(void **state)
 {
-    char path[] = "/tmp/postern-test-XXXXXX", byte;
+    struct tls_server *server = any_server();
     struct watched w;
     struct tls_peer peer;
-    struct cert cert;
     size_t moved;
+    char byte;
     (void)state;
 
     open_pair(&w);
-    close(mkstemp(path));
-    cert_make(&cert, "20200101000000", "20491231235959");
-    cert_write(path, cert.chain, cert.key);
-    struct tls_server *server = one_cert_server(path);
     w.s.tls = tls_session_new(server, w.s.fd);
     tls_peer_speak("2");
     tls_peer_init(&peer, w.peer, NULL);
@@ -247,7 +251,6 @@ static void test_what_tls_holds_is_an_event(void **state)
     close_pair(&w);
     tls_peer_done(&peer);
     tls_server_unref(&server);
-    unlink(path);
 }
 
 int main(void)

@@ -107,6 +107,57 @@ static void test_bytes_that_are_no_text(void **state)
     assert_false(cookie_next(&rest, &cookie));
 }
 
+/* --- several fields, and Set-Cookie -------------------------------------------------- */
+
+static void test_several_fields(void **state)
+{
+    const struct span fields[] = { SPAN("a=1; b=2"), SPAN(""),  SPAN(";;"),  SPAN("c=3"),
+                                   { NULL, 0 },      SPAN("x"), SPAN("d=4;") };
+    static const char want[] = "abcd";
+    struct cookie_walk walk = { .fields = { fields, sizeof(fields) / sizeof(fields[0]) } };
+    struct cookie cookie;
+    size_t n = 0;
+    (void)state;
+
+    for (; cookie_walk_next(&walk, &cookie); n++) {
+        assert_true(n < 4 && cookie.name.ptr[0] == want[n]);
+        assert_int_equal(cookie.value.ptr[0], '1' + (int)n);
+    }
+    assert_int_equal(n, 4);
+    assert_false(cookie_walk_next(&walk, &cookie));
+    struct cookie_walk none = { .fields = { NULL, 0 } };
+    assert_false(cookie_walk_next(&none, &cookie));
+}
+
+static const struct {
+    const char *field, *name, *value; /* NULL: it sets none */
+} set_cookies[] = {
+    { "a=1", "a", "1" },
+    { "a=1; Path=/; Secure", "a", "1" },
+    { " a = 1 ;Path=/", "a", "1" },
+    { "a=\"1\"; Path=/", "a", "1" },
+    { "a=b=c", "a", "b=c" },
+    { "a=; Max-Age=0", "a", "" },
+    { "a=1,b=2", "a", "1,b=2" },
+    { "a", NULL, NULL },
+    { "=1; b=2", NULL, NULL },
+    { "; a=1", NULL, NULL },
+    { "", NULL, NULL },
+};
+
+static void test_set_cookie(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof(set_cookies) / sizeof(set_cookies[0]); i++) {
+        struct cookie cookie;
+        const bool sets = cookie_of_set_cookie(span_text(set_cookies[i].field), &cookie);
+        if (sets != (set_cookies[i].name != NULL) ||
+            (sets && (!span_equal(cookie.name, span_text(set_cookies[i].name)) ||
+                      !span_equal(cookie.value, span_text(set_cookies[i].value)))))
+            fail_msg("%s", set_cookies[i].field);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -114,6 +165,8 @@ int main(void)
         cmocka_unit_test(test_what_follows_changes_nothing_before),
         cmocka_unit_test(test_sixteen_kilobytes),
         cmocka_unit_test(test_bytes_that_are_no_text),
+        cmocka_unit_test(test_several_fields),
+        cmocka_unit_test(test_set_cookie),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

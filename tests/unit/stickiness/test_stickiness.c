@@ -16,7 +16,7 @@ enum { GROUP = 11, TARGET = 22, DURATION = 60 };
 static const uint64_t now = 1795357200;
 
 static const struct stickiness_policy policy = { STICKINESS_COOKIE, STICKINESS_CORS_COOKIE,
-                                                 DURATION };
+                                                 DURATION, STICKINESS_LB };
 
 static struct seal_ring *ring;
 static struct stickiness_cache cache;
@@ -62,15 +62,17 @@ static const char *value_of(const char *set_cookie)
     return strchr(sent_back(set_cookie), '=') + 1;
 }
 
+static enum stickiness_lookup lookup; /* the last */
+
 /* The target that a field asks for, or 0. */
 static uint64_t read_at(const char *field, uint64_t group, uint64_t at)
 {
-    unsigned tries = STICKINESS_TRIES;
+    const struct span fields[] = { span_text(field) };
     uint64_t target = 0;
-    enum stickiness_lookup found =
-        stickiness_read(&policy, ring, span_text(field), group, at, &tries, &target);
 
-    assert_int_equal(found, target == 0 ? STICKINESS_NONE : STICKINESS_FOUND);
+    lookup =
+        stickiness_read(&policy, ring, (struct stickiness_fields){ fields, 1 }, group, at, &target);
+    assert_int_equal(target != 0, lookup == STICKINESS_FOUND);
     return target;
 }
 
@@ -104,7 +106,7 @@ static void test_longest_names_fit(void **state)
 
     memset(name, 'n', STICKINESS_NAME_MAX);
     name[STICKINESS_NAME_MAX] = '\0';
-    const struct stickiness_policy long_names = { name, name, STICKINESS_DURATION_MAX_S };
+    const struct stickiness_policy long_names = { name, name, STICKINESS_DURATION_MAX_S, 0 };
     stickiness_issue(&long_names, &cache, GROUP, TARGET, now, cookie, cors);
     assert_non_null(strstr(cors, "; SameSite=None; Secure"));
     assert_int_equal(strcspn(cors, "="), STICKINESS_NAME_MAX);
@@ -113,7 +115,7 @@ static void test_longest_names_fit(void **state)
 static void test_one_value_a_target_and_second(void **state)
 {
     char first[STICKINESS_SET_COOKIE_MAX];
-    const struct stickiness_policy longer = { "OTHER", "OTHERCORS", DURATION + 1 };
+    const struct stickiness_policy longer = { "OTHER", "OTHERCORS", DURATION + 1, 0 };
     (void)state;
 
     issue(GROUP, TARGET, now);
@@ -239,40 +241,39 @@ static void test_cookie_of_another_group_is_passed_over(void **state)
 
 static void test_expiry(void **state)
 {
-    const struct stickiness_policy shorter = { STICKINESS_COOKIE, STICKINESS_CORS_COOKIE, 10 };
-    const struct stickiness_policy longer = { STICKINESS_COOKIE, STICKINESS_CORS_COOKIE, 1000 };
+    const struct stickiness_policy shorter = { STICKINESS_COOKIE, STICKINESS_CORS_COOKIE, 10, 0 };
+    const struct stickiness_policy longer = { STICKINESS_COOKIE, STICKINESS_CORS_COOKIE, 1000, 0 };
     const struct {
         const struct stickiness_policy *policy;
         uint64_t after_s;
         enum stickiness_lookup want;
     } cases[] = {
-        { &policy, DURATION - 1, STICKINESS_FOUND }, { &policy, DURATION, STICKINESS_NONE },
-        { &shorter, 9, STICKINESS_FOUND },           { &shorter, 10, STICKINESS_NONE },
-        { &longer, DURATION - 1, STICKINESS_FOUND }, { &longer, DURATION, STICKINESS_NONE },
+        { &policy, DURATION - 1, STICKINESS_FOUND }, { &policy, DURATION, STICKINESS_STALE },
+        { &shorter, 9, STICKINESS_FOUND },           { &shorter, 10, STICKINESS_STALE },
+        { &longer, DURATION - 1, STICKINESS_FOUND }, { &longer, DURATION, STICKINESS_STALE },
     };
     (void)state;
 
     issue(GROUP, TARGET, now);
     const char *field = sent_back(cookie);
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-        unsigned tries = STICKINESS_TRIES;
+        const struct span fields[] = { span_text(field) };
         uint64_t target;
-        assert_int_equal(stickiness_read(cases[i].policy, ring, span_text(field), GROUP,
-                                         now + cases[i].after_s, &tries, &target),
+        assert_int_equal(stickiness_read(cases[i].policy, ring,
+                                         (struct stickiness_fields){ fields, 1 }, GROUP,
+                                         now + cases[i].after_s, &target),
                          cases[i].want);
     }
     /* Issued by another balancer whose clock is ahead. */
     assert_int_equal(read_at(field, GROUP, now - 5), TARGET);
 }
 
-/* A field of false cookies costs STICKINESS_TRIES openings, however many fields
- * and cookies there are; what has the wrong length costs none. */
+/* A field of false cookies costs STICKINESS_TRIES openings, however many there are; what has the
+ * wrong length costs none. */
 static void test_tries_are_bounded(void **state)
 {
     enum { COUNT = 1000, EACH = sizeof("AWSALB=;") - 1 + 87 };
     char *fakes = mem_zero(COUNT * EACH + STICKINESS_SET_COOKIE_MAX);
-    unsigned tries = STICKINESS_TRIES;
-    uint64_t target;
     (void)state;
 
     for (size_t i = 0; i < COUNT; i++) {
@@ -283,23 +284,14 @@ static void test_tries_are_bounded(void **state)
     issue(GROUP, TARGET, now);
     strcpy(fakes + COUNT * EACH, sent_back(cookie));
 
-    struct span end = span_text(fakes + (COUNT - STICKINESS_TRIES + 1) * EACH);
-    assert_int_equal(stickiness_read(&policy, ring, end, GROUP, now, &tries, &target),
-                     STICKINESS_FOUND);
-    assert_int_equal(tries, 0);
+    assert_int_equal(read_field(fakes + (COUNT - STICKINESS_TRIES + 1) * EACH), TARGET);
+    assert_int_equal(read_field(fakes + (COUNT - STICKINESS_TRIES) * EACH), 0);
+    assert_int_equal(read_field(fakes), 0);
+    assert_int_equal(lookup, STICKINESS_INVALID);
 
-    tries = STICKINESS_TRIES;
-    assert_int_equal(stickiness_read(&policy, ring, span_text(fakes), GROUP, now, &tries, &target),
-                     STICKINESS_NONE);
-    assert_int_equal(tries, 0);
-    assert_int_equal(stickiness_read(&policy, ring, span_text(cookie), GROUP, now, &tries, &target),
-                     STICKINESS_NONE);
-
-    tries = STICKINESS_TRIES;
-    assert_int_equal(stickiness_read(&policy, ring, SPAN("AWSALB=x; AWSALB=; AWSALBCORS=yy"), GROUP,
-                                     now, &tries, &target),
-                     STICKINESS_NONE);
-    assert_int_equal(tries, STICKINESS_TRIES);
+    for (size_t i = 0; i < COUNT; i++)
+        fakes[i * EACH + EACH - 2] = ' '; /* a character less: not even tried */
+    assert_int_equal(read_field(fakes), TARGET);
     free(fakes);
 }
 
@@ -312,6 +304,102 @@ static void test_another_purpose_is_no_cookie(void **state)
 
     assert_int_equal(seal(ring, SPAN("session"), span_of(plain, 32), field + 7), 87);
     assert_int_equal(read_field(field), 0);
+}
+
+/* --- what the lookup says -------------------------------------------------------- */
+
+/* <m>, <f> and <g> are these three. */
+static void expand(const char *text, const char *const values[3], char *out, size_t size)
+{
+    static const char marks[] = "mfg";
+    size_t n = 0;
+
+    for (; *text != '\0'; text++) {
+        const char *mark = *text == '<' ? strchr(marks, text[1]) : NULL;
+        if (mark == NULL)
+            n += (size_t)snprintf(out + n, size - n, "%c", *text);
+        else
+            n += (size_t)snprintf(out + n, size - n, "%s", values[mark - marks]);
+        text += mark == NULL ? 0 : 2;
+    }
+}
+
+/* The best of all is told. */
+static void test_lookups(void **state)
+{
+    static const char managed[] =
+        "2W/GV5RHWOnI1eKt8uaZZGlniavOP19H51ajcdACjRFKUYg1pXtMdosTOJYBMUm5+t7gFPQCFoYTeyXiJ3BXMHmdN"
+        "qTcb7RnnW+S6BJaaay0rQtaJbdMrb8ii5NN";
+    static const char forged[] = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
+                                 "AAAAAAAAAAAAAAAAAAAAAA";
+    static const struct {
+        const char *field; /* <m>: one of the managed balancer; <f>: forged; <g>: good */
+        uint64_t after_s;
+        enum stickiness_lookup want;
+    } cases[] = {
+        { "a=1", 0, STICKINESS_NONE },
+        { "AWSALB=", 0, STICKINESS_FOREIGN },
+        { "AWSALB=x", 0, STICKINESS_FOREIGN },
+        { "AWSALB=%41<g>", 0, STICKINESS_FOREIGN },
+        { "AWSALB=<m>", 0, STICKINESS_MANAGED },
+        { "AWSALBCORS=<m>", 0, STICKINESS_MANAGED },
+        { "AWSALB=<m>.", 0, STICKINESS_FOREIGN },
+        { "AWSALB=<f>", 0, STICKINESS_INVALID },
+        { "AWSALB=<f>; AWSALBCORS=<m>", 0, STICKINESS_INVALID },
+        { "AWSALB=<g>", DURATION, STICKINESS_STALE },
+        { "AWSALB=<f>; AWSALB=<g>", DURATION, STICKINESS_STALE },
+        { "AWSALB=<m>; AWSALB=<g>", 0, STICKINESS_FOUND },
+    };
+    (void)state;
+
+    issue(GROUP, TARGET, now);
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        const char *const values[] = { managed, forged, value_of(cookie) };
+        char field[1024];
+        expand(cases[i].field, values, field, sizeof(field));
+        read_at(field, GROUP, now + cases[i].after_s);
+        if (lookup != cases[i].want)
+            fail_msg("%s: %d", cases[i].field, (int)lookup);
+    }
+}
+
+static void test_several_fields_are_one(void **state)
+{
+    uint64_t id;
+    (void)state;
+
+    issue(GROUP, TARGET, now);
+    const struct span fields[] = { SPAN(""), SPAN("a=1"), SPAN(";"), span_text(sent_back(cookie)) };
+    const struct stickiness_fields all = { fields, 4 }, some = { fields, 3 }, none = { NULL, 0 };
+    assert_int_equal(stickiness_read(&policy, ring, all, GROUP, now, &id), STICKINESS_FOUND);
+    assert_int_equal(id, TARGET);
+    assert_int_equal(stickiness_read(&policy, ring, some, GROUP, now, &id), STICKINESS_NONE);
+    assert_int_equal(stickiness_read(&policy, ring, none, GROUP, now, &id), STICKINESS_NONE);
+}
+
+/* --- groups ---------------------------------------------------------------------- */
+
+static void test_a_group_is_no_target(void **state)
+{
+    const struct stickiness_policy group = { STICKINESS_GROUP_COOKIE, STICKINESS_GROUP_CORS_COOKIE,
+                                             DURATION, STICKINESS_GROUP };
+    const struct stickiness_policy as_target = { STICKINESS_GROUP_COOKIE,
+                                                 STICKINESS_GROUP_CORS_COOKIE, DURATION,
+                                                 STICKINESS_LB };
+    uint64_t id;
+    (void)state;
+
+    issue(0, GROUP, now); /* of the same numbers, and the same place in the cache */
+    const char *const other = value_of(cookie);
+    stickiness_issue(&group, &cache, 0, GROUP, now, cookie, cors);
+    assert_string_not_equal(value_of(cookie), other);
+    assert_true(span_starts_with(span_text(cookie), SPAN("AWSALBTG=")));
+    assert_true(span_starts_with(span_text(cors), SPAN("AWSALBTGCORS=")));
+    const struct span field = span_text(sent_back(cors));
+    const struct stickiness_fields fields = { &field, 1 };
+    assert_int_equal(stickiness_read(&group, ring, fields, 0, now, &id), STICKINESS_FOUND);
+    assert_int_equal(id, GROUP);
+    assert_int_equal(stickiness_read(&as_target, ring, fields, 0, now, &id), STICKINESS_INVALID);
 }
 
 /* --- names ------------------------------------------------------------------ */
@@ -369,6 +457,9 @@ int main(void)
         TEST(test_expiry),
         TEST(test_tries_are_bounded),
         TEST(test_another_purpose_is_no_cookie),
+        TEST(test_lookups),
+        TEST(test_several_fields_are_one),
+        TEST(test_a_group_is_no_target),
         cmocka_unit_test(test_ids),
         cmocka_unit_test(test_cookie_names),
     };

@@ -186,4 +186,28 @@ static inline void probe_store_remove(struct probe_store *s)
     assert_int_equal(system(command), 0);
 }
 
+/* For a test whose state is a store. */
+static inline int probe_store_set_up(void **state)
+{
+    struct probe_store *store = calloc(1, sizeof(*store));
+    probe_store_make(store);
+    *state = store;
+    return 0;
+}
+
+static inline int probe_store_tear_down(void **state)
+{
+    probe_store_remove(*state);
+    free(*state);
+    return 0;
+}
+
+static inline const char *probe_store_path(void **state)
+{
+    return ((const struct probe_store *)*state)->path;
+}
+
+#define PROBE_ON_STORE(test)                                                                       \
+    cmocka_unit_test_setup_teardown(test, probe_store_set_up, probe_store_tear_down)
+
 #endif

@@ -10,26 +10,6 @@
 #include "base/log.h"
 #include "wsserver/engine.h"
 
-static int make_store(void **state)
-{
-    struct probe_store *store = calloc(1, sizeof(*store));
-    probe_store_make(store);
-    *state = store;
-    return 0;
-}
-
-static int remove_store(void **state)
-{
-    probe_store_remove(*state);
-    free(*state);
-    return 0;
-}
-
-static const char *path_of(void **state)
-{
-    return ((const struct probe_store *)*state)->path;
-}
-
 static void run_sql(const char *path, const char *text)
 {
     sqlite3 *db;
@@ -88,7 +68,7 @@ static void refusal_is_a_sentence(void **state)
         struct probe p;
         if (cases[i].not_for_root && geteuid() == 0)
             continue;
-        snprintf(path, sizeof(path), "%s%s", path_of(state), cases[i].tail);
+        snprintf(path, sizeof(path), "%s%s", probe_store_path(state), cases[i].tail);
         if (cases[i].put != NULL)
             cases[i].put(path);
         assert_false(probe_try_start(&p, probe_options(path, "n1"), why));
@@ -102,7 +82,7 @@ static void too_long_path_is_refused(void **state)
 {
     char path[200], why[256] = "";
     struct probe p;
-    snprintf(path, sizeof(path), "%s%080d", path_of(state), 0);
+    snprintf(path, sizeof(path), "%s%080d", probe_store_path(state), 0);
     assert_false(probe_try_start(&p, probe_options(path, "n1"), why));
     assert_non_null(strstr(why, "too long for a socket"));
     probe_stop(&p);
@@ -140,8 +120,8 @@ static void locked_file_gives_no_ack(void **state)
 {
     struct probe p;
     sqlite3 *db;
-    probe_start(&p, probe_options(path_of(state), "n1"));
-    assert_int_equal(sqlite3_open(path_of(state), &db), SQLITE_OK);
+    probe_start(&p, probe_options(probe_store_path(state), "n1"));
+    assert_int_equal(sqlite3_open(probe_store_path(state), &db), SQLITE_OK);
     sqlite3_busy_timeout(db, 1000);
     assert_int_equal(sqlite3_exec(db, "BEGIN IMMEDIATE", NULL, NULL, NULL), SQLITE_OK);
     probe_publish(&p, 1, "room:1", "bob", "c-1");
@@ -182,7 +162,7 @@ static void full_disk_gives_no_ack(void **state)
     struct rlimit old, small;
     uint64_t acked = 0;
     memset(data, '1', sizeof(data));
-    probe_start(&p, probe_options(path_of(state), "n1"));
+    probe_start(&p, probe_options(probe_store_path(state), "n1"));
     signal(SIGXFSZ, SIG_IGN);
     getrlimit(RLIMIT_FSIZE, &old);
     small = old;
@@ -216,7 +196,7 @@ static void log_and_secret_outlive_the_process(void **state)
     uint64_t seq[2];
     for (int i = 0; i < 2; i++) {
         struct probe p;
-        probe_start(&p, probe_options(path_of(state), "n1"));
+        probe_start(&p, probe_options(probe_store_path(state), "n1"));
         hub_secret(p.hub, secret[i]);
         probe_publish(&p, 1, "room:1", "bob", "c-1");
         struct hub_event *ack = probe_next(&p, HUB_ACK);
@@ -241,7 +221,7 @@ static void crash_of_the_machine_renews_epochs_unless_durable(void **state)
     for (size_t i = 0; i < 2; i++) {
         char path[128], ep[2][HUB_EP_LEN + 1];
         uint64_t seq;
-        snprintf(path, sizeof(path), "%s.%zu", path_of(state), i);
+        snprintf(path, sizeof(path), "%s.%zu", probe_store_path(state), i);
         struct hub_options options = probe_options(path, "n1");
         options.durable_disk = cases[i].durable_disk;
         for (int boot = 0; boot < 2; boot++) {
@@ -258,7 +238,7 @@ static void crash_of_the_machine_renews_epochs_unless_durable(void **state)
 
 static void batch_is_all_or_nothing(void **state)
 {
-    struct hub_options options = probe_options(path_of(state), "n1");
+    struct hub_options options = probe_options(probe_store_path(state), "n1");
     char why[256];
     struct engine *e = engine_sqlite.open(&options, why, sizeof(why));
     assert_non_null(e);
@@ -269,11 +249,11 @@ static void batch_is_all_or_nothing(void **state)
         { .channel = SPAN("a"), .user = SPAN("u"), .cid = SPAN("1"), .data = SPAN("4") },
     };
     struct engine_batch batch = { publishes, 4, NULL, 0 };
-    run_sql(path_of(state), "CREATE TRIGGER no BEFORE INSERT ON cid WHEN new.cid = '2'"
-                            " BEGIN SELECT RAISE(ABORT, 'no more'); END");
+    run_sql(probe_store_path(state), "CREATE TRIGGER no BEFORE INSERT ON cid WHEN new.cid = '2'"
+                                     " BEGIN SELECT RAISE(ABORT, 'no more'); END");
     assert_false(engine_sqlite.commit(e, &batch));
     assert_string_equal(engine_sqlite.error(e), "no more");
-    run_sql(path_of(state), "DROP TRIGGER no");
+    run_sql(probe_store_path(state), "DROP TRIGGER no");
     assert_true(engine_sqlite.commit(e, &batch));
     static const uint64_t seqs[] = { 1, 2, 1, 1 };
     for (size_t i = 0; i < 4; i++) {
@@ -284,18 +264,16 @@ static void batch_is_all_or_nothing(void **state)
     assert_null(e);
 }
 
-#define ON_STORE(test) cmocka_unit_test_setup_teardown(test, make_store, remove_store)
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        ON_STORE(refusal_is_a_sentence),
-        ON_STORE(too_long_path_is_refused),
-        ON_STORE(locked_file_gives_no_ack),
-        ON_STORE(full_disk_gives_no_ack),
-        ON_STORE(log_and_secret_outlive_the_process),
-        ON_STORE(crash_of_the_machine_renews_epochs_unless_durable),
-        ON_STORE(batch_is_all_or_nothing),
+        PROBE_ON_STORE(refusal_is_a_sentence),
+        PROBE_ON_STORE(too_long_path_is_refused),
+        PROBE_ON_STORE(locked_file_gives_no_ack),
+        PROBE_ON_STORE(full_disk_gives_no_ack),
+        PROBE_ON_STORE(log_and_secret_outlive_the_process),
+        PROBE_ON_STORE(crash_of_the_machine_renews_epochs_unless_durable),
+        PROBE_ON_STORE(batch_is_all_or_nothing),
     };
     log_set_level(LOG_LEVEL_ERROR);
     return cmocka_run_group_tests(tests, NULL, NULL);

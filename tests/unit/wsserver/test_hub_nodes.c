@@ -13,33 +13,13 @@
 
 #include "base/log.h"
 
-static int make_store(void **state)
-{
-    struct probe_store *store = calloc(1, sizeof(*store));
-    probe_store_make(store);
-    *state = store;
-    return 0;
-}
-
-static int remove_store(void **state)
-{
-    probe_store_remove(*state);
-    free(*state);
-    return 0;
-}
-
-static const char *path_of(void **state)
-{
-    return ((const struct probe_store *)*state)->path;
-}
-
 /* --- two nodes of this process ------------------------------------------------ */
 
 static void published_on_one_is_seen_on_the_other(void **state)
 {
     struct probe a, b;
-    probe_start(&a, probe_options(path_of(state), "a"));
-    probe_start(&b, probe_options(path_of(state), "b"));
+    probe_start(&a, probe_options(probe_store_path(state), "a"));
+    probe_start(&b, probe_options(probe_store_path(state), "b"));
     uint8_t secret_a[HUB_SECRET_BYTES], secret_b[HUB_SECRET_BYTES];
     hub_secret(a.hub, secret_a);
     hub_secret(b.hub, secret_b);
@@ -74,7 +54,7 @@ static void concurrent_nodes_make_one_log(void **state)
     char cid[16], name[16];
     for (int n = 0; n < RACE_NODES; n++) {
         snprintf(name, sizeof(name), "n%d", n);
-        struct hub_options options = probe_options(path_of(state), name);
+        struct hub_options options = probe_options(probe_store_path(state), name);
         options.history_messages = 10000; /* nobody falls behind so far that it is told */
         probe_start(&nodes[n], options);
         probe_join(&nodes[n], 1, "room:1", "watcher", "");
@@ -109,8 +89,8 @@ static void concurrent_nodes_make_one_log(void **state)
 static void resume_on_another_node_is_exact(void **state)
 {
     struct probe a, b;
-    probe_start(&a, probe_options(path_of(state), "a"));
-    probe_start(&b, probe_options(path_of(state), "b"));
+    probe_start(&a, probe_options(probe_store_path(state), "a"));
+    probe_start(&b, probe_options(probe_store_path(state), "b"));
     probe_join(&b, 1, "room:1", "other", "");
     for (uint64_t i = 1; i <= 50; i++) {
         probe_publish(&a, i, "room:1", "bob", "");
@@ -136,8 +116,8 @@ static void expect_presence(struct probe *p, const char *part)
 static void presence_is_the_union_of_nodes(void **state)
 {
     struct probe a, b;
-    probe_start(&a, probe_options(path_of(state), "a"));
-    probe_start(&b, probe_options(path_of(state), "b"));
+    probe_start(&a, probe_options(probe_store_path(state), "a"));
+    probe_start(&b, probe_options(probe_store_path(state), "b"));
     probe_join(&a, 1, "room:1", "watcher", "");
     probe_join(&b, 2, "room:1", "bob", "s-1");
     expect_presence(&a, "\"j\":{\"bob\":{\"n\":1}}");
@@ -166,14 +146,14 @@ static void name_of_a_live_node_is_refused(void **state)
 {
     struct probe a, b;
     char why[256] = "", expected[64];
-    probe_start(&a, probe_options(path_of(state), "a"));
-    assert_false(probe_try_start(&b, probe_options(path_of(state), "a"), why));
+    probe_start(&a, probe_options(probe_store_path(state), "a"));
+    assert_false(probe_try_start(&b, probe_options(probe_store_path(state), "a"), why));
     snprintf(expected, sizeof(expected), "by process %ld:", (long)getpid());
     assert_non_null(strstr(why, "node name \"a\" is in use"));
     assert_non_null(strstr(why, expected));
     probe_stop(&b);
     probe_stop(&a);
-    probe_start(&b, probe_options(path_of(state), "a"));
+    probe_start(&b, probe_options(probe_store_path(state), "a"));
     probe_stop(&b);
 }
 
@@ -275,7 +255,7 @@ static void acked_messages_survive_kill(void **state)
     enum { ACKS = 100000 };
     struct acked *acks = calloc(ACKS, sizeof(*acks));
     size_t count = 0;
-    struct child child = child_start(publish_for_ever, path_of(state));
+    struct child child = child_start(publish_for_ever, probe_store_path(state));
     size_t until = 20 + (size_t)rand() % 300;
     char line[128];
     while (count < ACKS && fgets(line, sizeof(line), child.says) != NULL) {
@@ -288,7 +268,7 @@ static void acked_messages_survive_kill(void **state)
     }
     assert_true(count >= until);
     fclose(child.says);
-    check_acked(path_of(state), acks, count);
+    check_acked(probe_store_path(state), acks, count);
     free(acks);
 }
 
@@ -319,10 +299,10 @@ static void wait_present(struct probe *p, const char *part)
 
 static void sessions_of_a_dead_node_leave(void **state)
 {
-    struct child child = child_start(be_present, path_of(state));
+    struct child child = child_start(be_present, probe_store_path(state));
     wait_line(&child);
     struct probe p;
-    probe_start(&p, probe_options(path_of(state), "survivor"));
+    probe_start(&p, probe_options(probe_store_path(state), "survivor"));
     wait_present(&p, "\"bob\":{\"n\":1}");
     child_kill(&child);
     struct hub_event *event = probe_next_within(&p, 200); /* the grace, and the lease */
@@ -335,13 +315,13 @@ static void sessions_of_a_dead_node_leave(void **state)
 /* Restarted under its name, it keeps those that come back. */
 static void restarted_node_keeps_who_returns(void **state)
 {
-    struct child child = child_start(be_present, path_of(state));
+    struct child child = child_start(be_present, probe_store_path(state));
     wait_line(&child);
     struct probe watcher, again;
-    probe_start(&watcher, probe_options(path_of(state), "survivor"));
+    probe_start(&watcher, probe_options(probe_store_path(state), "survivor"));
     wait_present(&watcher, "\"bob\":{\"n\":1}");
     child_kill(&child);
-    probe_start(&again, probe_options(path_of(state), "victim"));
+    probe_start(&again, probe_options(probe_store_path(state), "victim"));
     probe_join(&again, 1, "room:1", "bob", "s-1");
     struct hub_event *event = probe_next_within(&watcher, 1200);
     assert_null(event);
@@ -354,10 +334,10 @@ static void restarted_node_keeps_who_returns(void **state)
  * goes on, its sessions are back. */
 static void stopped_node_comes_back(void **state)
 {
-    struct child child = child_start(be_present, path_of(state));
+    struct child child = child_start(be_present, probe_store_path(state));
     wait_line(&child);
     struct probe p;
-    probe_start(&p, probe_options(path_of(state), "survivor"));
+    probe_start(&p, probe_options(probe_store_path(state), "survivor"));
     wait_present(&p, "\"bob\":{\"n\":1}");
     kill(child.pid, SIGSTOP);
     expect_presence(&p, "\"l\":[\"bob\"]");
@@ -368,17 +348,20 @@ static void stopped_node_comes_back(void **state)
     fclose(child.says);
 }
 
-#define ON_STORE(test) cmocka_unit_test_setup_teardown(test, make_store, remove_store)
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        ON_STORE(acked_messages_survive_kill),           ON_STORE(acked_messages_survive_kill),
-        ON_STORE(acked_messages_survive_kill),           ON_STORE(sessions_of_a_dead_node_leave),
-        ON_STORE(restarted_node_keeps_who_returns),      ON_STORE(stopped_node_comes_back),
-        ON_STORE(published_on_one_is_seen_on_the_other), ON_STORE(concurrent_nodes_make_one_log),
-        ON_STORE(resume_on_another_node_is_exact),       ON_STORE(presence_is_the_union_of_nodes),
-        ON_STORE(name_of_a_live_node_is_refused),
+        PROBE_ON_STORE(acked_messages_survive_kill),
+        PROBE_ON_STORE(acked_messages_survive_kill),
+        PROBE_ON_STORE(acked_messages_survive_kill),
+        PROBE_ON_STORE(sessions_of_a_dead_node_leave),
+        PROBE_ON_STORE(restarted_node_keeps_who_returns),
+        PROBE_ON_STORE(stopped_node_comes_back),
+        PROBE_ON_STORE(published_on_one_is_seen_on_the_other),
+        PROBE_ON_STORE(concurrent_nodes_make_one_log),
+        PROBE_ON_STORE(resume_on_another_node_is_exact),
+        PROBE_ON_STORE(presence_is_the_union_of_nodes),
+        PROBE_ON_STORE(name_of_a_live_node_is_refused),
     };
     srand((unsigned)getpid());
     log_set_level(LOG_LEVEL_ERROR);

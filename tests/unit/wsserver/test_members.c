@@ -11,11 +11,11 @@
 #include "wsserver/client.h"
 #include "wsserver/members.h"
 
-enum { CLIENTS = 20, CHANNELS = 8 };
+enum { CLIENTS = 20, CHANNELS = 8, NAME_BYTES = sizeof("channel--2147483648") };
 
-static struct span channel_name(int i, char out[16])
+static struct span channel_name(int i, char out[NAME_BYTES])
 {
-    snprintf(out, 16, "channel-%d", i);
+    snprintf(out, NAME_BYTES, "channel-%d", i);
     return span_text(out);
 }
 
@@ -23,7 +23,7 @@ static void check(const struct members *m, const struct client *clients, struct 
                   bool in[CLIENTS][CHANNELS])
 {
     for (int ch = 0; ch < CHANNELS; ch++) {
-        char text[16];
+        char text[NAME_BYTES];
         struct room *room = members_find(m, channel_name(ch, text));
         uint32_t count = 0, bare = 0;
         for (int c = 0; c < CLIENTS; c++) {
@@ -54,7 +54,7 @@ static void test_random_joins_and_leaves(void **state)
     srandom(11);
     for (int round = 0; round < 3000; round++) {
         int c = (int)(random() % CLIENTS), ch = (int)(random() % CHANNELS);
-        char text[16];
+        char text[NAME_BYTES];
         struct span channel = channel_name(ch, text);
         if (in[c][ch])
             members_remove(&m, members_of(lists[c], channel), &lists[c]);
