@@ -5,21 +5,18 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "base/buf.h"
 #include "base/ip.h"
-#include "base/mem.h"
 #include "base/text.h"
-#include "http/parse.h"
 
 #include "alb/edge_table.h"
 #include "alb/reload_table.h"
 #include "alb/remote.h"
+#include "alb/remote_answer.h"
 #include "alb/status.h"
 #include "alb/tunnel_table.h"
 #include "alb/upgrades.h"
 
 enum {
-    ANSWER_MAX = 16 * 1024 * 1024 + HTTP_RESPONSE_HEAD_MAX + 16 * 1024,
     CONFIG_MAX = 1024 * 1024, /* as much as is taken there */
 };
 
@@ -62,22 +59,6 @@ static int print_json(const json_t *body, command_printer *print)
     return 0;
 }
 
-/* The body of a whole answer; false when it is none. */
-static bool read_body(struct span answer, int *status, struct span *body)
-{
-    struct http_message *m = mem_new(struct http_message);
-    size_t scanned = 0;
-    const bool ok = http_response_parse(answer, HTTP_GET, m, &scanned) == HTTP_PARSED &&
-                    m->framing == HTTP_BODY_LENGTH && answer.len - m->head_len >= m->content_length;
-
-    if (ok) {
-        *status = m->status;
-        *body = span_of(answer.ptr + m->head_len, (size_t)m->content_length);
-    }
-    free(m);
-    return ok;
-}
-
 /* Who it is that was not let in, is the asker's to know. */
 static void explain_401(const struct remote_options *at)
 {
@@ -91,25 +72,19 @@ static void explain_401(const struct remote_options *at)
                   "the token; --cert FILE a certificate");
 }
 
-static int print_answer(const struct remote_options *at, struct span answer, command_printer *print)
+static int print_answer(const struct remote_options *at, const struct remote_answer *answer,
+                        command_printer *print)
 {
-    struct span body;
-    int status;
-
-    if (!read_body(answer, &status, &body)) {
-        fprintf(stderr, "%s: what answers there is not alb\n", remote_place(at));
-        return 1;
-    }
-    if (status == 401) {
+    if (answer->status == 401) {
         explain_401(at);
         return 1;
     }
-    json_t *json = json_loadb(body.ptr, body.len, 0, NULL);
+    json_t *json = json_loadb(answer->body.ptr, answer->body.len, 0, NULL);
     int code = 1;
     if (json != NULL)
         code = print_json(json, print);
     else
-        fprintf(stderr, "%d: %.*s", status, SPAN_ARGS(body));
+        fprintf(stderr, "%d: %.*s", answer->status, SPAN_ARGS(answer->body));
     json_decref(json);
     return code;
 }
@@ -118,13 +93,13 @@ static int run(const struct remote_options *at, const char *method, const char *
                struct span body, command_printer *print)
 {
     const struct remote_request request = { method, path, body };
-    struct buf answer;
+    struct remote_answer answer;
     int code = 1;
 
-    buf_init(&answer, ANSWER_MAX);
+    remote_answer_init(&answer);
     if (remote_ask(at, &request, &answer))
-        code = print_answer(at, buf_data(&answer), print);
-    buf_done(&answer);
+        code = print_answer(at, &answer, print);
+    remote_answer_done(&answer);
     return code;
 }
 

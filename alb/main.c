@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/buf.h"
+#include "base/text.h"
 
 #include "alb/balancer.h"
 #include "alb/check.h"
@@ -35,6 +36,7 @@ struct arguments {
     const char *profile;      /* --profile aws */
     const char *binary;       /* --binary PATH */
     const char *time;         /* --for TIME */
+    const char *timeout;      /* --timeout SECONDS */
     bool is_json;             /* --json */
     bool is_all;              /* --all */
     bool is_dry_run;          /* --dry-run */
@@ -313,6 +315,7 @@ static int help(const struct arguments *a)
            "  --token-file FILE           the token; or ALB_TOKEN_FILE in the environment\n"
            "  --cert FILE [--key FILE]    a certificate to log in with, and its key\n"
            "  --ca FILE                   who signs the certificate there; else the system's\n"
+           "  --timeout SECONDS           for all of it, 1 to 3600; else 300 (here as well)\n"
            "These may also stand before the command.\n",
            DEFAULT_SOCKET);
     return 0;
@@ -335,7 +338,8 @@ static int read_option(int argc, char **argv, struct arguments *a)
                     { "--name", &a->name },
                     { "--profile", &a->profile },
                     { "--binary", &a->binary },
-                    { "--for", &a->time } };
+                    { "--for", &a->time },
+                    { "--timeout", &a->timeout } };
 
     if (strcmp(argv[0], "--all") == 0) {
         a->is_all = true;
@@ -380,8 +384,8 @@ static bool read_arguments(int argc, char **argv, struct arguments *a)
 
 static bool says_where(const char *word)
 {
-    static const char *const names[] = { "--socket", "--remote", "--token-file",
-                                         "--cert",   "--key",    "--ca" };
+    static const char *const names[] = { "--socket", "--remote", "--token-file", "--cert",
+                                         "--key",    "--ca",     "--timeout" };
 
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
         if (strcmp(word, names[i]) == 0)
@@ -424,6 +428,22 @@ static const char *blame_place(const struct remote_options *at, enum asking asks
     return NULL;
 }
 
+/* The same. */
+static const char *read_timeout(struct arguments *a, enum asking asks)
+{
+    uint64_t seconds;
+
+    if (a->timeout == NULL)
+        return NULL;
+    if (asks == NOBODY)
+        return "--timeout is for the commands that ask a running alb";
+    if (!text_u64(span_text(a->timeout), &seconds) || seconds == 0 ||
+        seconds > REMOTE_TIMEOUT_MOST_S)
+        return "--timeout is a number of seconds, 1 to 3600";
+    a->at.timeout_s = (uint32_t)seconds;
+    return NULL;
+}
+
 static int run_command(size_t i, struct arguments *a)
 {
     const bool reads_its_own = commands[i].run == quick || commands[i].run == explain;
@@ -431,6 +451,8 @@ static int run_command(size_t i, struct arguments *a)
     if (!reads_its_own && (!read_arguments(a->argc, a->argv, a) || a->count > commands[i].words))
         return usage_error("an argument is not understood");
     const char *blame = blame_place(&a->at, commands[i].asks);
+    if (blame == NULL)
+        blame = read_timeout(a, commands[i].asks);
     if (blame != NULL)
         return usage_error(blame);
     if (a->at.socket == NULL)

@@ -2,24 +2,23 @@
 #include "alb/remote.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
+#include "base/bug.h"
 #include "base/clock.h"
 #include "base/lines.h"
 #include "base/text.h"
-#include "net/addr.h"
 #include "net/stream.h"
 #include "net/tls_client.h"
 
+#include "alb/remote_answer.h"
+#include "alb/remote_dial.h"
 #include "alb/remote_url.h"
 
 enum {
-    CONNECT_MS = 10 * 1000,
     SILENCE_MS = 60 * 1000, /* of the other side, within an answer */
     READ_BYTES = 16 * 1024,
     HEAD_MAX = 4096,
@@ -28,98 +27,31 @@ enum {
 
 static const char system_authorities[] = "/etc/ssl/certs/ca-certificates.crt";
 
+/* One request, with the time that it has. */
+struct visit {
+    const struct remote_options *options;
+    uint32_t timeout_s;
+    uint64_t end_ms;
+};
+
 const char *remote_place(const struct remote_options *o)
 {
     return o->url != NULL ? o->url : o->socket;
 }
 
-/* False when that does not come in time. */
-static bool wait_for(int fd, short events, int ms)
-{
-    struct pollfd p = { .fd = fd, .events = events };
-    int n;
-
-    do {
-        n = poll(&p, 1, ms);
-    } while (n == -1 && errno == EINTR);
-    if (n == 0)
-        errno = EAGAIN;
-    return n > 0;
-}
-
 /* --- a connection --------------------------------------------------------------------------- */
 
-static bool is_connected(int fd)
+static bool open_local(const struct visit *v, struct stream *s)
 {
-    int error = 0;
-    socklen_t len = sizeof(error);
+    const char *path = v->options->socket;
+    const int fd = remote_dial_local(path, v->end_ms);
 
-    if (!wait_for(fd, POLLOUT, CONNECT_MS))
-        return false;
-    if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &len) == -1)
-        return false;
-    errno = error;
-    return error == 0;
-}
-
-/* -1 with errno; `from` is the address that it was tried from. */
-static int dial(const struct addr *to, struct addr *from)
-{
-    const int fd = socket(to->sa.sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-
-    if (fd == -1)
-        return -1;
-    const bool ok = connect(fd, &to->sa, to->len) == 0 ||
-                    ((errno == EINPROGRESS || errno == EAGAIN) && is_connected(fd));
-    const int error = errno;
-    if (!addr_local(fd, from))
-        from->len = 0;
-    if (ok)
-        return fd;
-    close(fd);
-    errno = error;
-    return -1;
-}
-
-static bool open_local(const struct remote_options *o, struct stream *s)
-{
-    struct addr addr, from;
-    int fd = -1;
-
-    if (addr_unix(o->socket, &addr))
-        fd = dial(&addr, &from);
-    else
-        errno = ENAMETOOLONG;
     if (fd == -1)
         fprintf(stderr, "no alb answers at %s (%s): is it running? --socket PATH names another\n",
-                o->socket, strerror(errno));
+                path, strerror(errno));
     else
         stream_init(s, fd, NULL);
     return fd != -1;
-}
-
-/* Who is not in the set gets no answer at all. */
-static void explain_dial(const struct remote_url *url, const struct addr *from, int error)
-{
-    char text[ADDR_TEXT_MAX];
-    struct addr host = *from;
-
-    if (error != EAGAIN && error != ETIMEDOUT) {
-        fprintf(stderr, "cannot connect to %s: %s%s\n", url->authority, strerror(error),
-                error == ECONNREFUSED ? "; nobody listens there: is it a bind of [management]?"
-                                      : "");
-        return;
-    }
-    if (addr_port(&host) != 0)
-        addr_set_port(&host, 0);
-    char *end = strrchr(addr_format(&host, text), ':');
-    if (end != NULL)
-        *end = '\0';
-    fprintf(stderr,
-            "no answer from %s: is the address of this machine (%s, unless it is translated on the "
-            "way) in allow of [management] there? Others get none. Or a packet filter, or a route, "
-            "is in the way\n",
-            url->authority, text);
 }
 
 /* --- TLS -------------------------------------------------------------------------------------- */
@@ -160,19 +92,21 @@ static void explain_tls(const struct remote_options *o, const struct tls_session
                                        : "it may not take the certificate of --cert");
 }
 
-static enum tls_step shake_hands(struct tls_session *session, int fd)
+static enum tls_step shake_hands(struct tls_session *session, int fd, uint64_t end_ms)
 {
-    const uint64_t end_ms = clock_mono_ms() + CONNECT_MS;
     enum tls_step step = tls_handshake(session);
 
-    while (step == TLS_WANT_READ || step == TLS_WANT_WRITE) {
-        const uint64_t now_ms = clock_mono_ms();
-        if (now_ms >= end_ms ||
-            !wait_for(fd, step == TLS_WANT_READ ? POLLIN : POLLOUT, (int)(end_ms - now_ms)))
-            break;
+    while ((step == TLS_WANT_READ || step == TLS_WANT_WRITE) && clock_mono_ms() < end_ms &&
+           remote_wait(fd, step == TLS_WANT_READ ? POLLIN : POLLOUT, REMOTE_CONNECT_MS, end_ms))
         step = tls_handshake(session);
-    }
     return step;
+}
+
+static uint64_t handshake_end_ms(const struct visit *v)
+{
+    const uint64_t most_ms = clock_mono_ms() + REMOTE_CONNECT_MS;
+
+    return most_ms < v->end_ms ? most_ms : v->end_ms;
 }
 
 static struct tls_client *demand(const struct remote_options *o)
@@ -194,9 +128,9 @@ static struct tls_client *demand(const struct remote_options *o)
 }
 
 /* Takes the descriptor. */
-static bool secure(const struct remote_options *o, const struct remote_url *url, int fd,
-                   struct stream *s)
+static bool secure(const struct visit *v, const struct remote_url *url, int fd, struct stream *s)
 {
+    const struct remote_options *o = v->options;
     struct tls_client *client = demand(o);
     struct tls_resume *resume = tls_resume_new();
     struct tls_session *session = NULL;
@@ -205,12 +139,15 @@ static bool secure(const struct remote_options *o, const struct remote_url *url,
     tls_resume_set_name(resume, url->host);
     if (client != NULL) {
         session = tls_client_session(client, resume, fd);
-        const enum tls_step step = shake_hands(session, fd);
+        const enum tls_step step = shake_hands(session, fd, handshake_end_ms(v));
         ok = step == TLS_DONE;
         if (step == TLS_FAILED)
             explain_tls(o, session);
         else if (!ok)
-            fprintf(stderr, "%s: no TLS connection within 10 s\n", o->url);
+            fprintf(stderr,
+                    "%s: no TLS connection in time: it has 10 s, and not more than "
+                    "--timeout\n",
+                    o->url);
     }
     tls_client_unref(&client);
     tls_resume_unref(&resume);
@@ -220,22 +157,11 @@ static bool secure(const struct remote_options *o, const struct remote_url *url,
     return ok;
 }
 
-static bool open_remote(const struct remote_options *o, const struct remote_url *url,
-                        struct stream *s)
+static bool open_remote(const struct visit *v, const struct remote_url *url, struct stream *s)
 {
-    struct addr to, from = { .len = 0 };
-    char why[256];
+    const int fd = remote_dial(url, v->end_ms);
 
-    if (!addr_resolve(span_text(url->authority), &to, why, sizeof(why))) {
-        fprintf(stderr, "%s\n", why);
-        return false;
-    }
-    const int fd = dial(&to, &from);
-    if (fd == -1) {
-        explain_dial(url, &from, errno);
-        return false;
-    }
-    return secure(o, url, fd, s);
+    return fd != -1 && secure(v, url, fd, s);
 }
 
 /* --- the token -------------------------------------------------------------------------------- */
@@ -304,12 +230,12 @@ static bool put_head(const struct remote_options *o, const struct remote_url *ur
 }
 
 /* Behind what could not go on. */
-static bool wait_stream(struct stream *s, short events)
+static bool wait_stream(const struct visit *v, struct stream *s, short events)
 {
-    return wait_for(s->fd, stream_wants(s) != 0 ? POLLOUT : events, SILENCE_MS);
+    return remote_wait(s->fd, stream_wants(s) != 0 ? POLLOUT : events, SILENCE_MS, v->end_ms);
 }
 
-static bool send_all(struct stream *s, struct span bytes)
+static bool send_all(const struct visit *v, struct stream *s, struct span bytes)
 {
     size_t moved;
 
@@ -319,37 +245,60 @@ static bool send_all(struct stream *s, struct span bytes)
         bytes = span_after(bytes, moved);
         if (io == STREAM_FAILED || io == STREAM_EOF)
             return false;
-        if (io == STREAM_BLOCKED && !wait_stream(s, POLLOUT))
+        if (io == STREAM_BLOCKED && !wait_stream(v, s, POLLOUT))
             return false;
     }
     return true;
 }
 
-/* All of it, up to the end of the connection. */
-static bool take_answer(struct stream *s, struct buf *to)
+/* How an answer came. */
+enum heard { HEARD_ALL, HEARD_MORE, SILENT, LATE, TOO_MUCH, NONSENSE, HUNG_UP, BROKEN };
+
+static enum heard look(struct remote_answer *answer)
 {
+    switch (remote_answer_look(answer)) {
+    case REMOTE_PART:
+        return HEARD_MORE;
+    case REMOTE_WHOLE:
+        return HEARD_ALL;
+    case REMOTE_TOO_MUCH:
+        return TOO_MUCH;
+    case REMOTE_NONSENSE:
+        return NONSENSE;
+    }
+    bug("unknown outcome of a look at an answer");
+}
+
+static enum heard take_some(const struct visit *v, struct stream *s, struct remote_answer *answer)
+{
+    char *space = buf_space(&answer->bytes, READ_BYTES);
     size_t moved;
 
-    for (;;) {
-        char *space = buf_space(to, READ_BYTES);
-        if (space == NULL) {
-            s->error = EMSGSIZE;
-            return false;
-        }
-        switch (stream_read(s, space, READ_BYTES, &moved)) {
-        case STREAM_MOVED:
-            buf_added(to, moved);
-            break;
-        case STREAM_BLOCKED:
-            if (!wait_stream(s, POLLIN))
-                return false;
-            break;
-        case STREAM_EOF:
-            return true;
-        case STREAM_FAILED:
-            return false;
-        }
+    if (space == NULL)
+        bug("an answer has more than it said");
+    switch (stream_read(s, space, READ_BYTES, &moved)) {
+    case STREAM_MOVED:
+        buf_added(&answer->bytes, moved);
+        return look(answer);
+    case STREAM_BLOCKED:
+        if (wait_stream(v, s, POLLIN))
+            return HEARD_MORE;
+        return clock_mono_ms() < v->end_ms ? SILENT : LATE;
+    case STREAM_EOF:
+        return HUNG_UP;
+    case STREAM_FAILED:
+        return BROKEN;
     }
+    bug("unknown outcome of a read");
+}
+
+static enum heard take_answer(const struct visit *v, struct stream *s, struct remote_answer *answer)
+{
+    enum heard heard = HEARD_MORE;
+
+    while (heard == HEARD_MORE)
+        heard = clock_mono_ms() < v->end_ms ? take_some(v, s, answer) : LATE;
+    return heard;
 }
 
 /* In TLS 1.3 whoever connects has done his part before his certificate is judged. */
@@ -361,30 +310,64 @@ static const char *hint_of(const struct remote_options *o)
                                   : "; it may not take the certificate of --cert";
 }
 
-static const char *blame_talk(const struct stream *s, bool was_silent)
+static void explain_answer(const struct visit *v, const struct stream *s, enum heard heard,
+                           size_t came)
 {
-    if (s->error != 0)
-        return stream_error(s);
-    return was_silent ? "nothing came for a minute" : "it hung up";
+    const char *place = remote_place(v->options), *hint = came == 0 ? hint_of(v->options) : "";
+
+    if (heard == NONSENSE)
+        fprintf(stderr, "%s: what answers there is not alb\n", place);
+    else if (heard == TOO_MUCH)
+        fprintf(stderr, "%s: its answer would have more than 16 MB, which alb does not send\n",
+                place);
+    else if (heard == LATE)
+        fprintf(stderr,
+                "%s: no whole answer within %u s, but %zu bytes of it: --timeout SECONDS "
+                "allows more\n",
+                place, v->timeout_s, came);
+    else if (heard == SILENT)
+        fprintf(stderr, "%s: no whole answer: nothing came for a minute, after %zu bytes%s\n",
+                place, came, hint);
+    else if (heard == HUNG_UP)
+        fprintf(stderr, "%s: no whole answer: it hung up after %zu bytes%s\n", place, came, hint);
+    else
+        fprintf(stderr, "%s: no whole answer: %s%s\n", place, stream_error(s), hint);
+}
+
+/* Without a whole answer nobody knows. */
+static void warn_of_change(const struct remote_request *request)
+{
+    if (strcmp(request->method, "GET") != 0)
+        fprintf(stderr, "it may have been done there all the same: its log has a row, `audit`, for "
+                        "each change\n");
 }
 
 /* An answer may be there although not all was sent: that the head was refused. */
-static bool talk(const struct remote_options *o, struct stream *s, struct span head,
-                 struct span body, struct buf *answer)
+static bool talk(const struct visit *v, struct stream *s, struct span head,
+                 const struct remote_request *request, struct remote_answer *answer)
 {
-    errno = 0;
-    if (send_all(s, head))
-        send_all(s, body);
-    if (take_answer(s, answer) && buf_len(answer) > 0)
+    if (send_all(v, s, head))
+        send_all(v, s, request->body);
+    const enum heard heard = take_answer(v, s, answer);
+    if (heard == HEARD_ALL)
         return true;
-    fprintf(stderr, "%s: no whole answer: %s%s\n", remote_place(o), blame_talk(s, errno == EAGAIN),
-            buf_len(answer) == 0 ? hint_of(o) : "");
+    explain_answer(v, s, heard, buf_len(&answer->bytes));
+    if (heard != NONSENSE)
+        warn_of_change(request);
     return false;
 }
 
-bool remote_ask(const struct remote_options *o, const struct remote_request *request,
-                struct buf *answer)
+static struct visit begin(const struct remote_options *o)
 {
+    const uint32_t timeout_s = o->timeout_s == 0 ? REMOTE_TIMEOUT_S : o->timeout_s;
+
+    return (struct visit){ o, timeout_s, clock_mono_ms() + timeout_s * UINT64_C(1000) };
+}
+
+bool remote_ask(const struct remote_options *o, const struct remote_request *request,
+                struct remote_answer *answer)
+{
+    const struct visit v = begin(o);
     struct remote_url url;
     struct stream s;
     struct buf head;
@@ -397,8 +380,8 @@ bool remote_ask(const struct remote_options *o, const struct remote_request *req
     }
     buf_init(&head, HEAD_MAX);
     if (put_head(o, &url, request, &head) &&
-        (o->url == NULL ? open_local(o, &s) : open_remote(o, &url, &s))) {
-        ok = talk(o, &s, buf_data(&head), request->body, answer);
+        (o->url == NULL ? open_local(&v, &s) : open_remote(&v, &url, &s))) {
+        ok = talk(&v, &s, buf_data(&head), request, answer);
         stream_close(&s);
     }
     buf_wipe(&head);

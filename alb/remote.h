@@ -7,9 +7,11 @@
 #define ALB_REMOTE_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
-#include "base/buf.h"
 #include "base/span.h"
+
+struct remote_answer;
 
 /* Where, and as whom. */
 struct remote_options {
@@ -18,16 +20,21 @@ struct remote_options {
     const char *token_file;        /* a file with a bearer token; NULL: that of ALB_TOKEN_FILE */
     const char *certificate, *key; /* ours, PEM; the key may be in the certificate's file */
     const char *ca_file;           /* whom to trust; NULL: the system's authorities */
+    uint32_t timeout_s;            /* for all of it; 0: REMOTE_TIMEOUT_S */
 };
+
+enum { REMOTE_TIMEOUT_S = 300, REMOTE_TIMEOUT_MOST_S = 3600 };
 
 struct remote_request {
     const char *method, *path;
     struct span body;
 };
 
-/* The whole response is appended to `answer`. False: a sentence says why, with the cure. */
+/* `answer` is initialised, and whole then. False: a sentence says why, with the cure. All of it is
+ * bounded: by timeout_s from the looking up of a name on (a resolver that does not answer may take
+ * longer), within it a minute of silence; by REMOTE_BODY_MAX. */
 bool remote_ask(const struct remote_options *o, const struct remote_request *request,
-                struct buf *answer);
+                struct remote_answer *answer);
 
 /* Where that is, for messages. */
 const char *remote_place(const struct remote_options *o);

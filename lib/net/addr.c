@@ -6,6 +6,8 @@
 
 #include "net/addr.h"
 
+enum { HOST_MAX = 256 };
+
 /* "host:port" taken apart; the brackets around an IPv6 host are gone. */
 struct parts {
     struct span host;
@@ -79,44 +81,107 @@ static const struct addrinfo *pick(const struct addrinfo *found)
     return found;
 }
 
-static bool look_up(const char *host, uint16_t port, struct addr *out, char *why, size_t why_size)
+/* NULL with a sentence; else to be freed. */
+static struct addrinfo *look_up(const char *host, char *why, size_t why_size)
 {
     const struct addrinfo hints = { .ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM };
     struct addrinfo *found = NULL;
 
     int rc = getaddrinfo(host, NULL, &hints, &found);
-    if (rc != 0) {
-        snprintf(why, why_size, "%s: %s", host, gai_strerror(rc));
+    if (rc == 0)
+        return found;
+    snprintf(why, why_size, "%s: %s", host, gai_strerror(rc));
+    return NULL;
+}
+
+static void take(const struct addrinfo *at, uint16_t port, struct addr *out)
+{
+    memset(out, 0, sizeof(*out));
+    memcpy(&out->sa, at->ai_addr, at->ai_addrlen);
+    out->len = at->ai_addrlen;
+    addr_set_port(out, port);
+}
+
+/* A host that is no address, as a C string in `host`. */
+static bool name_of(struct span text, struct parts *parts, char host[HOST_MAX], char *why,
+                    size_t why_size)
+{
+    if (!split(text, false, parts) || parts->is_bracketed || parts->host.len >= HOST_MAX ||
+        memchr(parts->host.ptr, ':', parts->host.len) != NULL) {
+        snprintf(why, why_size, "\"%.*s\" is no address: write a host and a port, %s",
+                 SPAN_ARGS(text), "like localhost:8080 or 127.0.0.1:8080");
         return false;
     }
-    const struct addrinfo *best = pick(found);
-    memset(out, 0, sizeof(*out));
-    memcpy(&out->sa, best->ai_addr, best->ai_addrlen);
-    out->len = best->ai_addrlen;
-    addr_set_port(out, port);
-    freeaddrinfo(found);
+    memcpy(host, parts->host.ptr, parts->host.len);
+    host[parts->host.len] = '\0';
     return true;
+}
+
+/* RFC 6761 6.3: always the loopback, whatever a resolver would say. */
+static bool is_localhost(const struct parts *parts)
+{
+    return span_equal_nocase(parts->host, SPAN("localhost"));
 }
 
 bool addr_resolve(struct span text, struct addr *out, char *why, size_t why_size)
 {
     struct parts parts;
-    char host[256];
+    char host[HOST_MAX];
 
     if (parse(text, false, out))
         return true;
-    if (!split(text, false, &parts) || parts.is_bracketed || parts.host.len >= sizeof(host) ||
-        memchr(parts.host.ptr, ':', parts.host.len) != NULL) {
-        snprintf(why, why_size, "\"%.*s\" is no address: write a host and a port, %s",
-                 SPAN_ARGS(text), "like localhost:8080 or 127.0.0.1:8080");
+    if (!name_of(text, &parts, host, why, why_size))
         return false;
+    struct addrinfo *found = look_up(is_localhost(&parts) ? "127.0.0.1" : host, why, why_size);
+    if (found == NULL)
+        return false;
+    take(pick(found), parts.port, out);
+    freeaddrinfo(found);
+    return true;
+}
+
+static bool has(const struct addr *list, size_t count, const struct addr *addr)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (addr_equal(&list[i], addr))
+            return true;
     }
-    /* RFC 6761 6.3: always the loopback, whatever a resolver would say. */
-    if (span_equal_nocase(parts.host, SPAN("localhost")))
-        parts.host = SPAN("127.0.0.1");
-    memcpy(host, parts.host.ptr, parts.host.len);
-    host[parts.host.len] = '\0';
-    return look_up(host, parts.port, out, why, why_size);
+    return false;
+}
+
+static size_t both_loopbacks(uint16_t port, struct addr *out, size_t most)
+{
+    static const struct ip loopbacks[] = { { .family = 4, .bytes = { 127, 0, 0, 1 } },
+                                           { .family = 6, .bytes = { [15] = 1 } } };
+    size_t count = 0;
+
+    while (count < 2 && count < most) {
+        addr_of_ip(&loopbacks[count], port, &out[count]);
+        count++;
+    }
+    return count;
+}
+
+size_t addr_resolve_all(struct span text, struct addr *out, size_t most, char *why, size_t why_size)
+{
+    struct parts parts;
+    char host[HOST_MAX];
+    size_t count = 0;
+
+    if (parse(text, false, out))
+        return 1;
+    if (!name_of(text, &parts, host, why, why_size))
+        return 0;
+    if (is_localhost(&parts))
+        return both_loopbacks(parts.port, out, most);
+    struct addrinfo *found = look_up(host, why, why_size);
+    for (const struct addrinfo *at = found; at != NULL && count < most; at = at->ai_next) {
+        take(at, parts.port, &out[count]);
+        count += !has(out, count, &out[count]);
+    }
+    if (found != NULL)
+        freeaddrinfo(found);
+    return count;
 }
 
 bool addr_unix(const char *path, struct addr *out)

@@ -38,6 +38,11 @@ bool addr_parse(struct span text, bool port_0, struct addr *out, char *why, size
  * IPv4 before IPv6. */
 bool addr_resolve(struct span text, struct addr *out, char *why, size_t why_size);
 
+/* The same, but all answers, none twice, in the order in which they are to be tried (RFC 6724). How
+ * many, at most `most`; 0 with a sentence in `why`. localhost is 127.0.0.1, then ::1. */
+size_t addr_resolve_all(struct span text, struct addr *out, size_t most, char *why,
+                        size_t why_size);
+
 /* An IP address and a port. */
 void addr_of_ip(const struct ip *ip, uint16_t port, struct addr *out);
 

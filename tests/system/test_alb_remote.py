@@ -3,17 +3,19 @@
 import contextlib
 import os
 import re
+import select
 import socket
 import ssl
 import stat
 import subprocess
 import threading
+import time
 
 import pytest
 
 from balancer import forward_config
 from client_certs import PAST, Authority
-from harness import BIN, free_port, wait_until
+from harness import BIN, PATIENCE, free_port, wait_until
 from localhost_cert import CERT, make_certificate
 from managed import Caller, Tokens, management, remote
 
@@ -178,16 +180,20 @@ def test_an_address_that_is_not_allowed(start_alb, start_target, ops_file, token
 
 
 @contextlib.contextmanager
-def something_else(answer):
+def something_else(answer, stays=False):
     """A TLS server that answers once, whatever it is asked; the token has gone to whom the certificate
-    proves."""
+    proves. `answer` may be pieces, which end when it is hung up on; it stays until then, or hangs up."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(make_certificate())
     with socket.create_server(("127.0.0.1", 0)) as server:
         def serve():
-            with context.wrap_socket(server.accept()[0], server_side=True) as tls:
+            with contextlib.suppress(OSError), \
+                    context.wrap_socket(server.accept()[0], server_side=True) as tls:
                 tls.recv(4096)
-                tls.sendall(answer)
+                for piece in [answer] if isinstance(answer, bytes) else answer:
+                    tls.sendall(piece)
+                while stays and tls.recv(4096):
+                    pass
 
         class There:
             ready = {"management": [f"127.0.0.1:{server.getsockname()[1]}"]}
@@ -214,7 +220,157 @@ def test_json_of_something_else(ops_file, body, code, said):
             (code, said if code == 0 else "", said if code == 1 else "")
 
 
+# --- time and size ---------------------------------------------------------------------------
+
+
+def in_seconds(call, most):
+    began = time.monotonic()
+    result = call()
+    assert time.monotonic() - began < most * PATIENCE
+    return result
+
+
+def answered(body=b'{"ok": true, "message": "done"}', length=None):
+    return b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (
+        len(body) if length is None else length, body)
+
+
+def trickle(first):
+    yield first
+    while True:
+        time.sleep(0.05)  # this is what it does: it is slow
+        yield b"x"
+
+
+@pytest.mark.parametrize("first", [b"", b"HTTP/1.1 200 OK\r\nX: ", answered(b"", 10000)],
+                         ids=["nothing", "head", "body"])
+def test_all_of_it_has_its_time_however_slow_the_answer(ops_file, first):
+    with something_else(trickle(first)) as there:
+        code, out, err = in_seconds(lambda: remote(there, "--timeout", 2, "reload",
+                                                   token_file=ops_file), 10)
+    assert code == 1 and not out
+    if first:
+        assert "no whole answer within 2 s" in err and "--timeout SECONDS allows more" in err
+        assert "it may have been done there all the same" in err
+    else:
+        assert "what answers there is not alb" in err, "x begins no answer"
+
+
+def test_silence_has_its_time(ops_file):
+    with something_else([], stays=True) as there:
+        code, _, err = in_seconds(lambda: remote(there, "status", "--timeout", 1,
+                                                 token_file=ops_file), 10)
+    assert code == 1 and "no whole answer within 1 s, but 0 bytes of it" in err
+    assert "all the same" not in err, "looking changes nothing"
+
+
+def test_a_handshake_has_its_time(ops_file):
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        class There:
+            ready = {"management": [f"127.0.0.1:{server.getsockname()[1]}"]}
+        code, _, err = in_seconds(lambda: remote(There, "--timeout", 1, "status",
+                                                 token_file=ops_file), 10)
+    assert code == 1 and "no TLS connection in time" in err
+
+
+def test_whoever_does_not_hang_up_is_not_waited_for(ops_file):
+    with something_else(answered(), stays=True) as there:
+        code, out, err = in_seconds(lambda: remote(there, "status", token_file=ops_file), 20)
+    assert (code, out) == (0, "done\n"), err
+
+
+@pytest.mark.parametrize("answer, error", [
+    (answered(length=16 * 1024 * 1024 + 1), "more than 16 MB, which alb does not send"),
+    (answered(length=10 ** 12), "more than 16 MB, which alb does not send"),
+    (answered(length=100), "it hung up after"), (answered()[:30], "it hung up after 30 bytes"),
+    (b"", "it hung up after 0 bytes"), (b"HTTP/1.1 200 OK\r\n\r\n" + bytes(99), "is not alb"),
+    (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", "is not alb"),
+    (b"HTTP/1.1 200 OK\r\n" + b"X: " + b"y" * 100000, "is not alb"),
+    (b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab", "is not alb")],
+    ids=["a byte", "far", "half a body", "half a head", "none", "no length", "chunked", "long head",
+         "two lengths"])
+def test_answers_that_are_not_whole(ops_file, answer, error):
+    with something_else(answer) as there:
+        code, out, err = remote(there, "status", token_file=ops_file)
+    assert code == 1 and error in err and not out
+
+
+# --- a name with several addresses -----------------------------------------------------------
+
+
+@contextlib.contextmanager
+def silent_port(host="127.0.0.1"):
+    """A port where nobody is answered: whoever listens has as many as it takes."""
+    with socket.create_server((host, 0), backlog=0) as server, contextlib.ExitStack() as stack:
+        def is_full():
+            sock = stack.enter_context(socket.socket())
+            sock.setblocking(False)
+            sock.connect_ex(server.getsockname())
+            return not select.select([], [sock], [], 0.2)[1]
+        wait_until(is_full, "a queue that is full")
+        yield server.getsockname()[1]
+
+
+def six(start_alb, target, tokens, port):
+    return start_alb(forward_config(target, more=management(
+        f"token_file = {tokens.path}", bind=f"[::1]:{port}", allow="::1/128")))
+
+
+def test_the_next_address_when_the_first_refuses(start_alb, start_target, ops_file, tokens):
+    alb = six(start_alb, start_target(), tokens, free_port())
+    code, out, err = remote(alb, "reload", token_file=ops_file)
+    assert (code, out) == (0, "reloaded\n"), err
+
+
+def test_the_next_address_when_the_first_is_silent(start_alb, start_target, ops_file, tokens):
+    with silent_port() as port:
+        alb = six(start_alb, start_target(), tokens, port)
+        code, out, err = in_seconds(lambda: remote(alb, "--timeout", 6, "reload",
+                                                   token_file=ops_file), 6)
+    assert (code, out) == (0, "reloaded\n"), err
+
+
+def test_each_address_that_failed_is_named(ops_file):
+    with silent_port() as port:
+        class There:
+            ready = {"management": [f"127.0.0.1:{port}"]}
+        code, _, err = in_seconds(lambda: remote(There, "--timeout", 3, "status",
+                                                 token_file=ops_file), 10)
+    assert code == 1 and f"cannot connect to localhost:{port}: none of its 2 addresses" in err
+    first, second = err.splitlines()[1:]
+    assert first.startswith(f"  127.0.0.1:{port}: no answer: ") and "(127.0.0.1, unless" in first
+    assert second.startswith(f"  [::1]:{port}: Connection refused; nobody listens there")
+
+
+def test_all_addresses_of_a_name_in_turn(start_alb, start_target, ops_file, tokens, tmp_path):
+    """Of a name of /etc/hosts, which only this command sees."""
+    if subprocess.run(["unshare", "--mount", "true"], capture_output=True).returncode != 0:
+        pytest.skip("no mount namespaces here")
+    root = Authority(tmp_path, "root")
+    cert = root.client("server", "/CN=lb.test", extensions="subjectAltName=DNS:lb.test\n")
+    alb = start_alb(text_for(start_target(), tokens).replace("{cert}", str(cert.pem)))
+    port = alb.ready["management"][0].rsplit(":", 1)[1]
+    hosts = tmp_path / "hosts"
+
+    def go(*addresses):
+        hosts.write_text("".join(f"{address} lb.test\n" for address in addresses))
+        return subprocess.run(
+            ["unshare", "--mount", "--propagation", "private", "sh", "-c",
+             'mount --bind "$0" /etc/hosts && exec "$@"', hosts, BIN / "alb", "--remote",
+             f"https://lb.test:{port}", "--token-file", ops_file, "--ca", root.crt, "reload"],
+            capture_output=True, text=True)
+    done = go("127.0.0.77", "127.0.0.78", "127.0.0.1")
+    assert (done.returncode, done.stdout) == (0, "reloaded\n"), done.stderr
+    done = go("127.0.0.77", "127.0.0.78", "127.0.0.77")
+    assert done.returncode == 1 and "none of its 2 addresses" in done.stderr, "none twice"
+    assert f"  127.0.0.77:{port}: Conn" in done.stderr and f"  127.0.0.78:{port}: " in done.stderr
+
+
 @pytest.mark.parametrize("args, error", [
+    (["--timeout", "0", "status"], "1 to 3600"), (["--timeout", "3601", "status"], "1 to 3600"),
+    (["status", "--timeout", "1s"], "1 to 3600"), (["--timeout", "-1", "status"], "1 to 3600"),
+    (["--timeout", "5", "check", "f"], "commands that ask a running alb"),
+    (["status", "--timeout"], "not understood"),
     (["--remote", "http://a:1", "status"], "does not begin with https://"),
     (["--remote", "https://me:pw@a:1", "status"], "no name or password"),
     (["--remote", "https://a:0", "status"], "no good port"),

@@ -169,6 +169,25 @@ static void test_resolve(void **state)
     assert_false(addr_resolve(SPAN("a:b:80"), &addr, why, sizeof(why)));
 }
 
+static void test_resolve_all(void **state)
+{
+    (void)state;
+    struct addr addrs[8];
+    char why[200] = "", text[ADDR_TEXT_MAX];
+
+    assert_int_equal(addr_resolve_all(SPAN("LocalHost:8080"), addrs, 8, why, sizeof(why)), 2);
+    assert_string_equal(addr_format(&addrs[0], text), "127.0.0.1:8080");
+    assert_string_equal(addr_format(&addrs[1], text), "[::1]:8080");
+    assert_int_equal(addr_resolve_all(SPAN("localhost:8080"), addrs, 1, why, sizeof(why)), 1);
+    assert_int_equal(addr_resolve_all(SPAN("[::1]:80"), addrs, 8, why, sizeof(why)), 1);
+    assert_string_equal(addr_format(&addrs[0], text), "[::1]:80");
+    assert_int_equal(addr_resolve_all(SPAN("no-such-host.invalid:80"), addrs, 8, why, sizeof(why)),
+                     0);
+    assert_non_null(strstr(why, "no-such-host.invalid"));
+    assert_int_equal(addr_resolve_all(SPAN("localhost"), addrs, 8, why, sizeof(why)), 0);
+    assert_non_null(strstr(why, "is no address"));
+}
+
 static void test_local_and_peer(void **state)
 {
     (void)state;
@@ -190,10 +209,11 @@ static void test_local_and_peer(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_parse),    cmocka_unit_test(test_equal),
-        cmocka_unit_test(test_overlaps), cmocka_unit_test(test_unix),
-        cmocka_unit_test(test_none),     cmocka_unit_test(test_mapped_address_is_unwrapped),
-        cmocka_unit_test(test_resolve),  cmocka_unit_test(test_local_and_peer),
+        cmocka_unit_test(test_parse),          cmocka_unit_test(test_equal),
+        cmocka_unit_test(test_overlaps),       cmocka_unit_test(test_unix),
+        cmocka_unit_test(test_none),           cmocka_unit_test(test_mapped_address_is_unwrapped),
+        cmocka_unit_test(test_resolve),        cmocka_unit_test(test_resolve_all),
+        cmocka_unit_test(test_local_and_peer),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
