@@ -14,11 +14,19 @@ static json_t *outlook_json(const struct drain_outlook *d)
                      "delay_ms", (json_int_t)d->delay_ms, "cut_at_end", (json_int_t)d->cut_at_end);
 }
 
+static json_t *wait_json(const struct drain_outlook *d)
+{
+    return json_pack("{s:I,s:I,s:I}", "targets", (json_int_t)d->targets, "tunnels",
+                     (json_int_t)d->tunnels, "wait_ms", (json_int_t)d->wait_ms);
+}
+
 static void answer(struct admin_answer *a, const struct drain_outcome *o, bool is_drain)
 {
     json_t *json = admin_order_json(&o->answer);
 
-    if (o->answer.status == 200 && is_drain)
+    if (o->answer.status == 200 && is_drain && o->outlook.wait_ms > 0)
+        json_object_update_new(json, wait_json(&o->outlook));
+    else if (o->answer.status == 200 && is_drain)
         json_object_update_new(json, outlook_json(&o->outlook));
     else if (o->answer.status == 200)
         json_object_set_new(json, "targets", json_integer(o->outlook.targets));

@@ -119,8 +119,12 @@ enum filter_kind {
     FILTERS = FILTER_DOORS + DOOR_KINDS
 };
 
-/* LEAVING: another process has taken over (upgrade.h). */
-enum run_state { RUN_SERVING, RUN_LEAVING, RUN_DRAINING, RUN_CUTTING };
+/* WAITING: told to stop, but all is served as before (balancer_delay.c). LEAVING: another process
+ * has taken over (upgrade.h). */
+enum run_state { RUN_SERVING, RUN_WAITING, RUN_LEAVING, RUN_DRAINING, RUN_CUTTING };
+
+/* Something that the balancer is to do. Control thread. */
+typedef void balancer_order_fn(struct balancer *b);
 
 struct balancer {
     const char *path; /* the configuration file, or NULL for `quick` */
@@ -172,6 +176,8 @@ struct balancer {
     struct upgrade *upgrade; /* NULL: none is under way */
     struct inherit *inherit; /* NULL: nobody was here before */
     ev_timer drain_timer;
+    ev_timer delay_timer; /* runs while /ready is 503 and all is served (balancer_delay.c) */
+    balancer_order_fn *delay_over; /* what it is for; NULL: it does not run */
     uint64_t started_ms, drain_began_ms;
     uint32_t cut_left;        /* connections, when a cut was looked at last */
     uint32_t drain_window_ms; /* then all is cut */
@@ -269,6 +275,12 @@ void balancer_wait(struct balancer *b, struct waiter *waiter, uint64_t number);
 
 /* From a loop: it accepts no more (worker_accept(), greeter_accept()). */
 void upgrade_report_quiet(struct balancer *b);
+
+/* shutdown_delay runs, before a stop or a drain of all: no new work should be sent here. */
+bool balancer_delays(const struct balancer *b);
+
+/* There are targets, and commands have drained all of them that some action forwards to. */
+bool balancer_is_drained(const struct balancer *b);
 
 /* The registered targets, for health checks and status. */
 void balancer_status(struct balancer *b, struct buf *json);

@@ -110,7 +110,7 @@ void balancer_dismiss_others(struct balancer *b, const struct config *old)
     struct leaving leaving = { .balancer = b, .old = old };
 
     members_mark(&b->registry, b->members, on_gone, &leaving);
-    if (b->state == RUN_SERVING) /* else all are drained already */
+    if (balancer_serves(b)) /* else all are drained already */
         begin_drains(&leaving);
     free(leaving.targets);
 }

@@ -244,14 +244,96 @@ static void take(struct subject *s)
              s->outcome->answer.text);
 }
 
-void balancer_drain(struct balancer *b, const struct drain_request *order,
-                    struct drain_outcome *outcome)
+/* --- all of it: not before /ready has been 503 for a while
+ * ---------------------------------------- */
+
+static bool is_of_all(const struct drain_request *order)
+{
+    return order->group == NULL && order->target == NULL;
+}
+
+static void carry_out(struct balancer *b, const struct drain_request *order,
+                      struct drain_outcome *outcome)
 {
     struct subject s = { .balancer = b, .order = order, .outcome = outcome };
 
-    *outcome = (struct drain_outcome){ .answer.status = 200 };
     if (choose(&s) && balancer_keep(b, &s.next, &outcome->answer))
         take(&s);
     registrations_done(&s.next);
     free(s.changed);
+}
+
+static void drain_all(struct balancer *b)
+{
+    const struct drain_request order = { .is_drain = true };
+    struct drain_outcome outcome = { .answer.status = 200 };
+
+    carry_out(b, &order, &outcome);
+    if (outcome.answer.status != 200)
+        log_warn("drain refused reason=\"%s\"", outcome.answer.text);
+}
+
+static void describe_wait(const struct subject *s)
+{
+    struct drain_outlook *o = &s->outcome->outlook;
+    char wait[16];
+
+    o->wait_ms = s->balancer->config->alb.shutdown_delay_ms;
+    o->targets = (uint32_t)s->count;
+    for (size_t i = 0; i < s->count; i++)
+        o->tunnels += (uint32_t)target_tunnels(s->changed[i]);
+    balancer_say(&s->outcome->answer,
+                 "all target groups drain in %s: %u target%s, %u WebSocket%s now; until then "
+                 "/ready is 503, and new connections are served",
+                 text_format_duration(o->wait_ms, wait), o->targets, o->targets == 1 ? "" : "s",
+                 o->tunnels, o->tunnels == 1 ? "" : "s");
+}
+
+/* False: it is to be carried out now, or refused. */
+static bool is_to_wait(struct balancer *b, const struct drain_request *order,
+                       struct drain_outcome *outcome)
+{
+    struct drain_outcome tried = { .answer.status = 200 };
+    struct subject s = { .balancer = b, .order = order, .outcome = &tried };
+    const bool waits =
+        choose(&s) && !balancer_delays(b) && balancer_delay_begin(b, "drain", drain_all);
+
+    if (waits) {
+        describe_wait(&s);
+        *outcome = tried;
+    }
+    registrations_done(&s.next);
+    free(s.changed);
+    return waits;
+}
+
+/* Nothing was drained yet, or what was before is not any more. */
+static void call_off(struct balancer *b, const struct drain_request *order,
+                     struct drain_outcome *outcome)
+{
+    balancer_delay_cancel(b);
+    carry_out(b, order, outcome);
+    if (outcome->answer.status != 409)
+        return;
+    outcome->answer.status = 200;
+    balancer_say(&outcome->answer, "the drain of all target groups had not begun, and will not");
+    log_info("undrain outcome=\"%s\"", outcome->answer.text);
+}
+
+void balancer_drain(struct balancer *b, const struct drain_request *order,
+                    struct drain_outcome *outcome)
+{
+    const bool delays = is_of_all(order) && balancer_delays(b);
+
+    *outcome = (struct drain_outcome){ .answer.status = 200 };
+    if (delays && b->state == RUN_WAITING && order->is_drain) {
+        balancer_delay_end(b);
+        balancer_say(&outcome->answer, "it was about to stop, and drains now");
+    } else if (delays && b->state == RUN_SERVING && !order->is_drain) {
+        call_off(b, order, outcome);
+    } else if (!is_of_all(order) || !order->is_drain || !is_to_wait(b, order, outcome)) {
+        if (delays && b->state == RUN_SERVING)
+            balancer_delay_cancel(b);
+        carry_out(b, order, outcome);
+    }
 }

@@ -399,7 +399,7 @@ void balancer_review_health(void *user, const struct group *g)
         if (is_shed && !wanted)
             balancer_drain_leave(b, t);
         t->was_shed &= wanted;
-        if (wanted && t->drain == NULL && !t->was_shed && b->state == RUN_SERVING)
+        if (wanted && t->drain == NULL && !t->was_shed && balancer_serves(b))
             balancer_drain_begin(b, &t, 1, &plan);
     }
 }

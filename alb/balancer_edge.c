@@ -42,7 +42,7 @@ static void keep_quietly(const struct balancer *b)
 {
     char why[512];
 
-    if (b->state == RUN_SERVING && b->state_path[0] != '\0' &&
+    if (balancer_serves(b) && b->state_path[0] != '\0' &&
         !state_file_write(b->state_path, &b->said, why, sizeof(why)))
         log_warn("%s", why);
 }
@@ -51,13 +51,13 @@ static void keep_quietly(const struct balancer *b)
 static bool extend_filter(struct balancer *b, const struct edge_additions *additions, char *why,
                           size_t size)
 {
-    return b->state != RUN_SERVING || upgrade_is_running(b) ||
+    return !balancer_serves(b) || upgrade_is_running(b) ||
            balancer_extend_edge_filter(b, b->config, additions, why, size);
 }
 
 static void settle_filter(struct balancer *b)
 {
-    if (b->state == RUN_SERVING && !upgrade_is_running(b))
+    if (balancer_serves(b) && !upgrade_is_running(b))
         balancer_settle_filters(b);
 }
 

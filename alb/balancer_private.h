@@ -88,6 +88,21 @@ void balancer_hang_up(struct balancer *b);
 /* SIGTERM or SIGINT. */
 void balancer_stop(struct balancer *b);
 
+/* Nobody has been told to go, and no other process has taken over. */
+static inline bool balancer_serves(const struct balancer *b)
+{
+    return b->state == RUN_SERVING || b->state == RUN_WAITING;
+}
+
+/* Call `over` when shutdown_delay has passed; in the place of what was to be done then, if that
+ * time runs already. False when there is nothing to wait for: it is 0, or nobody new would be
+ * served as all targets are drained. `what` is for the log. */
+bool balancer_delay_begin(struct balancer *b, const char *what, balancer_order_fn *over);
+
+/* It has passed now, if it runs; or what was to be done then is not to be done. */
+void balancer_delay_end(struct balancer *b);
+void balancer_delay_cancel(struct balancer *b);
+
 /* The process that took over has been told to stop, to cut, or has ended: so do we. */
 void balancer_stop_with(struct balancer *b, uint32_t window_ms);
 void balancer_cut_with(struct balancer *b);

@@ -1,9 +1,10 @@
 /*
  * balancer_stop.c -- the way out: stop accepting, let things end, then cut.
  *
- * The first SIGTERM or SIGINT drains for at most shutdown_timeout; a second one
- * cuts at once. The control loop is left when no connection remains. A process before this one
- * that still has some is ordered to do the same, and waited for.
+ * The first SIGTERM or SIGINT waits for shutdown_delay (balancer_delay.c), then drains for at most
+ * shutdown_timeout; another one ends the wait, or cuts at once. The control loop is left when no
+ * connection remains. A process before this one that still has some is ordered to do the same, and
+ * waited for.
  */
 #include "base/clock.h"
 #include "base/log.h"
@@ -60,6 +61,7 @@ static void drain(struct balancer *b, uint32_t window_ms)
 {
     if (b->state == RUN_LEAVING)
         ev_timer_stop(b->control.ev, &b->drain_timer);
+    balancer_delay_cancel(b);
     log_info("shutdown draining connections=%u at_most_ms=%u", atomic_load(&b->connections),
              window_ms);
     if (!upgrade_is_leaving(b))
@@ -74,6 +76,21 @@ static void drain(struct balancer *b, uint32_t window_ms)
     ev_timer_init(&b->drain_timer, on_look, LOOK_S, LOOK_S);
     b->drain_timer.data = b;
     ev_timer_start(b->control.ev, &b->drain_timer);
+}
+
+static void drain_now(struct balancer *b)
+{
+    drain(b, b->config->alb.shutdown_timeout_ms);
+}
+
+static void wait_and_drain(struct balancer *b)
+{
+    if (!balancer_delay_begin(b, "shutdown", drain_now)) {
+        drain_now(b);
+        return;
+    }
+    service_notify("STOPPING=1");
+    b->state = RUN_WAITING;
 }
 
 /* --- another process has taken over ------------------------------------------------------- */
@@ -110,7 +127,7 @@ void balancer_leave(struct balancer *b)
 
 static bool may_drain(const struct balancer *b)
 {
-    return b->state == RUN_SERVING || b->state == RUN_LEAVING;
+    return balancer_serves(b) || b->state == RUN_LEAVING;
 }
 
 /* One that was ordered to stop, and gets the signal as well (each process of a service may),
@@ -121,8 +138,10 @@ void balancer_stop(struct balancer *b)
 
     if (upgrade_takes_stop(b))
         return;
-    if (may_drain(b))
-        drain(b, b->config->alb.shutdown_timeout_ms);
+    if (b->state == RUN_SERVING)
+        wait_and_drain(b);
+    else if (may_drain(b)) /* nobody new comes any more, or the wait is to end */
+        drain_now(b);
     else if (b->state == RUN_DRAINING && is_again)
         cut(b);
 }

@@ -100,7 +100,7 @@ static void on_timer(struct ev_loop *loop, ev_timer *timer, int revents)
     (void)loop;
     (void)revents;
 
-    if (b->state == RUN_SERVING) /* else another process asks */
+    if (balancer_serves(b)) /* else another process asks */
         balancer_look_for_strangers(b);
 }
 

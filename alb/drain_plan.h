@@ -25,6 +25,7 @@ struct drain_outlook {
     uint32_t window_ms, delay_ms;
     uint32_t cut_at_end; /* if nobody goes before */
     bool is_cut;         /* nobody is told (websocket.drain_close) */
+    uint32_t wait_ms;    /* until it begins; then there are only `targets` and `tunnels` of now */
 };
 
 #endif

@@ -153,8 +153,14 @@ const struct setting alb_settings[] = {
       "How long the process that `alb upgrade` starts may take until it serves; then it is killed "
       "and "
       "this one carries on." },
+    { "shutdown_delay", SETTING_DURATION, FIELD(shutdown_delay_ms), "0", 0, 10 * MINUTE, NULL,
+      APPLIES_RELOAD,
+      "How long a stop, and `alb drain --all`, wait until the first client is told to come again: "
+      "`/ready` is 503 meanwhile, and new connections are served. Long enough for what stands in "
+      "front to see it: the interval of its checks times its threshold, and one interval more. A "
+      "second signal, or command, ends it." },
     { "shutdown_timeout", SETTING_DURATION, FIELD(shutdown_timeout_ms), "30s", 0, HOUR, NULL,
-      APPLIES_RELOAD, "How long a stop waits for connections to end before it cuts them." },
+      APPLIES_RELOAD, "How long a stop then waits for connections to end before it cuts them." },
     { "tls.handshake_timeout", SETTING_DURATION, FIELD(tls_handshake_timeout_ms), "10s", SECOND,
       MINUTE, NULL, APPLIES_NEW_CONNECTIONS,
       "A TLS handshake that is not finished by then is dropped." },

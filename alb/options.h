@@ -57,7 +57,7 @@ struct alb_options {
     bool health_check_logs;
     char *health_check_logs_file;
     char *audit_log_file; /* "": none but the program log */
-    uint32_t shutdown_timeout_ms;
+    uint32_t shutdown_delay_ms, shutdown_timeout_ms;
     uint32_t upgrade_timeout_ms;
     uint32_t tls_handshake_timeout_ms;
     char *dns_servers; /* "": the system's */

@@ -26,6 +26,10 @@ static const char *not_ready(const struct balancer *b)
 {
     if (b->state != RUN_SERVING)
         return "it is shutting down\n";
+    if (balancer_delays(b))
+        return "it is about to be drained\n";
+    if (balancer_is_drained(b))
+        return "all targets are drained\n";
     if (b->config->health.options.ready_needs_target && !has_healthy_target(b))
         return "no target of any group is healthy\n";
     return NULL;

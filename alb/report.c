@@ -23,6 +23,8 @@ static const char *state_name(enum run_state state)
     switch (state) {
     case RUN_SERVING:
         return "serving";
+    case RUN_WAITING:
+        return "waiting";
     case RUN_LEAVING:
         return "leaving";
     case RUN_DRAINING:

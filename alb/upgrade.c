@@ -408,6 +408,7 @@ bool upgrade_start(struct balancer *b, const char *binary, upgrade_told_fn *told
 
     if (!may_start(b, why, why_size))
         return false;
+    balancer_delay_end(b); /* a drain that waits goes over as one that runs */
     const int fd = start_process(&process, path, why, why_size);
     if (fd == -1)
         return false;

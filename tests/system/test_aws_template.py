@@ -84,6 +84,16 @@ def test_an_outage_of_the_servers_replaces_no_appliance():
     assert "[health]" in user_data({}) and "\nready_needs_target = off\n" in user_data({})
 
 
+def test_a_leaving_instance_is_kept_until_it_has_been_seen_and_drained():
+    text = user_data({})
+    delay, = map(int, re.findall(r"^shutdown_delay = (\d+)s$", text, re.M))
+    group = TEMPLATE.resolve(TEMPLATE.resources["Appliances"]["Properties"], GIVEN)
+    assert delay >= int(group["HealthCheckIntervalSeconds"]) * (int(group["UnhealthyThresholdCount"]) + 1)
+    drain, = map(int, re.findall(r"^deregistration_delay\.timeout_seconds = (\d+)$", text, re.M))
+    hook = TEMPLATE.resolve(TEMPLATE.resources["Hook"]["Properties"], dict(GIVEN, **DRAIN))
+    assert int(hook["HeartbeatTimeout"]) >= delay + drain
+
+
 def test_management_is_for_those_who_are_named():
     allowed = {who: re.findall(r"^\[management\]\nbind = 0\.0\.0\.0:9443\nallow = *(.*?) *$", user_data(given), re.M)
                for who, given in MANAGEMENT.items()}

@@ -108,3 +108,17 @@ def test_what_else_is_completed(tmp_path):
     assert completions("wsserver", "check", file[:-2]) == [file]
     assert completions("alb", "status", "--socket", file[:-2]) == [file]
     assert completions("alb", "edge", "add", "10.0.0.1", "--for", "") == []
+
+
+@pytest.mark.parametrize(("program", "waits"), [("alb", ["shutdown_delay", "shutdown_timeout"]),
+                                                ("wsserver", ["shutdown_timeout"])])
+def test_the_service_manager_waits_for_the_longest_stop(program, waits):
+    settings = run(program, "settings")[1]
+    unit = (ROOT / f"conf/systemd/postern-{program}.service").read_text()
+    seconds = {"s": 1, "m": 60, "min": 60, "h": 3600}
+
+    def longest(name):
+        number, of = re.search(rf"^\| `{name}` \| [^|]+ \| \d+\.\.(\d+)(\w+) \|", settings, re.M).groups()
+        return int(number) * seconds[of]
+    number, of = re.search(r"^TimeoutStopSec=(\d+)(\w+)$", unit, re.M).groups()
+    assert int(number) * seconds[of] > sum(map(longest, waits))

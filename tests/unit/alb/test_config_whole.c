@@ -319,7 +319,7 @@ static void test_sample(void **state)
     expect("sample", &p, false, "");
     expect(
         "sample", &p, true,
-        "conf/alb.ini:28: warning: allow = none: nobody may connect; name the addresses of the "
+        "conf/alb.ini:32: warning: allow = none: nobody may connect; name the addresses of the "
         "edge here, then `alb reload`, or let one in for a while: alb edge add CIDR --for 10m\n");
     assert_false(admits(c, "10.0.1.37"));
     config_free(&c);

@@ -57,6 +57,7 @@ static void test_defaults_of_alb(void **state)
     assert_int_equal(o.desync_mode, HTTP_DEFENSIVE);
     assert_false(o.access_logs);
     assert_string_equal(o.access_logs_file, "-");
+    assert_int_equal(o.shutdown_delay_ms, 0);
     assert_int_equal(o.shutdown_timeout_ms, 30000);
     assert_int_equal(o.tls_handshake_timeout_ms, 10000);
     settings_done(alb_settings, &o);
@@ -101,6 +102,7 @@ static const struct {
     { alb_settings, "idle_timeout.timeout_seconds", "0", "1", "4000", "4001" },
     { alb_settings, "client_keep_alive.seconds", "59", "60", "604800", "604801" },
     { alb_settings, "tls.handshake_timeout", "999ms", "1s", "60s", "61s" },
+    { alb_settings, "shutdown_delay", "-1", "0", "10m", "601s" },
     { alb_settings, "shutdown_timeout", "-1", "0", "1h", "3601s" },
     { alb_settings, "websocket.ping_interval", "-1", "0", "1h", "3601s" },
     { alb_settings, "websocket.pong_timeout", "99ms", "100ms", "1m", "61s" },

@@ -13,6 +13,8 @@
 
 #define READY "ready\n"
 #define STOPPING "it is shutting down\n"
+#define DELAYING "it is about to be drained\n"
+#define DRAINED "all targets are drained\n"
 #define NO_TARGET "no target of any group is healthy\n"
 
 static struct balancer balancer;
@@ -104,7 +106,10 @@ static const struct {
     { "unhealthy", SPARE, RUN_SERVING, TARGET_UNHEALTHY, TARGET_UNUSED, false, 503, NO_TARGET },
     { "a group of nobody's", SPARE, RUN_SERVING, TARGET_UNHEALTHY, TARGET_HEALTHY, false, 503,
       NO_TARGET },
-    { "drained", SPARE, RUN_SERVING, TARGET_HEALTHY, TARGET_UNUSED, true, 503, NO_TARGET },
+    { "drained", SPARE, RUN_SERVING, TARGET_HEALTHY, TARGET_UNUSED, true, 503, DRAINED },
+    { "drained, and needs none", SPARE DOOR("ready_needs_target = off\n"), RUN_SERVING,
+      TARGET_HEALTHY, TARGET_UNUSED, true, 503, DRAINED },
+    { "told to stop", SPARE, RUN_WAITING, TARGET_HEALTHY, TARGET_UNUSED, false, 503, STOPPING },
     { "needs none", SPARE DOOR("ready_needs_target = off\n"), RUN_SERVING, TARGET_UNHEALTHY,
       TARGET_UNUSED, false, 200, READY },
     { "another took over", SPARE, RUN_LEAVING, TARGET_HEALTHY, TARGET_UNUSED, false, 503,
@@ -133,6 +138,23 @@ static void test_states(void **state)
     }
 }
 
+static void nothing(struct balancer *b)
+{
+    (void)b;
+}
+
+static void test_a_drain_of_all_waits(void **state)
+{
+    (void)state;
+    start(EDGE LISTENER GROUP DOOR("ready_needs_target = off\n"));
+    balancer.delay_over = nothing;
+    expect_page("a drain waits", "GET /ready", 503, DELAYING);
+    expect_page("a drain waits", "GET /health", 200, "ok\n");
+    balancer.state = RUN_WAITING;
+    expect_page("a stop waits", "GET /ready", 503, STOPPING);
+    stop();
+}
+
 static void test_redirects_alone_need_no_target(void **state)
 {
     (void)state;
@@ -146,6 +168,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_requests),
         cmocka_unit_test(test_states),
+        cmocka_unit_test(test_a_drain_of_all_waits),
         cmocka_unit_test(test_redirects_alone_need_no_target),
     };
     return cmocka_run_group_tests(tests, enter_folder, leave_folder);
