@@ -41,9 +41,20 @@ list_packages() {
     rm "$root/packages.sha256"
 }
 
+# What is a link in the appliance, and no file in overlay/.
+lay_links() {
+    ln -sf ../run/systemd/resolve/resolv.conf "$root/etc/resolv.conf"
+    ln -sf /usr/lib/systemd/system/multi-user.target "$root/etc/systemd/system/default.target"
+    # Where the journal goes is said among the secrets; without these files, nowhere.
+    for program in journal-upload netlogd; do
+        mkdir -p "$root/etc/systemd/$program.conf.d"
+        ln -sf "/run/postern-secrets/$program.conf" "$root/etc/systemd/$program.conf.d/appliance.conf"
+    done
+}
+
 lay_over() {
     cp -R --no-preserve=ownership "$here/overlay/." "$root/"
-    ln -sf ../run/systemd/resolve/resolv.conf "$root/etc/resolv.conf"
+    lay_links
     # Empty: each start has a number of its own, and nothing takes itself for the first one.
     : >"$root/etc/machine-id"
     : >"$root/etc/fstab"
