@@ -107,16 +107,42 @@ static void put_texts(struct buf *to, const struct problems *problems, bool warn
     buf_put(to, SPAN("]"));
 }
 
+/* How a reload is wanted. */
+struct reload_query {
+    bool is_dry_run, is_forced;
+};
+
+/* False when there is something else in it. */
+static bool read_query(struct span query, struct reload_query *q)
+{
+    *q = (struct reload_query){ .is_dry_run = false };
+    while (query.len > 0) {
+        const char *end = memchr(query.ptr, '&', query.len);
+        const struct span word =
+            span_of(query.ptr, end == NULL ? query.len : (size_t)(end - query.ptr));
+        bool *flag = span_equal(word, SPAN("dry_run=1")) ? &q->is_dry_run
+                     : span_equal(word, SPAN("force=1")) ? &q->is_forced
+                                                         : NULL;
+        if (flag == NULL || *flag)
+            return false;
+        *flag = true;
+        query = span_after(query, end == NULL ? word.len : word.len + 1);
+    }
+    return true;
+}
+
 static bool is_dry_run(const struct admin_request *r)
 {
-    return span_equal(r->head->query, SPAN("dry_run=1"));
+    struct reload_query q;
+
+    return read_query(r->head->query, &q) && q.is_dry_run;
 }
 
 static void refuse_query(struct admin_answer *a)
 {
-    a->status = 400;
-    a->type = json_text_type;
-    buf_put(&a->body, SPAN("{\"ok\":false,\"errors\":[\"reload takes dry_run=1 or nothing\"]}\n"));
+    admin_answer_json(
+        a, 400,
+        json_pack("{s:b,s:[s]}", "ok", 0, "errors", "reload takes dry_run=1, force=1 or nothing"));
 }
 
 static void reload(struct balancer *b, const struct reload_order *order, struct admin_answer *a)
@@ -138,18 +164,18 @@ static void reload(struct balancer *b, const struct reload_order *order, struct 
 /* A body is the text of a new configuration. */
 static void post_reload(struct balancer *b, const struct admin_request *r, struct admin_answer *a)
 {
-    const struct span query = r->head->query;
-    const struct reload_order order = { .text = r->body.len > 0 ? &r->body : NULL,
-                                        .from = r->caller };
+    struct reload_query query;
 
-    if (query.len > 0 && !is_dry_run(r)) {
+    if (!read_query(r->head->query, &query)) {
         refuse_query(a);
         return;
     }
     a->is_later = b->publishing != NULL;
     if (a->is_later)
         return;
-    if (query.len > 0)
+    const struct reload_order order = { .text = r->body.len > 0 ? &r->body : NULL,
+                                        .from = { r->caller, r->head, query.is_forced } };
+    if (query.is_dry_run)
         admin_dry_run(b, &order, a);
     else
         reload(b, &order, a);
@@ -261,12 +287,27 @@ static bool is_change(const struct route *route, const struct admin_request *r)
     return route->method == HTTP_POST && !(route->run == post_reload && is_dry_run(r));
 }
 
+static struct audit_change change_of(const struct balancer *b, const struct route *route,
+                                     const struct admin_request *r)
+{
+    struct reload_query q = { .is_forced = false };
+
+    if (route->run == post_reload)
+        read_query(r->head->query, &q);
+    return (struct audit_change){ .caller = r->caller,
+                                  .command = span_after(route->path, 1),
+                                  .mark = q.is_forced ? "force" : "",
+                                  .body = r->body,
+                                  .format = format_of(b) };
+}
+
 static void deny(struct balancer *b, const struct route *route, const struct admin_request *r,
                  struct admin_answer *a)
 {
     char why[CALLER_WHO_MAX + 32];
 
-    audit_deny(&b->audit, r->caller, span_after(route->path, 1), r->body, format_of(b));
+    const struct audit_change change = change_of(b, route, r);
+    audit_deny(&b->audit, &change);
     snprintf(why, sizeof(why), "%s may only read", r->caller->who);
     refuse(a, 403, why);
 }
@@ -275,11 +316,11 @@ static void deny(struct balancer *b, const struct route *route, const struct adm
 static bool is_noted(struct balancer *b, const struct route *route, const struct admin_request *r,
                      struct admin_answer *a)
 {
+    const struct audit_change change = change_of(b, route, r);
     char why[1024];
 
     if (!is_change(route, r) || r->audit->is_open ||
-        audit_begin(&b->audit, r->audit, r->caller, span_after(route->path, 1), r->body,
-                    format_of(b), why, sizeof(why)))
+        audit_begin(&b->audit, r->audit, &change, why, sizeof(why)))
         return true;
     refuse(a, 503, why);
     return false;

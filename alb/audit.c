@@ -24,6 +24,7 @@
 
 enum {
     TOLD_MOST = 512, /* bytes of arguments that are told as they are */
+    MARK_MOST = 32,
     ROW_MAX = 8 * 1024,
     DIGEST_BYTES = 32,
 };
@@ -136,7 +137,7 @@ static void put_words(struct buf *to, const struct field *fields, size_t count)
 
 static void put_json(struct buf *to, const struct field *fields, size_t count)
 {
-    char escaped[6 * TOLD_MOST + 1];
+    char escaped[6 * (TOLD_MOST + MARK_MOST) + 8];
 
     for (size_t i = 0; i < count; i++) {
         text_json_escape(span_text(fields[i].value), escaped, sizeof(escaped));
@@ -226,34 +227,41 @@ static char *object_text(struct span body)
 }
 
 /* Commands have an object of JSON; what is long, or a configuration, is told by what it is. */
-static void tell_arguments(struct audit_entry *e, struct span body)
+static void tell_body(struct span body, char *out, size_t size)
 {
     char *object = body.len == 0 ? NULL : object_text(body);
 
     if (body.len == 0)
-        e->arguments[0] = '\0';
+        out[0] = '\0';
     else if (object != NULL && strlen(object) <= TOLD_MOST)
-        snprintf(e->arguments, sizeof(e->arguments), "%s", object);
+        snprintf(out, size, "%s", object);
     else
-        put_digest(body, e->arguments, sizeof(e->arguments));
+        put_digest(body, out, size);
     free(object);
 }
 
-static void describe(struct audit *a, struct audit_entry *e, const struct caller *caller,
-                     struct span command, struct span body, enum log_format format)
+static void tell_arguments(struct audit_entry *e, const struct audit_change *change)
 {
-    e->number = ++a->entries;
-    e->format = format;
-    e->caller = caller;
-    snprintf(e->command, sizeof(e->command), "%.*s", SPAN_ARGS(command));
-    tell_arguments(e, body);
+    char body[TOLD_MOST + 1];
+
+    tell_body(change->body, body, sizeof(body));
+    snprintf(e->arguments, sizeof(e->arguments), "%.*s%s%s", MARK_MOST, change->mark,
+             change->mark[0] == '\0' || body[0] == '\0' ? "" : " ", body);
 }
 
-bool audit_begin(struct audit *a, struct audit_entry *e, const struct caller *caller,
-                 struct span command, struct span body, enum log_format format, char *why,
-                 size_t why_size)
+static void describe(struct audit *a, struct audit_entry *e, const struct audit_change *change)
 {
-    describe(a, e, caller, command, body, format);
+    e->number = ++a->entries;
+    e->format = change->format;
+    e->caller = change->caller;
+    snprintf(e->command, sizeof(e->command), "%.*s", SPAN_ARGS(change->command));
+    tell_arguments(e, change);
+}
+
+bool audit_begin(struct audit *a, struct audit_entry *e, const struct audit_change *change,
+                 char *why, size_t why_size)
+{
+    describe(a, e, change);
     e->is_open = put(a, e, "asked", 0);
     if (!e->is_open)
         snprintf(why, why_size,
@@ -264,15 +272,14 @@ bool audit_begin(struct audit *a, struct audit_entry *e, const struct caller *ca
 }
 
 /* Who may only read shall not fill the disk either, without which nobody can change anything. */
-void audit_deny(struct audit *a, const struct caller *caller, struct span command, struct span body,
-                enum log_format format)
+void audit_deny(struct audit *a, const struct audit_change *change)
 {
     struct audit_entry e;
     unsigned kept;
 
     if (!seldom_may(&a->denials, clock_mono_ms(), &kept))
         return;
-    describe(a, &e, caller, command, body, format);
+    describe(a, &e, change);
     put(a, &e, "denied", 403);
 }
 

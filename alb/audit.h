@@ -28,12 +28,22 @@ struct audit {
     metric_value *written, *failed; /* rows of the file */
 };
 
+/* What is asked for. */
+struct audit_change {
+    const struct caller *caller; /* borrowed: lives longer than the change is under way */
+    struct span command;
+    const char *mark; /* before the arguments: "force"; "" for none */
+    struct span body; /* the arguments: told as they are when they are few, else by their size and
+                         SHA-256 */
+    enum log_format format;
+};
+
 /* One change that is under way. */
 struct audit_entry {
     bool is_open;
     uint64_t number;
     enum log_format format;
-    const struct caller *caller; /* borrowed: lives longer */
+    const struct caller *caller;
     char command[32];
     char arguments[1024]; /* "" when there are none */
 };
@@ -46,15 +56,13 @@ void audit_done(struct audit *a);
 bool audit_open(struct audit *a, const char *path, char *why, size_t why_size);
 bool audit_may_open(const char *path, char *why, size_t why_size);
 
-/* It is asked for: false with a sentence when that cannot be written, and then it must not be done.
- * `body` has the arguments: told as they are when they are few, else by their size and SHA-256. */
-bool audit_begin(struct audit *a, struct audit_entry *e, const struct caller *caller,
-                 struct span command, struct span body, enum log_format format, char *why,
-                 size_t why_size);
+/* It is asked for: false with a sentence when that cannot be written, and then it must not be
+ * done. */
+bool audit_begin(struct audit *a, struct audit_entry *e, const struct audit_change *change,
+                 char *why, size_t why_size);
 
 /* It was asked for by somebody who may not: one row, and not for all of many. */
-void audit_deny(struct audit *a, const struct caller *caller, struct span command, struct span body,
-                enum log_format format);
+void audit_deny(struct audit *a, const struct audit_change *change);
 
 /* What came of it, by the status that was answered; 0: whoever asked has left before. Harmless for
  * one that is not open. */

@@ -31,6 +31,7 @@
 #include "alb/drain_plan.h"
 #include "alb/log_buffer.h"
 #include "alb/log_file.h"
+#include "alb/manage_access.h"
 #include "alb/registrations.h"
 #include "alb/strangers.h"
 #include "alb/target.h"
@@ -199,7 +200,7 @@ bool balancer_reload(struct balancer *b, struct problems *problems);
 /* A reload by command. */
 struct reload_order {
     const struct span *text;   /* of a new configuration; NULL: the file as it is */
-    const struct caller *from; /* it must not shut him out at [management]; NULL: nobody */
+    struct manage_sender from; /* it must not shut him out at [management] */
 };
 
 /* The same by command. A new text is checked whole, taken, and then in the file's place; when it

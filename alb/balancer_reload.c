@@ -16,8 +16,8 @@
 #include "net/tls_client.h"
 
 #include "alb/balancer_private.h"
-#include "alb/caller.h"
 #include "alb/config.h"
+#include "alb/manage_access.h"
 #include "alb/names.h"
 #include "alb/doors.h"
 #include "alb/upgrade.h"
@@ -125,24 +125,6 @@ static bool refused(struct balancer *b, struct config **next)
     return false;
 }
 
-/* Whoever asks from afar can take nothing back that shuts him out, on a machine without a login. */
-static bool lets_in(const struct config *next, const struct caller *from, struct problems *problems)
-{
-    const struct door_config *d = &next->doors[DOOR_MANAGEMENT];
-    struct ip ip;
-
-    if (from == NULL || from->place != AT_MANAGEMENT)
-        return true;
-    if (d->bind_count > 0 &&
-        (d->any || (addr_ip(&from->peer, &ip) && edge_set_contains(d->allow, &ip))))
-        return true;
-    problems_error(problems, d->header,
-                   "[management] would not let in %s, where this comes from: nothing could be "
-                   "taken back from there; keep it in allow, or send this from an address that is",
-                   from->from);
-    return false;
-}
-
 /* What is to be in force next, made to share with the configuration of now what is the same in
  * both; NULL when there are errors. */
 static struct config *read_next(struct balancer *b, const struct span *text,
@@ -175,7 +157,7 @@ struct config *balancer_look(struct balancer *b, const struct reload_order *orde
 
     if (next == NULL)
         return NULL;
-    bool may = lets_in(next, order->from, problems);
+    bool may = manage_keeps(next, &order->from, problems);
     may &= balancer_may_listen(b, next, problems);
     may &= doors_may_open(b->doors, next, problems);
     may &= balancer_may_filter(b, next, problems);

@@ -7,6 +7,7 @@
 #include "net/addr.h"
 
 struct tls_server;
+struct tls_session;
 
 enum caller_place { AT_ADMIN_PORT, AT_CONTROL_SOCKET, AT_MANAGEMENT };
 
@@ -22,6 +23,7 @@ struct caller {
     char
         certificate[CALLER_NAME_MAX + 1]; /* there: the name of the client's; "" when it has none */
     const struct tls_server *judge;       /* there: what has verified it */
+    const struct tls_session *tls;        /* there: its connection's, which lives longer */
 };
 
 #endif

@@ -104,10 +104,14 @@ static int run(const struct remote_options *at, const char *method, const char *
 }
 
 /* Read again, or (`file`) that in its place. */
-int command_reload(const struct remote_options *at, const char *file, bool is_dry_run, bool as_json)
+int command_reload(const struct remote_options *at, const struct command_reload *how)
 {
-    const char *path = is_dry_run ? "/reload?dry_run=1" : "/reload";
-    command_printer *print = is_dry_run && !as_json ? reload_table_print : dump;
+    static const char *const paths[2][2] = {
+        { "/reload", "/reload?force=1" },
+        { "/reload?dry_run=1", "/reload?dry_run=1&force=1" },
+    };
+    const char *path = paths[how->is_dry_run][how->is_forced], *file = how->file;
+    command_printer *print = how->is_dry_run && !how->as_json ? reload_table_print : dump;
     char why[512];
     size_t len;
 

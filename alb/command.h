@@ -11,10 +11,15 @@ struct remote_options;
 /* Each returns the exit code: 0 when the daemon says it was done, 1 otherwise, with a sentence on
  * stderr when nobody answers there. */
 
-/* POST /reload, with the text of a new configuration or (NULL) none; or only what that would
- * change, as tables for people or as JSON. */
-int command_reload(const struct remote_options *at, const char *file, bool is_dry_run,
-                   bool as_json);
+struct command_reload {
+    const char *file; /* with the text of a new configuration; NULL: none */
+    bool is_dry_run;  /* only what it would change */
+    bool is_forced;   /* also if it shuts out whoever asks for it */
+    bool as_json;     /* a dry run's: else as tables for people */
+};
+
+/* POST /reload. */
+int command_reload(const struct remote_options *at, const struct command_reload *how);
 
 /* GET /status: as tables for people, or as the JSON that it is. */
 int command_status(const struct remote_options *at, bool as_json);

@@ -210,6 +210,9 @@ bool config_weight(struct span text, uint32_t *weight, char *why, size_t why_siz
 /* Who may log in with a certificate of this common name; NULL: nobody. */
 const struct manage_user *config_management_client(const struct manage_config *m, const char *name);
 
+/* Where a setting of [management] stands, else the section; 0 without one. */
+int config_management_line(const struct config *config, const char *key);
+
 bool config_admits(const struct config *config, const struct ip *peer);
 
 #endif

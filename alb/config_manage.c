@@ -16,6 +16,11 @@ static int line_of(const struct manage_config *m, const char *key)
     return config_line(&m->lines, manage_settings, key);
 }
 
+int config_management_line(const struct config *config, const char *key)
+{
+    return line_of(&config->management, key);
+}
+
 /* --- who ---------------------------------------------------------------------------------- */
 
 /* "NAME" or "NAME read"; "*" is every name. */

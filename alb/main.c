@@ -40,6 +40,7 @@ struct arguments {
     bool is_json;             /* --json */
     bool is_all;              /* --all */
     bool is_dry_run;          /* --dry-run */
+    bool is_forced;           /* --force */
     bool lists_reasons;       /* --reasons */
     int argc;                 /* all of it, for `quick` and `explain` */
     char **argv;
@@ -120,7 +121,10 @@ static int metrics(const struct arguments *a)
 
 static int reload(const struct arguments *a)
 {
-    return command_reload(&a->at, a->config, a->is_dry_run, a->is_json);
+    return command_reload(&a->at, &(struct command_reload){ .file = a->config,
+                                                            .is_dry_run = a->is_dry_run,
+                                                            .is_forced = a->is_forced,
+                                                            .as_json = a->is_json });
 }
 
 static int status(const struct arguments *a)
@@ -247,10 +251,12 @@ static const struct {
     { "quick", quick, 0, NOBODY, "--target HOST:PORT [--listen [HOST]:PORT] [--allow CIDR|any]",
       "In front of a server of yours, for this machine only unless more is allowed. Prints the\n"
       "file that it makes." },
-    { "reload", reload, 0, DAEMON_ANYWHERE, "[--config FILE] [--dry-run [--json]]",
+    { "reload", reload, 0, DAEMON_ANYWHERE, "[--config FILE] [--dry-run [--json]] [--force]",
       "Read the file again, or put FILE in its place. Nothing changes if it is bad. --dry-run: "
       "nothing\n"
-      "changes at all; say what would, which live WebSockets it would touch, and why." },
+      "changes at all; say what would, which live WebSockets it would touch, and why. --force: "
+      "also if it\n"
+      "shuts out whoever asks for it from afar, which is refused otherwise." },
     { "upgrade", upgrade, 0, DAEMON_HERE, "[--binary PATH]",
       "Another process, of the file that is there now, takes over: listeners, live WebSockets and "
       "idle\n"
@@ -341,21 +347,20 @@ static int read_option(int argc, char **argv, struct arguments *a)
                     { "--for", &a->time },
                     { "--timeout", &a->timeout } };
 
-    if (strcmp(argv[0], "--all") == 0) {
-        a->is_all = true;
-        return 1;
-    }
-    if (strcmp(argv[0], "--dry-run") == 0) {
-        a->is_dry_run = true;
-        return 1;
-    }
-    if (strcmp(argv[0], "--json") == 0) {
-        a->is_json = true;
-        return 1;
-    }
-    if (strcmp(argv[0], "--reasons") == 0) {
-        a->lists_reasons = true;
-        return 1;
+    const struct {
+        const char *name;
+        bool *flag;
+    } flags[] = { { "--all", &a->is_all },
+                  { "--dry-run", &a->is_dry_run },
+                  { "--force", &a->is_forced },
+                  { "--json", &a->is_json },
+                  { "--reasons", &a->lists_reasons } };
+
+    for (size_t f = 0; f < sizeof(flags) / sizeof(flags[0]); f++) {
+        if (strcmp(argv[0], flags[f].name) == 0) {
+            *flags[f].flag = true;
+            return 1;
+        }
     }
     for (size_t o = 0; o < sizeof(options) / sizeof(options[0]); o++) {
         if (argc > 1 && strcmp(argv[0], options[o].name) == 0) {

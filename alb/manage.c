@@ -25,6 +25,7 @@
 #include "alb/admin_conn.h"
 #include "alb/balancer_private.h"
 #include "alb/config.h"
+#include "alb/manage_access.h"
 #include "alb/manage_login.h"
 
 enum {
@@ -110,7 +111,7 @@ static bool log_in(struct admin_host *host, const struct http_message *m, struct
     struct balancer *b = manage->balancer;
     const char *why = is_judged_by_others(&b->config->management, caller)
                           ? "client_ca_file has other authorities since it connected"
-                          : manage_login(b->config, m, caller);
+                          : manage_admit(b->config, m, caller);
 
     if (why == NULL && m->method_id == HTTP_POST && http_find(m, HTTP_N_ORIGIN) != NULL) {
         /* A browser would show the operator's certificate for any page that has it ask. */
@@ -128,7 +129,9 @@ static bool log_in(struct admin_host *host, const struct http_message *m, struct
 
 static void talk(struct guest *g)
 {
-    struct caller caller = { .place = AT_MANAGEMENT, .peer = g->peer, .judge = g->server };
+    struct caller caller = {
+        .place = AT_MANAGEMENT, .peer = g->peer, .judge = g->server, .tls = g->tls
+    };
     const struct tls_peer_cert *shown = tls_session_peer_cert(g->tls);
     struct tls_session *tls = g->tls;
     const int fd = g->fd;

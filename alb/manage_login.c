@@ -42,8 +42,8 @@ static void complete(struct caller *caller, const struct manage_user *token,
              client == NULL ? "" : "cert:", client == NULL ? "" : caller->certificate);
 }
 
-const char *manage_login(const struct config *config, const struct http_message *m,
-                         struct caller *caller)
+enum manage_objection manage_login(const struct config *config, const struct http_message *m,
+                                   struct caller *caller)
 {
     const struct manage_config *c = &config->management;
     const struct span bearer = manage_bearer(m);
@@ -54,16 +54,31 @@ const char *manage_login(const struct config *config, const struct http_message 
 
     caller->may_change = false;
     if (!is_welcome(&config->doors[DOOR_MANAGEMENT], &caller->peer))
-        return "its address is not in allow any more";
+        return MANAGE_ADDRESS;
     if (asks_token && token == NULL)
-        return bearer.len == 0 ? "no bearer token" : "unknown token";
+        return bearer.len == 0 ? MANAGE_NO_TOKEN : MANAGE_UNKNOWN_TOKEN;
     if (asks_client && client == NULL)
-        return caller->certificate[0] == '\0' ? "no certificate with a name"
-                                              : "no client line for its certificate";
+        return caller->certificate[0] == '\0' ? MANAGE_NO_CERTIFICATE : MANAGE_UNKNOWN_CLIENT;
     if (token == NULL && client == NULL)
-        return "nobody may log in any more";
+        return MANAGE_NOBODY;
     complete(caller, token, client);
-    return NULL;
+    return MANAGE_NO_OBJECTION;
+}
+
+const char *manage_objection_text(enum manage_objection objection)
+{
+    static const char *const texts[] = {
+        [MANAGE_NO_OBJECTION] = NULL,
+        [MANAGE_ADDRESS] = "its address is not in allow any more",
+        [MANAGE_NO_TOKEN] = "no bearer token",
+        [MANAGE_UNKNOWN_TOKEN] = "unknown token",
+        [MANAGE_NO_CERTIFICATE] = "no certificate with a name",
+        [MANAGE_UNKNOWN_CLIENT] = "no client line for its certificate",
+        [MANAGE_BAD_CERTIFICATE] = "its certificate does not hold",
+        [MANAGE_NOBODY] = "nobody may log in any more",
+    };
+
+    return texts[objection];
 }
 
 void manage_refuse_login(struct http_reply *reply)

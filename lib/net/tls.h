@@ -130,6 +130,12 @@ bool tls_session_resumed(const struct tls_session *session);
  * TLS_CLIENT_AUTH_PASSTHROUGH nobody vouches for it. It lives as long as the session. */
 const struct tls_peer_cert *tls_session_peer_cert(const struct tls_session *session);
 
+/* Would `by` take it, now? Its dates and those above it, whom `by` trusts and what was revoked are
+ * looked at again, which costs the verifying of each signature. NULL; or why not, in the words of
+ * tls_session_verify_status(): also when none was shown, or `by` verifies nobody's. */
+const char *tls_session_peer_objection(const struct tls_session *session,
+                                       const struct tls_server *by);
+
 /* How the handshake ended, as the managed balancer's connection log has it: "Success", or
  * "Failed:" and one of its codes, such as "Failed:ClientCertExpired". A literal. */
 const char *tls_session_verify_status(const struct tls_session *session);

@@ -84,6 +84,15 @@ const struct tls_peer_cert *tls_session_peer_cert(const struct tls_session *sess
     return session->peer_cert;
 }
 
+const char *tls_session_peer_objection(const struct tls_session *session,
+                                       const struct tls_server *by)
+{
+    const mbedtls_x509_crt *shown =
+        session == NULL ? NULL : mbedtls_ssl_get_peer_cert(&session->ssl);
+
+    return tls_trust_objection(by == NULL ? NULL : tls_server_trust(by), shown);
+}
+
 const char *tls_session_verify_status(const struct tls_session *session)
 {
     if (tls_ssl_state(&session->ssl) == MBEDTLS_SSL_HANDSHAKE_OVER)

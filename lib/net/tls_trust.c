@@ -180,6 +180,13 @@ uint32_t tls_trust_judge(const struct tls_trust *trust, const mbedtls_x509_crt *
     return flags;
 }
 
+static int on_certificate(void *user, mbedtls_x509_crt *certificate, int depth, uint32_t *flags)
+{
+    if (depth == 0)
+        *flags = tls_trust_judge(user, certificate, *flags);
+    return 0;
+}
+
 /* What is wrong, the gravest first: nobody waits for the end of a certificate that was
  * revoked. */
 static const struct {
@@ -260,4 +267,17 @@ const char *tls_trust_failure(int code, uint32_t flags, bool at_certificate)
             return "Failed:ClientCertTypeUnsupported";
         return is_parsing(code) ? "Failed:ClientCertInvalid" : unmapped;
     }
+}
+
+const char *tls_trust_objection(const struct tls_trust *trust, const mbedtls_x509_crt *shown)
+{
+    struct tls_trust *t = (struct tls_trust *)trust; /* it is only read */
+    uint32_t flags = 0;
+
+    if (t == NULL || t->mode != TLS_CLIENT_AUTH_VERIFY || shown == NULL)
+        return "Failed:ClientCertUntrusted";
+    const int rc = mbedtls_x509_crt_verify((mbedtls_x509_crt *)shown, &t->store,
+                                           t->revoked.raw.p == NULL ? NULL : &t->revoked, NULL,
+                                           &flags, on_certificate, t);
+    return rc == 0 ? NULL : tls_trust_failure(rc, flags, true);
 }

@@ -37,6 +37,10 @@ bool tls_trust_passes_through(const struct tls_trust *trust);
 uint32_t tls_trust_judge(const struct tls_trust *trust, const mbedtls_x509_crt *leaf,
                          uint32_t flags);
 
+/* Look at a chain again, as a handshake does. NULL, or tls_trust_failure()'s word for what is
+ * wrong. Either may be NULL: then it is untrusted. */
+const char *tls_trust_objection(const struct tls_trust *trust, const mbedtls_x509_crt *shown);
+
 /* The managed balancer's word for a handshake that failed with this mbedTLS code.
  * `at_certificate`: while the client's certificate was read and judged. A literal. */
 const char *tls_trust_failure(int code, uint32_t flags, bool at_certificate);

@@ -107,6 +107,27 @@ def test_a_configuration_is_told_by_its_digest(start, tokens):
     assert {r["arguments"] for r in rows(alb)} == {f"bytes={len(text)} sha256={digest}"}
 
 
+def test_force_is_told(start, tokens):
+    alb = start()
+    text = alb.path.read_bytes()
+
+    ops = Caller(alb, tokens.ops)
+    assert ops.status("/reload?force=1", "POST") == 200
+    assert ops.status("/reload?force=1", "POST", body=text) == 200
+    assert Caller(alb, tokens.watch).status("/reload?force=1", "POST") == 403
+    digest = f"bytes={len(text)} sha256={hashlib.sha256(text).hexdigest()}"
+    assert [r["arguments"] for r in rows(alb)] == ["force"] * 2 + [f"force {digest}"] * 2 + ["force"]
+
+
+@pytest.mark.parametrize("query", ["force=2", "force=1&force=1", "force=1&x", "&force=1", "force"])
+def test_what_a_reload_is_not_asked_for_is_refused_and_told(start, tokens, query):
+    alb = start()
+
+    status, answer = Caller(alb, tokens.ops).order(f"/reload?{query}")
+    assert (status, answer["errors"]) == (400, ["reload takes dry_run=1, force=1 or nothing"])
+    assert [r["outcome"] for r in rows(alb)] == ["asked", "refused"]
+
+
 @pytest.mark.parametrize("blanks", [" ", "\n\t", " " * 600], ids=["one", "others", "many"])
 def test_blanks_hide_no_arguments(start, tokens, blanks):
     alb = start()

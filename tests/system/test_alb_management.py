@@ -1,6 +1,7 @@
 """[management]: operators from afar, by TLS and a login, and nobody else."""
 
 import contextlib
+import datetime
 import json
 import secrets
 import ssl
@@ -9,8 +10,8 @@ import time
 import pytest
 
 from balancer import forward_config
-from client_certs import PAST, Authority
-from harness import free_port, run, wait_until
+from client_certs import NOW, PAST, Authority
+from harness import PATIENCE, free_port, run, wait_until
 from http_wire import read_response, request
 from localhost_cert import make_certificate
 from managed import Caller, Tokens, bearer, client_context, config, management, needs_alert
@@ -249,6 +250,64 @@ def test_authorities_that_were_replaced_let_nobody_in(by_certificate, certs):
         assert read_response(tls).status == 401, "although its line is there still"
     wait_until(lambda: "client_ca_file has other authorities" in alb.log(), "a line of the log")
     assert alb.status()["target_groups"][0]["targets"][0]["state"] != "draining"
+
+
+def soon(seconds):
+    """Dates of a certificate that is good for so long."""
+    end = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(seconds=seconds)
+    return (NOW[0], end.strftime("%Y%m%d%H%M%SZ"))
+
+
+@pytest.mark.parametrize("which", ["its own", "of an authority above it"])
+def test_a_certificate_that_expires_lets_nobody_in_any_more(by_certificate, certs, tmp_path, which):
+    """On a connection that is there as well: each request is judged by the time of its own."""
+    alb = by_certificate()
+    dates = soon(4 * PATIENCE)
+    issuer = certs["root"] if which == "its own" else Authority(tmp_path, "between", certs["root"],
+                                                                dates)
+    pem = issuer.client("brief", "/CN=ops", dates=dates if which == "its own" else NOW).pem
+    found = []
+
+    def ask(tls):
+        tls.sendall(request(path="/health"))
+        found.append(read_response(tls).status)
+        return found[-1] != 200
+    with Caller(alb, context=client_context(pem)).connect() as tls:
+        wait_until(lambda: ask(tls), "its end", 20)
+        assert found[0] == 200 and found[-1] == 401
+        assert tls.recv(1) == b"", "and the connection has ended"
+    wait_until(lambda: 'refused=login' in alb.log() and "Failed:ClientCertExpired" in alb.log(),
+               "a line of the log")
+    assert needs_alert(lambda: Caller(alb, context=client_context(pem)).status("/health"))
+
+
+@pytest.mark.parametrize("after, status", [("client = watch read\n", 401),
+                                           ("client = ops read\nclient = watch read\n", 403)],
+                         ids=["gone", "read"])
+def test_a_line_that_was_changed_counts_at_once(by_certificate, certs, after, status):
+    alb = by_certificate()
+    before = "client = ops\nclient = watch read\n"
+
+    with Caller(alb, context=client_context(certs["ops"].pem)).connect() as tls:
+        order = request("POST", "/undrain", body=b'{"all": true}')
+        tls.sendall(order)
+        assert read_response(tls).status == 409, "nothing was drained"
+        assert before in alb.path.read_text()
+        alb.path.write_text(alb.path.read_text().replace(before, after))
+        alb.reload()
+        tls.sendall(order)
+        assert read_response(tls).status == status
+
+
+def test_a_token_that_may_only_read_from_now_on(alb, ops, tokens):
+    with ops.connect() as tls:
+        order = request("POST", "/undrain", fields=bearer(tokens.ops), body=b'{"all": true}')
+        for line, status in (("ops {}", 409), ("ops {} read", 403), ("ops {}", 409),
+                             ("other {} read", 403)):
+            tokens.write(line.format(tokens.ops) + "\n")
+            alb.reload()
+            tls.sendall(order)
+            assert read_response(tls).status == status
 
 
 def test_with_both_both_are_asked_for(by_certificate, certs, tokens):

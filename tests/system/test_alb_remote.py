@@ -492,6 +492,124 @@ def test_nobody_shuts_himself_out(alb, ops_file, new, has_section):
     alb.ok("reload", "--config", path)  # on the machine itself it can be done
 
 
+def refused_unless_forced(alb, ops_file, path, setting, *said, login=()):
+    """By a dry run and by a reload; with --force it is warned of, and done."""
+    def go(*more):
+        return remote(alb, *login, "reload", *(["--config", path] if path else []), *more,
+                      token_file=ops_file)
+    text, name = (path or alb.path).read_text(), alb.path.name
+    lines = [n for n, line in enumerate(text.splitlines(), 1) if line.startswith(f"{setting} = ")]
+    section = text.splitlines().index("[management]") + 1
+    line = next((n for n in lines if n > section), section)
+
+    for more in (["--dry-run"], []):
+        code, out, err = go(*more)
+        assert code == 1 and not out and f"{name}:{line}: {setting}: [management] would not let in 127" in err
+        assert "any more" in err and "or say --force" in err and all(s in err for s in said), err
+    assert alb.status()["reloads"] == 0
+    assert remote(alb, *login, "status", token_file=ops_file)[0] == 0, "nothing has changed"
+    code, out, err = go("--dry-run", "--force")
+    assert code == 0 and "does not let in 127.0.0.1" in out, err
+    code, out, err = go("--force")
+    assert code == 0 and out == "reloaded\n" and "that was forced" in err and said[0] in err
+    assert alb.status()["reloads"] == 1 and (not path or alb.path.read_text() == text)
+
+
+def test_nobody_takes_his_own_token_away(alb, ops_file, tokens):
+    """Not by the file of tokens either, without a word of a new configuration."""
+    tokens.write(f"watch {tokens.watch} read\n")
+    refused_unless_forced(alb, ops_file, None, "token_file", "is not in that file",
+                          "leave its line there, or send this with one that stays", "(token:ops)")
+    assert remote(alb, "status", token_file=ops_file)[0] == 1
+
+
+def test_nobody_names_a_file_without_his_token(alb, ops_file, new, tokens, tmp_path):
+    other = Tokens(tmp_path, "other")
+    refused_unless_forced(alb, ops_file, new((f"{tokens.path}", f"{other.path}")), "token_file",
+                          "is not in that file")
+
+
+def test_nobody_takes_his_own_right_away(alb, ops_file, tokens):
+    tokens.write(f"ops {tokens.ops} read\n")
+    refused_unless_forced(alb, ops_file, None, "token_file", "it may only read then",
+                          "leave its line as it is")
+    code, _, err = remote(alb, "reload", token_file=ops_file)
+    assert code == 1 and "token:ops may only read" in err
+
+
+def test_a_token_is_changed_from_afar_with_the_new_one(alb, ops_file, tokens):
+    new = "n" * 40
+    tokens.write(f"ops {tokens.ops}\nops {new}\n")
+    assert remote(alb, "reload", token_file=ops_file)[0] == 0
+    tokens.write(f"ops {new}\n")
+    code, _, err = remote(alb, "reload", token_file=ops_file)
+    assert code == 1 and "send this with one that stays" in err and new not in err
+    ops_file.write_text(new)
+    assert remote(alb, "reload", token_file=ops_file)[0] == 0
+
+
+def test_who_is_asked_for_a_certificate_that_nobody_asked_for_before(alb, ops_file, new, tmp_path):
+    root = Authority(tmp_path, "root")
+    path = new(("[management]\n", f"[management]\nclient_ca_file = {root.crt}\nclient = ops\n"))
+    refused_unless_forced(alb, ops_file, path, "client_ca_file", "it asks for a certificate")
+    ops = root.client("ops")
+    assert remote(alb, "--cert", ops.pem, "status", token_file=ops_file)[0] == 0
+
+
+@pytest.fixture
+def by_certificate(start_alb, start_target, tmp_path, tokens):
+    root = Authority(tmp_path, "root")
+    ops = root.client("ops")
+    alb = start_alb(forward_config(start_target(), more=management(
+        f"client_ca_file = {root.crt}\nclient = ops\nclient = watch read",
+        bind=f"127.0.0.1:{free_port()}", allow=HERE)))
+    return alb, ["--cert", ops.pem], root
+
+
+@pytest.mark.parametrize("before, after, setting, said", [
+    ("client = ops\n", "", "client", "it has no line for the certificate"),
+    ("client = ops\n", "client = ops read\n", "client", "it may only read then"),
+    ("client_ca_file = {root}", "client_ca_file = {other}", "client_ca_file", "does not vouch"),
+    ("client_ca_file = {root}\nclient = ops\nclient = watch read", "token_file = {tokens}",
+     "token_file", "it asks for a token, and this came without one")],
+    ids=["line", "right", "authority", "token"])
+def test_nobody_takes_away_what_his_certificate_is_good_for(by_certificate, tmp_path, tokens, before,
+                                                            after, setting, said):
+    alb, login, root = by_certificate
+    fill = {"{root}": root.crt, "{other}": Authority(tmp_path, "other").crt, "{tokens}": tokens.path}
+    for name, value in fill.items():
+        before, after = before.replace(name, str(value)), after.replace(name, str(value))
+    path = tmp_path / "next.ini"
+    assert before in alb.path.read_text()
+    path.write_text(alb.path.read_text().replace(before, after))
+    refused_unless_forced(alb, None, path, setting, said, login=login)
+
+
+def test_an_authority_may_be_added(by_certificate, tmp_path):
+    """His own is there still, so he may come again."""
+    alb, login, root = by_certificate
+    both, path = tmp_path / "both.pem", tmp_path / "next.ini"
+    both.write_text(Authority(tmp_path, "other").crt.read_text() + root.crt.read_text())
+    path.write_text(alb.path.read_text().replace(str(root.crt), str(both)))
+    for _ in range(2):
+        code, _, err = remote(alb, *login, "reload", "--config", path)
+        assert code == 0, err
+
+
+def test_by_force_one_may_shut_himself_out_of_all(alb, ops_file, new):
+    text = alb.path.read_text()
+    path = new((text[text.index("[management]"):], ""))
+    code, out, err = remote(alb, "reload", "--config", path, "--force", token_file=ops_file)
+    assert (code, out) == (0, "reloaded\n") and "it would listen nowhere; that was forced" in err
+    code, _, err = remote(alb, "status", token_file=ops_file)
+    assert code == 1 and "cannot connect" in err
+
+
+def test_force_is_nothing_to_the_local_command(alb):
+    code, text = alb.command("reload", "--force")
+    assert code == 0 and "forced" not in text
+
+
 def test_files_that_are_no_configuration(alb, ops_file, tmp_path):
     path = tmp_path / "it"
     code, _, err = remote(alb, "reload", "--config", path, token_file=ops_file)

@@ -110,7 +110,7 @@ static void test_logins(void **state)
         snprintf(caller.certificate, sizeof(caller.certificate), "%s", logins[i].certificate);
         assert_true(addr_parse(span_text(logins[i].peer), false, &caller.peer, why, sizeof(why)));
         read_request(logins[i].fields);
-        const char *blame = manage_login(&config, &message, &caller);
+        const char *blame = manage_objection_text(manage_login(&config, &message, &caller));
         if ((blame == NULL) != (logins[i].who != NULL))
             fail_msg("%s: %s", logins[i].title, blame == NULL ? "let in" : blame);
         assert_int_equal(caller.may_change, logins[i].may_change);
