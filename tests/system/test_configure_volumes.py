@@ -198,7 +198,7 @@ def test_a_disk_with_anything_on_it_is_never_formatted(volumes, what):
     assert volumes.bytes_of(device) == before
 
 
-@pytest.mark.parametrize("make", ["mkfs.ext4 -q -F", "mkfs.minix", "mkswap"])
+@pytest.mark.parametrize("make", ["mkfs.ext4 -q -F", "mkfs.vfat -I", "mkswap"])
 def test_a_disk_with_a_file_system_is_never_formatted(volumes, make):
     device = volumes.add()
     done = volumes.inside(*make.split(), device)
@@ -225,12 +225,23 @@ def test_of_two_blank_disks_none_is_chosen(volumes):
 
 def test_a_data_disk_that_is_damaged_is_not_used(volumes):
     device = volumes.add("postern-data", {"chat.db": b"x" * 100000})
-    image = volumes.files[device]
-    with open(image, "r+b") as f:
-        f.seek(1024 + 0x28)  # inodes of a group: no repair puts that right by itself
-        f.write(b"\xff\xff\xff\x7f")
+    # Its checksum is made right, so that the disk is known; no repair puts that right by itself.
+    done = volumes.inside("debugfs", "-w", "-R", "ssv inodes_per_group 2147483647", device)
+    assert done.returncode == 0, done.stderr
     before = volumes.bytes_of(device)
     fails(volumes, "data", f"{device} is damaged, and is not used")
+    assert mounted(volumes) == "" and volumes.bytes_of(device) == before
+
+
+def test_a_disk_that_says_nothing_of_itself_is_named_and_left_alone(volumes):
+    device = volumes.add("postern-data", {"chat.db": b"x" * 100000})
+    with open(volumes.files[device], "r+b") as f:
+        f.seek(1024)
+        f.write(b"\xff" * 1024)  # where the name of the file system is
+    before = volumes.bytes_of(device)
+    code, said = volumes.run("data")
+    assert code == 0 and "there is no data disk" in said, said
+    assert f"<4>postern-volume: not empty, and nothing that is known, so left alone: {device};" in said
     assert mounted(volumes) == "" and volumes.bytes_of(device) == before
 
 
