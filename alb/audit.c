@@ -271,6 +271,13 @@ bool audit_begin(struct audit *a, struct audit_entry *e, const struct audit_chan
     return e->is_open;
 }
 
+void audit_note(struct audit *a, struct audit_entry *e, const struct audit_change *change)
+{
+    describe(a, e, change);
+    put(a, e, "asked", 0);
+    e->is_open = true;
+}
+
 /* Who may only read shall not fill the disk either, without which nobody can change anything. */
 void audit_deny(struct audit *a, const struct audit_change *change)
 {
@@ -283,17 +290,33 @@ void audit_deny(struct audit *a, const struct audit_change *change)
     put(a, &e, "denied", 403);
 }
 
+static const char *const outcomes[] = {
+    [AUDIT_DONE] = "done",
+    [AUDIT_REFUSED] = "refused",
+    [AUDIT_FAILED] = "failed",
+};
+
 static const char *outcome_of(int status)
 {
     if (status == 0)
         return "left";
-    return status < 300 ? "done" : status < 500 ? "refused" : "failed";
+    return outcomes[status < 300 ? AUDIT_DONE : status < 500 ? AUDIT_REFUSED : AUDIT_FAILED];
 }
 
-void audit_end(struct audit *a, struct audit_entry *e, int status)
+static void end(struct audit *a, struct audit_entry *e, const char *outcome, int status)
 {
     if (!e->is_open)
         return;
     e->is_open = false;
-    put(a, e, outcome_of(status), status);
+    put(a, e, outcome, status);
+}
+
+void audit_end(struct audit *a, struct audit_entry *e, int status)
+{
+    end(a, e, outcome_of(status), status);
+}
+
+void audit_close(struct audit *a, struct audit_entry *e, enum audit_outcome outcome)
+{
+    end(a, e, outcomes[outcome], 0);
 }

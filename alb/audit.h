@@ -1,5 +1,6 @@
 /*
- * audit.h -- a row for each change by command: who, when, from where, what, and what came of it.
+ * audit.h -- a row for each change by command or signal: who, when, from where, what, and what came
+ * of it.
  *
  * Two rows for each, of one id: `outcome=asked` before, and one after. They go to the program's
  * log, and to the file of audit_log.file if there is one: at once, by the control thread. Where the
@@ -61,11 +62,18 @@ bool audit_may_open(const char *path, char *why, size_t why_size);
 bool audit_begin(struct audit *a, struct audit_entry *e, const struct audit_change *change,
                  char *why, size_t why_size);
 
+/* The same for what cannot be refused (a signal): what cannot be written is not. */
+void audit_note(struct audit *a, struct audit_entry *e, const struct audit_change *change);
+
 /* It was asked for by somebody who may not: one row, and not for all of many. */
 void audit_deny(struct audit *a, const struct audit_change *change);
 
 /* What came of it, by the status that was answered; 0: whoever asked has left before. Harmless for
  * one that is not open. */
 void audit_end(struct audit *a, struct audit_entry *e, int status);
+
+/* The same of what has no status. */
+enum audit_outcome { AUDIT_DONE, AUDIT_REFUSED, AUDIT_FAILED };
+void audit_close(struct audit *a, struct audit_entry *e, enum audit_outcome outcome);
 
 #endif

@@ -1,7 +1,6 @@
 /* balancer.c -- the control thread: start, serve, and the calls from other threads. */
 #include "alb/balancer.h"
 
-#include <signal.h>
 #include <stdio.h>
 #include <time.h>
 #include <unistd.h>
@@ -282,41 +281,6 @@ static bool announce(struct balancer *b, const char *ready_file, struct problems
     return true;
 }
 
-/* --- signals ------------------------------------------------------------------------------ */
-
-/* A reload that is under way may have read the file before it was changed. */
-void balancer_hang_up(struct balancer *b)
-{
-    struct problems problems;
-
-    b->reload_wanted = b->publishing != NULL;
-    if (b->reload_wanted)
-        return;
-    problems_init(&problems, b->path == NULL ? "quick" : b->path);
-    if (!balancer_reload(b, &problems))
-        log_error("reload refused; the old configuration stays");
-    problems_print(&problems, stderr);
-    problems_done(&problems);
-    balancer_reopen_logs(b);
-}
-
-static void on_signal(void *user, int signal)
-{
-    struct balancer *b = user;
-
-    switch (signal) {
-    case SIGHUP:
-        balancer_hang_up(b);
-        break;
-    case SIGUSR1:
-        balancer_reopen_logs(b);
-        break;
-    default:
-        balancer_stop(b);
-        break;
-    }
-}
-
 /* --- the whole ------------------------------------------------------------------------------ */
 
 static bool read_config(struct balancer *b, struct problems *problems)
@@ -428,7 +392,7 @@ static bool start(struct balancer *b, const char *ready_file, struct problems *p
     balancer_welcome_members(b);
     balancer_dismiss_others(b, b->config);
     inherit_states(b->inherit);
-    if (!service_signals_start(&b->signals, b->control.ev, on_signal, b)) {
+    if (!service_signals_start(&b->signals, b->control.ev, balancer_on_signal, b)) {
         problems_error(problems, 0, "cannot watch for signals");
         return false;
     }

@@ -153,12 +153,13 @@ struct balancer {
     uint64_t strangers_seen[FILTERS]; /* how many, when it was asked last */
     struct publication *publishing;   /* NULL when nothing is on its way to the loops */
     uint64_t published, in_force;     /* the numbers of the newest, and of the newest in force */
-    bool reload_wanted;               /* SIGHUP came while something was under way */
-    bool members_changed;             /* the next publication has that */
-    bool edge_changed;                /* and this */
-    atomic_bool leaver_came;          /* the loops are to look for leavers again, soon */
-    ev_timer leavers_timer;           /* then */
-    struct list drains;               /* those that run: drain.h */
+    bool reload_wanted;               /* SIGHUP came while something was under way: */
+    struct service_signal reload_signal;
+    bool members_changed;    /* the next publication has that */
+    bool edge_changed;       /* and this */
+    atomic_bool leaver_came; /* the loops are to look for leavers again, soon */
+    ev_timer leavers_timer;  /* then */
+    struct list drains;      /* those that run: drain.h */
     uint64_t drains_begun;
     struct list waiters;
     struct seal_ring *ring; /* for a configuration without a key file; until the end */

@@ -105,12 +105,14 @@ bool balancer_may_log(struct balancer *b, const struct config *config, struct pr
     return open_logs(b, config, TRY_OTHERS, problems);
 }
 
-void balancer_reopen_logs(struct balancer *b)
+bool balancer_reopen_logs(struct balancer *b)
 {
     struct problems problems;
 
     problems_init(&problems, "logs");
-    if (!open_logs(b, b->config, OPEN_ALL, &problems))
+    const bool ok = open_logs(b, b->config, OPEN_ALL, &problems);
+    if (!ok)
         problems_print(&problems, stderr);
     problems_done(&problems);
+    return ok;
 }

@@ -79,11 +79,13 @@ bool balancer_open_logs(struct balancer *b, const struct config *config, struct 
 /* Could they be opened? Makes no file. */
 bool balancer_may_log(struct balancer *b, const struct config *config, struct problems *problems);
 
-/* All of them again: somebody may have moved them away. */
-void balancer_reopen_logs(struct balancer *b);
+/* All of them again: somebody may have moved them away. False when one could not be opened. */
+bool balancer_reopen_logs(struct balancer *b);
 
-/* SIGHUP: the configuration and the logs' files again. */
-void balancer_hang_up(struct balancer *b);
+/* SIGHUP: the configuration and the logs' files again; SIGUSR1: those; SIGTERM or SIGINT: stop.
+ * Each has its rows in the audit log. The one that had to wait is carried out, if there is one. */
+service_signal_fn balancer_on_signal;
+void balancer_on_late_signal(struct balancer *b);
 
 /* SIGTERM or SIGINT. */
 void balancer_stop(struct balancer *b);

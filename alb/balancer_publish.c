@@ -50,8 +50,7 @@ static void wake_waiters(struct balancer *b)
 
 static void go_on(struct balancer *b)
 {
-    if (b->reload_wanted)
-        balancer_hang_up(b);
+    balancer_on_late_signal(b);
     wake_waiters(b);
     if (b->members_changed && b->publishing == NULL)
         balancer_publish(b, b->config);

@@ -180,9 +180,11 @@ const struct metric counter_metrics[] = {
     COUNTER(connection_log_rows, "connection_log_rows_total", "outcome=\"written\"",
             "Connection log rows."),
     COUNTER(connection_log_rows_dropped, "connection_log_rows_total", "outcome=\"dropped\"", NULL),
-    COUNTER(audit_rows, "audit_rows_total", "outcome=\"written\"",
-            "Rows of audit_log.file, two for each change by command. Where the first cannot be "
-            "written the change is refused."),
+    COUNTER(
+        audit_rows, "audit_rows_total", "outcome=\"written\"",
+        "Rows of audit_log.file, two for each change by command or signal. Where the first of a "
+        "command cannot be "
+        "written the change is refused."),
     COUNTER(audit_rows_failed, "audit_rows_total", "outcome=\"failed\"", NULL),
     COUNTER(health_log_rows, "health_check_log_rows_total", "outcome=\"written\"",
             "Health check log rows."),

@@ -145,9 +145,10 @@ const struct setting alb_settings[] = {
     { "health_check_logs.file", SETTING_TEXT, FIELD(health_check_logs_file), "-", 0, 0, NULL,
       APPLIES_RELOAD, "Where those lines go, likewise." },
     { "audit_log.file", SETTING_TEXT, FIELD(audit_log_file), "", 0, 0, NULL, APPLIES_RELOAD,
-      "Where a line goes for each change by command, local or remote, before and after it "
+      "Where a line goes for each change by command, local or remote, or by signal, before and "
+      "after it "
       "([management.md](management.md#the-audit-log)); empty: to the program log alone, which has "
-      "them anyway. A change whose line cannot be written there is refused." },
+      "them anyway. A change by command whose line cannot be written there is refused." },
     { "upgrade_timeout", SETTING_DURATION, FIELD(upgrade_timeout_ms), "30s", SECOND, 50 * SECOND,
       NULL, APPLIES_RELOAD,
       "How long the process that `alb upgrade` starts may take until it serves; then it is killed "

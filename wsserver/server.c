@@ -121,12 +121,13 @@ static void drain(struct server *s)
     ev_async_send(s->control, &s->emptied); /* there may be none */
 }
 
-static void on_signal(void *user, int signal)
+static void on_signal(void *user, const struct service_signal *signal)
 {
     struct server *s = user;
 
-    if (signal == SIGHUP || signal == SIGUSR1)
-        log_info("signal ignored signal=%d reason=\"nothing to read or to open again\"", signal);
+    if (signal->number == SIGHUP || signal->number == SIGUSR1)
+        log_info("signal ignored signal=%d reason=\"nothing to read or to open again\"",
+                 signal->number);
     else if (atomic_load(&s->is_draining))
         stop(s, "second signal");
     else

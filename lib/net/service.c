@@ -57,6 +57,17 @@ void service_block_signals(void)
     pthread_sigmask(SIG_BLOCK, &set, NULL);
 }
 
+/* Of a negative si_code, but for SI_TKILL, the kernel has checked nothing. */
+static struct service_signal signal_of(const struct signalfd_siginfo *info)
+{
+    const bool has_sender = info->ssi_code == SI_USER || info->ssi_code == SI_TKILL;
+
+    return (struct service_signal){ .number = (int)info->ssi_signo,
+                                    .has_sender = has_sender,
+                                    .pid = has_sender ? (int32_t)info->ssi_pid : 0,
+                                    .uid = has_sender ? info->ssi_uid : 0 };
+}
+
 static void on_signal_ready(struct ev_loop *loop, ev_io *io, int revents)
 {
     struct service_signals *s = io->data;
@@ -65,8 +76,10 @@ static void on_signal_ready(struct ev_loop *loop, ev_io *io, int revents)
     (void)revents;
 
     /* The callback may stop us. */
-    while (s->fd != -1 && read(s->fd, &info, sizeof(info)) == (ssize_t)sizeof(info))
-        s->on_signal(s->user, (int)info.ssi_signo);
+    while (s->fd != -1 && read(s->fd, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
+        const struct service_signal signal = signal_of(&info);
+        s->on_signal(s->user, &signal);
+    }
 }
 
 bool service_signals_start(struct service_signals *s, struct ev_loop *loop,

@@ -22,7 +22,14 @@ void service_block_signals(void);
 
 /* Signals as events on the control loop (signalfd underneath, so that no
  * handler ever runs in a thread of ours). */
-typedef void service_signal_fn(void *user, int signal);
+struct service_signal {
+    int number;
+    bool has_sender; /* the kernel says who: not of what the kernel itself sends, nor of what a
+                        sender may have made up (sigqueue) */
+    int32_t pid;     /* 0: it is in no PID namespace of ours */
+    uint32_t uid;
+};
+typedef void service_signal_fn(void *user, const struct service_signal *signal);
 struct service_signals {
     ev_io io;
     int fd;

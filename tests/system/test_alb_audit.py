@@ -1,5 +1,6 @@
 """Each change by command is written down, before and after: who, from where, what, and how it ended."""
 
+import ctypes
 import hashlib
 import json
 import os
@@ -178,7 +179,11 @@ def test_it_is_opened_again(start, tokens, tmp_path):
     alb.signal(signal.SIGUSR1)
     wait_until(alb.audit_path.exists, "the new file")
     ops.order("/undrain", all=True)
-    assert len(rows(alb)) == 2 and alb.audit_path.stat().st_mode & 0o777 == 0o640
+    assert [(r["command"], r["outcome"]) for r in rows(alb)] == [
+        ("reopen", "done"), ("undrain", "asked"), ("undrain", "refused")]
+    assert alb.audit_path.stat().st_mode & 0o777 == 0o640
+    moved = (tmp_path / "audit.log.1").read_text().splitlines()
+    assert len(moved) == 3 and "command=reopen" in moved[-1] and "outcome=asked" in moved[-1]
 
 
 @pytest.mark.parametrize("is_local", [True, False], ids=["local", "remote"])
@@ -205,6 +210,101 @@ def test_without_its_row_nothing_is_changed(start_alb, start_target, tokens, is_
     alb.signal(signal.SIGHUP)
     wait_until(lambda: alb.status()["reloads"] == 1, "the reload")
     assert ops.order("/drain", all=True)[0] == 200
+
+
+# --- signals -----------------------------------------------------------------------------------
+
+
+def of_signals(alb):
+    return [(r["who"], r.get("from"), r["command"], r["arguments"], r["outcome"], r.get("status"))
+            for r in rows(alb)]
+
+
+@pytest.mark.parametrize("number, command", [(signal.SIGHUP, "reload"), (signal.SIGUSR1, "reopen"),
+                                             (signal.SIGTERM, "stop"), (signal.SIGINT, "stop")])
+def test_a_signal_has_rows_with_its_sender(start, number, command):
+    alb = start()
+
+    alb.signal(number)
+    here = (f"signal:uid:{os.getuid()}", f"pid:{os.getpid()}", command, number.name)
+    wait_until(lambda: of_signals(alb) == [(*here, "asked", None), (*here, "done", None)],
+               f"two rows: {of_signals(alb)}")
+    assert len({r["id"] for r in rows(alb)}) == 1 and len(logged(alb)) == 2
+
+
+def test_a_reload_by_signal_that_is_refused(start):
+    alb = start()
+
+    alb.path.write_text("nonsense\n")
+    alb.signal(signal.SIGHUP)
+    wait_until(lambda: len(rows(alb)) == 2, "both rows")
+    assert rows(alb)[-1]["outcome"] == "refused" and alb.status()["reloads"] == 0
+
+
+def test_a_log_that_a_signal_cannot_open(start, tmp_path):
+    (tmp_path / "a").mkdir()
+    alb = start(f"connection_logs.enabled = true\nconnection_logs.file = {tmp_path}/a/c.log\n")
+
+    (tmp_path / "a").rename(tmp_path / "b")
+    alb.signal(signal.SIGUSR1)
+    wait_until(lambda: [r["outcome"] for r in rows(alb)] == ["asked", "failed"], "both rows")
+
+
+def test_nobody_forges_the_sender_of_a_signal(start):
+    """Of sigqueue(3) the kernel takes any."""
+    class Info(ctypes.Structure):
+        _fields_ = [("signo", ctypes.c_int), ("errno", ctypes.c_int), ("code", ctypes.c_int),
+                    ("pad", ctypes.c_int), ("pid", ctypes.c_int), ("uid", ctypes.c_uint),
+                    ("more", ctypes.c_char * 104)]
+    alb = start("access_logs.format = json\n")
+
+    info = Info(signo=signal.SIGUSR1, code=-1, pid=1, uid=4711)
+    call = {"x86_64": 129, "aarch64": 138}[os.uname().machine]  # rt_sigqueueinfo
+    assert ctypes.CDLL(None).syscall(call, alb.pid, signal.SIGUSR1, ctypes.byref(info)) == 0
+    wait_until(lambda: alb.audit_path.read_text().count("\n") == 2, "both rows")
+    for row in map(json.loads, alb.audit_path.read_text().splitlines()):
+        assert (row["who"], row["from"], row["arguments"]) == ("signal", None, "SIGUSR1")
+
+
+def test_a_storm_of_signals(start, tokens):
+    """With changes by command between: what was asked for has come to something, each."""
+    alb = start()
+    ops = Caller(alb, tokens.ops)
+
+    for i in range(20):
+        alb.signal(signal.SIGHUP)
+        if i % 4 == 0:
+            ops.order("/reload")
+    def outcomes(command, who):
+        return [r["outcome"] for r in rows(alb)
+                if r["command"] == command and r["who"].startswith(who)]
+    wait_until(lambda: alb.status()["reloads"] == outcomes("reload", "").count("done"), "all")
+    assert outcomes("reload", "token").count("done") == 5
+    by_signal = outcomes("reload", "signal")
+    assert 1 <= by_signal.count("asked") == by_signal.count("done") <= 20
+
+
+def test_a_signal_is_obeyed_without_its_rows(start_alb, start_target, tokens):
+    alb = start_alb(config(start_target(), f"token_file = {tokens.path}",
+                           alb="audit_log.file = /dev/full\n"))
+
+    alb.signal(signal.SIGHUP)
+    wait_until(lambda: alb.status()["reloads"] == 1, "the reload")
+    wait_until(lambda: alb.metric('alb_audit_rows_total{outcome="failed"}') == 2, "two to be tried")
+    told = [line for line in logged(alb) if line.startswith("id=")]
+    assert len(told) == 2, "the program's log has them"
+    assert alb.stop() == 0
+
+
+def test_the_second_row_is_where_the_new_file_is(start, start_target, tokens, tmp_path):
+    alb = start()
+
+    alb.path.write_text(alb.path.read_text().replace("audit.log", "other.log"))
+    alb.signal(signal.SIGHUP)
+    wait_until(lambda: (tmp_path / "other.log").exists() and (tmp_path / "other.log").read_text(),
+               "the second row")
+    assert [r["outcome"] for r in rows(alb)] == ["asked"]
+    assert "outcome=done" in (tmp_path / "other.log").read_text()
 
 
 def test_a_file_that_cannot_be_opened_is_an_error(start, start_target, tokens):

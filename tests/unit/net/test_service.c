@@ -42,14 +42,15 @@ static void test_cores(void **state)
 struct seen {
     struct service_signals *signals;
     struct ev_loop *loop;
-    int list[8], count;
+    struct service_signal list[8];
+    int count;
 };
 
-static void on_signal(void *user, int signal)
+static void on_signal(void *user, const struct service_signal *signal)
 {
     struct seen *seen = user;
-    seen->list[seen->count++] = signal;
-    if (signal == SIGTERM)
+    seen->list[seen->count++] = *signal;
+    if (signal->number == SIGTERM)
         service_signals_stop(seen->signals, seen->loop);
 }
 
@@ -69,10 +70,35 @@ static void test_signals_are_events(void **state)
     kill(getpid(), SIGTERM); /* its callback stops the watcher */
     ev_run(seen.loop, EVRUN_ONCE);
     assert_int_equal(seen.count, 3);
-    assert_int_equal(seen.list[0], SIGHUP);
-    assert_int_equal(seen.list[1], SIGUSR1);
-    assert_int_equal(seen.list[2], SIGTERM);
+    static const int numbers[] = { SIGHUP, SIGUSR1, SIGTERM };
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(seen.list[i].number, numbers[i]);
+        assert_true(seen.list[i].has_sender);
+        assert_int_equal(seen.list[i].pid, getpid());
+        assert_int_equal(seen.list[i].uid, getuid());
+    }
     service_signals_stop(&signals, seen.loop); /* harmless */
+    ev_loop_destroy(seen.loop);
+}
+
+/* sigqueue() has its sender's word only, and raise() the kernel's. */
+static void test_who_has_sent_a_signal(void **state)
+{
+    (void)state;
+    struct service_signals signals;
+    struct seen seen = { .signals = &signals, .loop = ev_loop_new(EVFLAG_NOENV) };
+
+    assert_true(service_signals_start(&signals, seen.loop, on_signal, &seen));
+    sigqueue(getpid(), SIGHUP, (union sigval){ .sival_int = 1 });
+    ev_run(seen.loop, EVRUN_ONCE);
+    raise(SIGUSR1);
+    ev_run(seen.loop, EVRUN_ONCE);
+    assert_int_equal(seen.count, 2);
+    assert_false(seen.list[0].has_sender);
+    assert_int_equal(seen.list[0].pid, 0);
+    assert_true(seen.list[1].has_sender);
+    assert_int_equal(seen.list[1].pid, getpid());
+    service_signals_stop(&signals, seen.loop);
     ev_loop_destroy(seen.loop);
 }
 
@@ -168,11 +194,9 @@ static int teardown(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_nofile_is_raised),
-        cmocka_unit_test(test_cores),
-        cmocka_unit_test(test_signals_are_events),
-        cmocka_unit_test(test_sigpipe_is_ignored),
-        cmocka_unit_test(test_notify),
+        cmocka_unit_test(test_nofile_is_raised),   cmocka_unit_test(test_cores),
+        cmocka_unit_test(test_signals_are_events), cmocka_unit_test(test_who_has_sent_a_signal),
+        cmocka_unit_test(test_sigpipe_is_ignored), cmocka_unit_test(test_notify),
         cmocka_unit_test(test_ready_file),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
