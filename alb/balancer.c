@@ -495,13 +495,14 @@ static void done(struct balancer *b)
     loop_done(&b->control);
 }
 
-int balancer_run(const char *path, struct span text, const char *ready_file)
+int balancer_run(const char *path, struct span text, const char *ready_file, const char *state_file)
 {
     static struct balancer b; /* one a process; large */
     struct problems problems;
 
     service_block_signals();
     init(&b, path, text);
+    b.state_path = state_file == NULL ? NULL : mem_text(state_file);
     problems_init(&problems, path == NULL ? "quick" : path);
     const bool ok = start(&b, ready_file, &problems);
     if (!ok)

@@ -191,8 +191,10 @@ struct balancer {
 };
 
 /* Reads the configuration, binds, starts every thread, serves until told to
- * end. Returns the exit code. `ready_file` may be NULL. */
-int balancer_run(const char *path, struct span text, const char *ready_file);
+ * end. Returns the exit code. `ready_file` may be NULL; so may `state_file`, else it is used
+ * whatever the configuration names. */
+int balancer_run(const char *path, struct span text, const char *ready_file,
+                 const char *state_file);
 
 /* A new configuration from the same file. False when it was refused: nothing
  * has changed then, and `problems` says why. Not while something is under way. */

@@ -262,7 +262,10 @@ bool balancer_read_state(struct balancer *b)
 {
     struct problems problems;
 
-    b->state_path = mem_text(b->config->alb.state_file);
+    if (b->state_path == NULL)
+        b->state_path = mem_text(b->config->alb.state_file);
+    else if (b->config->alb.state_file[0] != '\0')
+        log_warn("state_file of the configuration is not used: --state-file is %s", b->state_path);
     if (b->state_path[0] == '\0')
         return true;
     problems_init(&problems, b->state_path);

@@ -30,6 +30,7 @@ struct arguments {
     int count;
     const char *file;         /* the first of them; NULL when there is none */
     const char *ready_file;   /* --ready-file F */
+    const char *state_file;   /* --state-file FILE */
     struct remote_options at; /* --socket PATH, --remote URL... */
     const char *name;         /* --name DOMAIN */
     const char *config;       /* --config FILE */
@@ -56,7 +57,7 @@ static int run(const struct arguments *a)
 {
     if (a->file == NULL)
         return usage_error("run needs a FILE");
-    return balancer_run(a->file, SPAN(""), a->ready_file);
+    return balancer_run(a->file, SPAN(""), a->ready_file, a->state_file);
 }
 
 static int check(const struct arguments *a)
@@ -72,7 +73,7 @@ static int check(const struct arguments *a)
 
 static int nft(const struct arguments *a)
 {
-    return a->file == NULL ? usage_error("nft needs a FILE") : nft_file(a->file);
+    return a->file == NULL ? usage_error("nft needs a FILE") : nft_file(a->file, a->state_file);
 }
 
 static int quick(const struct arguments *a)
@@ -88,7 +89,7 @@ static int quick(const struct arguments *a)
     }
     printf("%.*s\n", SPAN_ARGS(buf_data(&text)));
     fflush(stdout);
-    const int code = balancer_run(NULL, buf_data(&text), NULL);
+    const int code = balancer_run(NULL, buf_data(&text), NULL, NULL);
     buf_done(&text);
     return code;
 }
@@ -237,9 +238,10 @@ static const struct {
     enum asking asks;
     const char *usage, *help;
 } commands[] = {
-    { "run", run, 1, NOBODY, "FILE [--ready-file F]",
+    { "run", run, 1, NOBODY, "FILE [--ready-file F] [--state-file FILE]",
       "Serve. SIGHUP reloads the file and reopens the log, SIGUSR1 only reopens it, SIGTERM\n"
-      "drains and ends, a second one cuts. --ready-file: JSON of what was bound, once it serves." },
+      "drains and ends, a second one cuts. --ready-file: JSON of what was bound, once it serves;\n"
+      "with --state-file it keeps its state there, whatever state_file says." },
     { "check", check, 1, NOBODY, "[--profile aws] [--name DOMAIN] [--ca FILE] FILE",
       "Print every error and warning of a file, with its line. --profile aws: also each setting\n"
       "in which it differs from the managed balancer. Certificates that a CDN edge would refuse "
@@ -290,10 +292,11 @@ static const struct {
       "show | refused | check ADDRESS | add CIDR --for TIME | remove CIDR [--json]",
       "Who may connect and why; who tried and may not; may this one? add: CIDR may connect for a\n"
       "while (1s to 30d), over reloads and upgrades; remove: no longer so (docs/edge.md)." },
-    { "nft", nft, 1, NOBODY, "FILE",
+    { "nft", nft, 1, NOBODY, "FILE [--state-file FILE]",
       "Print a packet filter for the machine, made from the same file: the listeners' ports "
       "for the "
-      "edge\nset, for `nft -f -` (docs/edge.md)." },
+      "edge\nset, and until his time is up for whoever was added for a while, by the state file.\n"
+      "For `nft -f -`, again after each change (docs/edge.md)." },
     { "settings", settings, 0, NOBODY, "", "All settings, as Markdown (docs/settings.md)." },
     { "sections", sections, 0, NOBODY, "",
       "The kinds of section that a file may have, one a line." },
@@ -334,6 +337,7 @@ static int read_option(int argc, char **argv, struct arguments *a)
         const char *name;
         const char **value;
     } options[] = { { "--ready-file", &a->ready_file },
+                    { "--state-file", &a->state_file },
                     { "--socket", &a->at.socket },
                     { "--remote", &a->at.url },
                     { "--token-file", &a->at.token_file },

@@ -1,11 +1,15 @@
 /* nft.c -- see nft.h. */
 #include "alb/nft.h"
 
+#include <inttypes.h>
 #include <stdlib.h>
 
+#include "base/clock.h"
 #include "base/mem.h"
 
 #include "alb/config_parts.h"
+#include "alb/registrations.h"
+#include "alb/state_file.h"
 
 /* A family, in nft's words. */
 struct family {
@@ -25,26 +29,39 @@ struct door {
     const char *name; /* of its sets, with the family's number behind */
     const struct edge_set *set;
     bool is_open;       /* for everybody */
+    uint64_t until_s;   /* since 1970: for `set` until then; 0: for the sets of that name */
     struct addr *binds; /* owned */
     size_t count;
 };
 
+/* What nft, which counts in nanoseconds, can hold; in the year 2554. */
+static const uint64_t last_s = UINT64_MAX / 1000000000;
+
 /* --- sets ------------------------------------------------------------------------------- */
 
-static void print_elements(const struct door *d, const struct family *f, FILE *to)
+/* In braces, but nothing when there is none: an empty list is an error to nft. True when there was
+ * one. */
+static bool print_list(const struct door *d, const struct family *f, const char *begin,
+                       const char *between, const char *end, FILE *to)
 {
     const struct cidr *items = edge_set_items(d->set);
-    const char *before = "\t\telements = {\n\t\t\t";
+    const char *before = begin;
     char text[CIDR_TEXT_MAX];
 
     for (size_t i = 0; i < edge_set_ranges(d->set); i++) {
         if (items[i].ip.family != f->number)
             continue;
         fprintf(to, "%s%s", before, cidr_format(&items[i], text));
-        before = ",\n\t\t\t";
+        before = between;
     }
-    if (before[0] == ',') /* an empty list is an error to nft */
-        fprintf(to, "\n\t\t}\n");
+    if (before == between)
+        fputs(end, to);
+    return before == between;
+}
+
+static void print_elements(const struct door *d, const struct family *f, FILE *to)
+{
+    print_list(d, f, "\t\telements = {\n\t\t\t", ",\n\t\t\t", "\n\t\t}\n", to);
 }
 
 static void print_set(const struct door *d, const struct family *f, FILE *to)
@@ -89,18 +106,48 @@ static uint16_t *ports_of(const struct door *d, const struct family *f, size_t *
     return ports;
 }
 
+/* The end is the wall clock's, as it is alb's. False: none of this family. */
+static bool print_who_for_a_while(const struct door *d, const struct family *f, FILE *to)
+{
+    char begin[32], end[64];
+
+    snprintf(begin, sizeof(begin), "\t\t%s saddr { ", f->address);
+    snprintf(end, sizeof(end), " } meta time < %" PRIu64, d->until_s);
+    return print_list(d, f, begin, ", ", end, to);
+}
+
+/* False: nobody of this family. */
+static bool print_who(const struct door *d, const struct family *f, FILE *to)
+{
+    if (d->until_s != 0)
+        return print_who_for_a_while(d, f, to);
+    if (d->is_open)
+        fprintf(to, "\t\tmeta nfproto %s", f->protocol);
+    else
+        fprintf(to, "\t\t%s saddr @%s%u", f->address, d->name, f->number);
+    return true;
+}
+
+static void print_end(const struct door *d, FILE *to)
+{
+    char until[CLOCK_TEXT_MAX];
+
+    if (d->until_s != 0)
+        fprintf(to, " comment \"until %.19sZ\"", clock_iso_us(d->until_s * 1000000, until));
+    fputs("\n", to);
+}
+
 static void print_ports(const struct door *d, const struct family *f, FILE *to)
 {
     size_t count;
     uint16_t *ports = ports_of(d, f, &count);
 
-    if (count > 0 && d->is_open)
-        fprintf(to, "\t\tmeta nfproto %s", f->protocol);
-    else if (count > 0)
-        fprintf(to, "\t\t%s saddr @%s%u", f->address, d->name, f->number);
-    for (size_t i = 0; i < count; i++)
-        fprintf(to, "%s%u%s", i == 0 ? " tcp dport { " : ", ", ports[i],
-                i + 1 == count ? " } accept\n" : "");
+    if (count > 0 && print_who(d, f, to)) {
+        for (size_t i = 0; i < count; i++)
+            fprintf(to, "%s%u", i == 0 ? " tcp dport { " : ", ", ports[i]);
+        fputs(" } accept", to);
+        print_end(d, to);
+    }
     free(ports);
 }
 
@@ -206,7 +253,49 @@ static void print_doors(const struct door *doors, size_t count, FILE *to,
         print(&doors[i / FAMILIES], &families[i % FAMILIES], to);
 }
 
-bool nft_print(const struct config *c, struct problems *problems, FILE *to)
+/* --- for a while ------------------------------------------------------------------------ */
+
+static int compare_ends(const void *a, const void *b)
+{
+    const struct edge_addition *x = a, *y = b;
+
+    return (x->until_s > y->until_s) - (x->until_s < y->until_s);
+}
+
+/* How many from the first on end with it; they are added to the set. */
+static size_t take_one_end(const struct edge_addition *items, size_t count, struct edge_set *set)
+{
+    size_t n = 0;
+
+    for (; n < count && items[n].until_s == items[0].until_s; n++)
+        edge_set_add(set, &items[n].block);
+    edge_set_build(set);
+    return n;
+}
+
+/* A rule for each end. A block may be in several: the last end counts. */
+static void print_additions(const struct door *edge, const struct edge_additions *additions,
+                            FILE *to)
+{
+    struct edge_additions sorted = edge_additions_copy(additions);
+
+    if (sorted.count > 0)
+        qsort(sorted.items, sorted.count, sizeof(sorted.items[0]), compare_ends);
+    for (size_t i = 0; i < sorted.count && !edge->is_open;) {
+        const uint64_t until_s = sorted.items[i].until_s;
+        struct edge_set *set = edge_set_new();
+        struct door d = *edge;
+        i += take_one_end(&sorted.items[i], sorted.count - i, set);
+        d.set = set;
+        d.until_s = until_s < last_s ? until_s : last_s;
+        print_doors(&d, 1, to, print_ports);
+        edge_set_free(&set);
+    }
+    edge_additions_done(&sorted);
+}
+
+bool nft_print(const struct config *c, const struct edge_additions *additions,
+               struct problems *problems, FILE *to)
 {
     if (!has_ports(c, problems))
         return false;
@@ -220,19 +309,44 @@ bool nft_print(const struct config *c, struct problems *problems, FILE *to)
     fputs(always, to);
     print_doors(doors, count, to, print_ports);
     print_admin(c, to);
+    print_additions(&doors[0], additions, to);
     fputs("\t}\n}\n", to);
     for (size_t i = 0; i < count; i++)
         free(doors[i].binds);
     return true;
 }
 
-int nft_file(const char *path)
+static bool read_state(const char *path, struct registrations *said)
+{
+    struct problems problems;
+
+    if (path[0] == '\0')
+        return true;
+    problems_init(&problems, path);
+    const bool ok = state_file_read(path, said, &problems);
+    problems_print(&problems, stderr);
+    problems_done(&problems);
+    return ok;
+}
+
+static bool print_with_state(const struct config *c, const char *state_path,
+                             struct problems *problems)
+{
+    struct registrations said = { 0 };
+    const bool ok = read_state(state_path != NULL ? state_path : c->alb.state_file, &said) &&
+                    nft_print(c, &said.edge, problems, stdout);
+
+    registrations_done(&said);
+    return ok;
+}
+
+int nft_file(const char *path, const char *state_path)
 {
     struct problems problems;
 
     problems_init(&problems, path);
     struct config *config = config_read_file(path, &problems);
-    const bool ok = config != NULL && nft_print(config, &problems, stdout);
+    const bool ok = config != NULL && print_with_state(config, state_path, &problems);
     problems_print(&problems, stderr);
     problems_done(&problems);
     config_free(&config);

@@ -30,7 +30,7 @@ _postern() {
     fi
     case $before in
     --for | --target | --listen | --from | --listener | --remote | --name) return ;;
-    --socket | --binary | --ready-file | --token-file | --cert | --key | --ca | --config) ;;
+    --socket | --binary | --ready-file | --state-file | --token-file | --cert | --key | --ca | --config) ;;
     *) words=$(_postern_words "$program" "$command") ;;
     esac
     mapfile -t COMPREPLY < <(compgen -W "$words" -- "$word")

@@ -5,11 +5,12 @@ import ipaddress
 import json
 import socket
 import threading
+import time
 
 import pytest
 
-from harness import run
-from netns import APPLIANCE, APPLIANCE_6
+from harness import PATIENCE, run, wait_until
+from netns import APPLIANCE, APPLIANCE_6, answer_to_syn
 
 EDGE, EDGE_6, STRANGER = "10.77.0.10", "fd77::10", "10.77.0.66"
 SILENCE_S = 1.5  # a SYN is sent again after 1 s
@@ -37,12 +38,23 @@ def config(edge, alb="admin = 127.0.0.1:9100", listeners=LISTENERS):
 @pytest.fixture
 def rules_of(tmp_path):
     """rules_of(config) -> the text, from `alb nft`"""
-    def make(text):
+    def make(text, *args):
         path = tmp_path / "alb.ini"
         path.write_text(text)
-        code, out, err = run("alb", "nft", path)
+        code, out, err = run("alb", "nft", path, *args)
         assert code == 0, err
         return out
+    return make
+
+
+@pytest.fixture
+def state_of(tmp_path):
+    """state_of({block: end}) -> the path of a state file that has these additions."""
+    def make(additions):
+        path = tmp_path / "alb.state"
+        lines = [f"edge {block} until={end}" for block, end in additions.items()]
+        path.write_text("\n".join(["postern-alb-state 1", *lines, f"end {len(lines)}"]) + "\n")
+        return path
     return make
 
 
@@ -174,6 +186,87 @@ def test_a_bad_file_gives_no_rules(tmp_path):
     assert code == 1 and out == "" and f"{path}:4: allow:" in text
 
 
+# --- for a while ------------------------------------------------------------------------------
+
+END, END_TEXT = 1795766400, "2026-11-27T08:00:00Z"
+
+
+def additions_in(rules):
+    return [line for line in rule_lines(rules) if "meta time" in line]
+
+
+def test_who_was_added_for_a_while_is_there_until_his_end(rules_of, state_of):
+    state = state_of({"10.0.9.0/24": END, "2001:db8::/32": END, "10.0.8.0/24": END})
+
+    assert additions_in(rules_of(config(f"allow = {EDGE}", alb=f"state_file = {state}"))) == [
+        f"ip saddr {{ 10.0.8.0/24, 10.0.9.0/24 }} meta time < {END} tcp dport {{ 8080, 8443 }} "
+        f'accept comment "until {END_TEXT}"',
+        f"ip6 saddr {{ 2001:db8::/32 }} meta time < {END} tcp dport {{ 8080 }} "
+        f'accept comment "until {END_TEXT}"']
+
+
+def test_additions_within_one_another_keep_their_own_ends(rules_of, state_of, make_net, tmp_path):
+    state = state_of({"10.0.0.0/8": END, "10.0.9.7/32": END, "10.0.9.8/32": END + 7,
+                      "10.0.0.0/16": END - 9, EDGE + "/32": END})
+    rules = rules_of(config(f"allow = {EDGE}"), "--state-file", state)
+
+    load(make_net().appliance, tmp_path, rules)
+    assert [line.split(" tcp")[0] for line in additions_in(rules)] == [
+        f"ip saddr {{ 10.0.0.0/16 }} meta time < {END - 9}",
+        f"ip saddr {{ 10.0.0.0/8 }} meta time < {END}",
+        f"ip saddr {{ 10.0.9.8/32 }} meta time < {END + 7}"]
+
+
+def test_the_state_file_of_the_command_line_is_used_instead(rules_of, state_of, tmp_path):
+    state = state_of({"10.0.9.0/24": END})
+    text = config(f"allow = {EDGE}", alb=f"state_file = {state}")
+
+    assert additions_in(rules_of(text)) != []
+    assert additions_in(rules_of(text, "--state-file", tmp_path / "none")) == []
+
+
+def test_what_else_was_said_by_command_does_not_matter(rules_of, tmp_path):
+    path = tmp_path / "alb.state"
+    path.write_text(f"postern-alb-state 1\nregister chat 10.0.1.12:9001 weight=100\n"
+                    f"drain chat 10.0.1.12:9001\nedge 10.0.9.0/24 until={END}\nend 3\n")
+
+    assert len(additions_in(rules_of(config(f"allow = {EDGE}"), "--state-file", path))) == 1
+
+
+@pytest.mark.parametrize("edge", ["allow = any", f"allow = {EDGE}\nenforce = observe"])
+def test_where_all_are_let_in_nobody_is_added(rules_of, state_of, edge):
+    state = state_of({"10.0.9.0/24": END})
+
+    assert additions_in(rules_of(config(edge), "--state-file", state)) == []
+
+
+def test_an_end_beyond_what_the_kernel_counts_is_far_away_all_the_same(
+        rules_of, state_of, make_net, tmp_path):
+    state = state_of({"10.0.9.0/24": 2**64 - 1})
+    rules = rules_of(config(f"allow = {EDGE}"), "--state-file", state)
+
+    load(make_net().appliance, tmp_path, rules)
+    assert "meta time < 18446744073 " in additions_in(rules)[0]
+
+
+def test_as_many_additions_as_there_may_be(rules_of, state_of, make_net, tmp_path):
+    blocks = [f"10.1.{i // 250}.{i % 250}/32" for i in range(1000)]
+    state = state_of({block: END + i for i, block in enumerate(blocks)})
+    rules = rules_of(config(f"allow = {EDGE}"), "--state-file", state)
+
+    load(make_net().appliance, tmp_path, rules)
+    assert len(additions_in(rules)) == 1000
+
+
+def test_a_damaged_state_file_gives_no_rules(tmp_path):
+    path, state = tmp_path / "alb.ini", tmp_path / "alb.state"
+    path.write_text(config(f"allow = {EDGE}", alb=f"state_file = {state}"))
+    state.write_text(f"postern-alb-state 1\nedge 10.0.9.0/24 until={END}\n")
+
+    code, out, text = run("alb", "nft", path)
+    assert code == 1 and out == "" and f"{state}:" in text
+
+
 # --- in force ---------------------------------------------------------------------------------
 
 
@@ -242,3 +335,57 @@ def test_another_set_leaves_connections_that_are_there(rules_of, make_net, tmp_p
         assert peer.recv(20) == b"so am I"
         with pytest.raises(TimeoutError):
             edge.connect(APPLIANCE, 8080, timeout=SILENCE_S)
+
+
+def test_an_added_address_connects_until_its_end(rules_of, state_of, make_net, tmp_path):
+    """By the packet filter alone: whoever listens here knows of nothing, and it is not loaded again."""
+    net = make_net()
+    guest = net.host("guest", STRANGER, "fd77::66")
+    other = net.host("other", "10.77.0.67")
+    end = int(time.time() + 8 * PATIENCE)
+    text = config("allow = none")
+    load(net.appliance, tmp_path, rules_of(text))
+
+    with listening(net.appliance, socket.AF_INET, APPLIANCE, 8080), \
+            listening(net.appliance, socket.AF_INET6, APPLIANCE_6, 8080):
+        assert answer_to_syn(guest, APPLIANCE, 8080) == "silence"
+        state = state_of({f"{STRANGER}/32": end, "fd77::66/128": end + 3600})
+        load(net.appliance, tmp_path, rules_of(text, "--state-file", state))
+        assert hears(guest, APPLIANCE, 8080) == hears(guest, APPLIANCE_6, 8080) == b"hello"
+        assert time.time() < end, "too slow to say"
+        assert answer_to_syn(other, APPLIANCE, 8080) == "silence"
+        wait_until(lambda: answer_to_syn(guest, APPLIANCE, 8080, 0.3) == "silence", "the end")
+        assert time.time() >= end
+        assert hears(guest, APPLIANCE_6, 8080) == b"hello"  # his other address has an hour
+
+
+def test_who_is_added_by_command_gets_through_both_filters(
+        rules_of, make_net, start_alb_in, tmp_path):
+    net = make_net()
+    guest = net.host("guest", STRANGER)
+    alb = start_alb_in(net.appliance, config(
+        "allow = none", alb=f"control = {{socket}}\nstate_file = {tmp_path}/alb.state"))
+
+    def renew():
+        load(net.appliance, tmp_path, rules_of(alb.path.read_text()))
+    renew()
+    assert answer_to_syn(guest, APPLIANCE, 8080) == "silence"
+    alb.ok("edge", "add", STRANGER, "--for", "1h")
+    renew()
+    assert answer_to_syn(guest, APPLIANCE, 8080) == "open"
+    alb.ok("edge", "remove", STRANGER)
+    renew()
+    assert answer_to_syn(guest, APPLIANCE, 8080) == "silence"
+
+
+def test_a_balancer_keeps_its_state_where_the_command_line_says(make_net, start_alb_in, tmp_path):
+    alb = start_alb_in(make_net().appliance, config(
+        "allow = none", alb=f"control = {{socket}}\nstate_file = {tmp_path}/one.state"))
+    alb.stop()
+    alb.args += ["--state-file", str(tmp_path / "other.state")]
+    alb.start()
+    assert "state_file of the configuration is not used" in alb.log()
+    alb.ok("edge", "add", "10.0.9.0/24", "--for", "1h")
+
+    assert "edge 10.0.9.0/24 until=" in (tmp_path / "other.state").read_text()
+    assert not (tmp_path / "one.state").exists()
