@@ -1,6 +1,7 @@
 """The machines that the tests look at. Each is started when the first test asks for it: five in all.
 
-* `bios`: BIOS, virtio, configuration by credential, secrets on a volume, a blank data disk, a stranger's network
+* `bios`: BIOS, virtio, configuration by credential, secrets on a volume, a blank data disk, a stranger's network, and
+  operators who change what is in force
 * `uefi`: UEFI, NVMe, configuration by the instance metadata service
 * `alone`: configuration on a NoCloud disk, and a network without any way out
 * `wrong`: a configuration with mistakes

@@ -57,6 +57,16 @@ certificate = /run/postern-secrets/tls/site.pem
 default_action = forward chat
 """
 
+# For what is changed while it serves: test_filter.py.
+MANAGEMENT = """
+[management]
+bind = 0.0.0.0:8443
+allow = {host}/32
+certificate_file = /run/postern-secrets/tls/site.pem
+token_file = /run/postern-secrets/management-tokens
+"""
+TOKEN = "0123456789abcdef" * 2
+
 # For what is to outlive a machine: a chat server elsewhere.
 ELSEWHERE = """
 [target_group elsewhere]
@@ -98,16 +108,20 @@ def bios(room, disk, origin):
     host, folder = "10.0.2.2", _folder(room, "bios")
     port = origin.address.rsplit(":", 1)[1]
     config = CONFIG.format(host=host, https=HTTPS) + ELSEWHERE.format(host=host, port=port)
-    secrets = media.secrets(folder, {"tls/site.pem": localhost_cert.make_certificate().read_bytes()})
+    config += MANAGEMENT.format(host=host)
+    secrets = media.secrets(folder, {"tls/site.pem": localhost_cert.make_certificate().read_bytes(),
+                                     "management-tokens": f"ops {TOKEN}\n".encode()})
     stranger_port = free_port()
     machine = vm.Machine(
-        folder, "bios", disk, {"http": 80, "https": 443, "health": 8090, "admin": 9100, "chat": 9001},
+        folder, "bios", disk, {"http": 80, "https": 443, "health": 8090, "admin": 9100, "chat": 9001,
+                                     "management": 8443, "more": 81},
         memory_mb=512, arguments=[
             *vm.credential("postern.ini", config), *selftest(), *vm.extra_disk(1, secrets),
             *vm.extra_disk(2, media.blank(folder, "data.img", 64)),
             "-netdev", f"user,id=strange,net={STRANGER}.0/24,hostfwd=tcp:127.0.0.1:{stranger_port}-:80",
             "-device", "virtio-net-pci,netdev=strange,romfile=",
             "-object", f"filter-dump,id=dump,netdev=strange,file={folder}/strange.pcap"])
+    machine.config = config
     machine.stranger_port, machine.strange_pcap = stranger_port, folder / "strange.pcap"
     return machine
 

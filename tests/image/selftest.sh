@@ -16,7 +16,7 @@ done
 for folder in / /etc /usr /boot /opt; do can_write $folder | fact writable; done
 for table in tcp tcp6; do listening $table 0A | fact $table; done
 for table in udp udp6; do listening $table 07 | fact $table; done
-for unit in postern-alb postern-wsserver postern-configure; do
+for unit in postern-alb postern-wsserver postern-configure postern-filter; do
     systemd-analyze security --no-pager $unit.service | sed -n 's/.*level for .*: \([0-9.]*\) .*/\1/p' | fact security.$unit
 done
 findmnt -n -o FSTYPE,OPTIONS / | fact root

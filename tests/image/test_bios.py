@@ -79,7 +79,7 @@ def test_other_ports_are_silent_for_the_edge_too(bios):
 def test_nothing_listens_but_what_is_configured(bios):
     facts = machines.facts(bios)
     tcp = [_port(s) for s in facts["tcp"] + facts.get("tcp6", [])]
-    assert {port for address, port in tcp if not _is_loopback(address)} == {80, 443, 8090}
+    assert {port for address, port in tcp if not _is_loopback(address)} == {80, 443, 8090, 8443}
     assert {port for address, port in tcp if _is_loopback(address)} == {9001, 9100}
     # DHCP's client, and nothing else.
     assert {_port(s)[1] for s in facts.get("udp", []) + facts.get("udp6", [])} <= {68, 546}
@@ -108,7 +108,7 @@ def test_the_kernel_has_tls(bios):
 
 def test_the_services_are_confined(bios):
     facts = machines.facts(bios)
-    for unit in ("postern-alb", "postern-wsserver", "postern-configure"):
+    for unit in ("postern-alb", "postern-wsserver", "postern-configure", "postern-filter"):
         assert float(facts[f"security.{unit}"][0]) <= 2.5, unit
 
 
