@@ -12,6 +12,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "net/bare.h"
 #include "net/stream.h"
 #include "net/tls.h"
 
@@ -86,7 +87,7 @@ enum stream_io stream_read(struct stream *s, void *into, size_t size, size_t *mo
     if (s->tls != NULL)
         return tls_outcome(s, tls_session_read(s->tls, into, size, moved));
 
-    ssize_t n = recv(s->fd, into, size, 0);
+    ssize_t n = bare_recv(s->fd, into, size);
     return n == 0 ? STREAM_EOF : plain_outcome(s, n, moved);
 }
 
@@ -97,7 +98,7 @@ static enum stream_io write_with(struct stream *s, struct span bytes, size_t *mo
         return STREAM_MOVED;
     if (s->tls != NULL)
         return tls_outcome(s, tls_session_write(s->tls, bytes, moved));
-    return plain_outcome(s, send(s->fd, bytes.ptr, bytes.len, MSG_NOSIGNAL | flags), moved);
+    return plain_outcome(s, bare_send(s->fd, bytes, MSG_NOSIGNAL | flags), moved);
 }
 
 enum stream_io stream_write(struct stream *s, struct span bytes, size_t *moved)

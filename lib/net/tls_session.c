@@ -18,6 +18,7 @@
 
 #include "base/mem.h"
 
+#include "net/bare.h"
 #include "net/tls_group.h"
 #include "net/tls_peer_cert.h"
 #include "net/tls_session.h"
@@ -37,7 +38,7 @@ static int on_send(void *user, const unsigned char *bytes, size_t len)
 
     if (s->inside == 0) /* else it goes on with what it has begun */
         learn_group(s, span_of(bytes, len));
-    ssize_t n = send(s->fd, bytes, len, MSG_NOSIGNAL);
+    ssize_t n = bare_send(s->fd, span_of(bytes, len), MSG_NOSIGNAL);
 
     s->inside = n > 0 ? len - (size_t)n : len;
     s->has_sent = true;
@@ -52,7 +53,7 @@ static int on_send(void *user, const unsigned char *bytes, size_t len)
 static int on_recv(void *user, unsigned char *into, size_t size)
 {
     struct tls_session *s = user;
-    ssize_t n = recv(s->fd, into, size, 0);
+    ssize_t n = bare_recv(s->fd, into, size);
 
     if (n == 0)
         s->has_fin = true;
