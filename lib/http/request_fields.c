@@ -51,7 +51,7 @@ static void see_disguised(struct http_scan *s, struct span name, struct span val
 
 /* --- fields ------------------------------------------------------------------- */
 
-/* A name that is no token, or that stands for another one. True: left out. */
+/* A name that we do not know: no token, or stands for another one. True: left out. */
 static bool is_bad_name(const struct http_scan *s, struct span name, enum http_reason *why)
 {
     const bool is_plain = http_is_plain_name(name);
@@ -101,15 +101,16 @@ static void keep_field(struct http_scan *s, struct span name, struct span value,
 
 static void read_named(struct http_scan *s, struct span name, struct span value)
 {
+    const enum http_name id = http_name_of(name);
     enum http_reason why;
 
-    if (is_bad_name(s, name, &why)) {
+    if (id == HTTP_N_OTHER && is_bad_name(s, name, &why)) {
         leave_out(s, why);
         check_field(s, name, span_trim(value));
         see_disguised(s, name, value);
         return;
     }
-    switch (http_name_of(name)) {
+    switch (id) {
     case HTTP_N_CONTENT_LENGTH:
         s->before = HTTP_MUST_NOT_FOLD;
         see_length(s, value, true);
@@ -119,7 +120,7 @@ static void read_named(struct http_scan *s, struct span name, struct span value)
         see_coding(s, value, true);
         break;
     default:
-        keep_field(s, name, span_trim(value), http_name_of(name));
+        keep_field(s, name, span_trim(value), id);
         break;
     }
 }

@@ -49,22 +49,22 @@ static bool read_field(struct http_message *m, struct span line, struct http_len
 {
     const char *colon = memchr(line.ptr, ':', line.len);
     struct span name = span_of(line.ptr, colon == NULL ? 0 : (size_t)(colon - line.ptr));
-    if (!http_is_token(name))
+    const enum http_name id = http_name_of(name); /* one that we know is proper, and itself */
+    if (id == HTTP_N_OTHER && !http_is_token(name))
         return http_refuse(m, 502, "a response field has no proper name");
 
     struct span value = span_after(line, name.len + 1);
     if (!http_is_value(value))
         return http_refuse(m, 502, "a response field has control characters");
-    enum http_name id = http_name_of(name);
     if (id == HTTP_N_CONTENT_LENGTH)
         return http_see_length(lengths, value) == HTTP_R_NONE ||
                http_refuse(m, 502, "the response's Content-Length is malformed or repeated");
     if (id == HTTP_N_TRANSFER_ENCODING)
         return (http_see_coding(lengths, value) == HTTP_R_NONE && lengths->chunked) ||
                http_refuse(m, 502, "the response's Transfer-Encoding is not chunked");
-    if (goes_on_after_coding(name))
+    if (id == HTTP_N_OTHER && goes_on_after_coding(name))
         return http_refuse(m, 502, "a response field's name goes on after Transfer-Encoding");
-    if (http_name_disguised(name) != HTTP_N_OTHER) {
+    if (id == HTTP_N_OTHER && http_name_disguised(name) != HTTP_N_OTHER) {
         m->dropped_fields++;
         return true;
     }

@@ -57,6 +57,9 @@ static void test_every_name_is_found(void **state)
         for (size_t k = 0; k < text.len; k++)
             upper[k] = (char)toupper((unsigned char)text.ptr[k]);
         assert_int_equal(http_name_of(text), i);
+        assert_true(http_is_plain_name(text));
+        assert_int_equal(http_name_disguised(text), HTTP_N_OTHER);
+        assert_int_equal(http_name_disguised(span_of(upper, text.len)), HTTP_N_OTHER);
         assert_int_equal(http_name_of(span_of(upper, text.len)), i);
         assert_int_equal(http_name_of(span_of(upper, text.len - 1)), HTTP_N_OTHER);
         assert_int_equal(http_name_disguised(text), HTTP_N_OTHER);
