@@ -10,20 +10,20 @@
 #include "base/random.h"
 
 #include "alb/headers.h"
+#include "alb/log_put.h"
 
 enum {
     FIELDS_MAX_BYTES = 7 * 1024,
     NEW_MAX = 5 + 2 + 8 + 1 + 24 + 1, /* Root=1-67891233-abcdef012345678912345678; */
+    SPARE = 8,
 };
 
-_Static_assert(FIELDS_MAX_BYTES + NEW_MAX < TRACE_ID_MAX, "a whole value fits with ours");
+_Static_assert(FIELDS_MAX_BYTES + NEW_MAX + SPARE < TRACE_ID_MAX, "a whole value fits with ours");
 
-/* The last `digits` hexadecimal digits of `n`. */
-static char *put_hex(char *at, uint64_t n, int digits)
+/* The last eight hexadecimal digits of `n`; eight bytes more are written. */
+static char *put_hex8(char *at, uint64_t n)
 {
-    for (int i = digits - 1; i >= 0; i--)
-        *at++ = "0123456789abcdef"[(n >> (4 * i)) & 15];
-    return at;
+    return log_put_hex(at, n << 32) - 8;
 }
 
 static char *put_text(char *at, struct span text)
@@ -37,10 +37,10 @@ static char *put_new(char *at, struct span name, uint64_t now_s)
 {
     at = put_text(at, name);
     at = put_text(at, SPAN("1-"));
-    at = put_hex(at, now_s, 8);
+    at = put_hex8(at, now_s);
     *at++ = '-';
-    at = put_hex(at, random_jitter(), 16);
-    return put_hex(at, random_jitter(), 8);
+    at = log_put_hex(at, random_jitter());
+    return put_hex8(at, random_jitter());
 }
 
 /* The bytes of the fields, each with its colon, blank and line end. */

@@ -7,6 +7,7 @@
 #ifndef ALB_LOG_PUT_H
 #define ALB_LOG_PUT_H
 
+#include <endian.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -96,9 +97,9 @@ static inline char *log_put_hex(char *at, uint64_t n)
         x = (x | x << 4) & 0x0f0f0f0f0f0f0f0f;
         const uint64_t letters = (x + 0x0606060606060606) >> 4 & 0x0101010101010101;
         x += 0x3030303030303030 + letters * ('a' - '9' - 1);
-        for (int i = 0; i < 8; i++) /* the compiler swaps the bytes and stores once */
-            at[i] = (char)(x >> (56 - 8 * i));
-        at += 8;
+        x = htobe64(x); /* the first letter in the first byte */
+        memcpy(at, &x, sizeof(x));
+        at += sizeof(x);
     }
     return at;
 }

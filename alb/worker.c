@@ -101,12 +101,19 @@ const struct seal_ring *worker_seal_ring(const struct worker *w)
 
 /* --- accepting --------------------------------------------------------------- */
 
-const struct listener_config *worker_listener_config(const struct worker *w,
+/* A listener that the snapshot has is open as long as the snapshot is in force: its address is no
+ * other's meanwhile. */
+const struct listener_config *worker_listener_config(struct worker *w,
                                                      const struct listener *listener)
 {
+    if (w->found.listener == listener)
+        return w->found.config;
     const struct listener_config *now = listener_config_of(w->config, listener);
-
-    return now != NULL ? now : leaving_find(w->removed, listener);
+    if (now == NULL)
+        return leaving_find(w->removed, listener);
+    w->found.listener = listener;
+    w->found.config = now;
+    return now;
 }
 
 bool worker_listener_is_gone(const struct worker *w, const struct listener *listener)
@@ -115,7 +122,7 @@ bool worker_listener_is_gone(const struct worker *w, const struct listener *list
            (w->removed != NULL && listener_config_of(w->config, listener) == NULL);
 }
 
-const struct listener_headers *worker_listener_headers(const struct worker *w,
+const struct listener_headers *worker_listener_headers(struct worker *w,
                                                        const struct listener *listener)
 {
     static const struct listener_headers none;
@@ -358,6 +365,7 @@ void worker_adopt(struct loop *loop, void *arg)
     if (w->config != p->config)
         stickiness_cache_init(&w->cookies, balancer_seal_ring(w->balancer, p->config));
     w->config = p->config;
+    w->found.listener = NULL;
     w->members = p->members;
     w->removed = p->leaving;
     w->edge = p->edge;

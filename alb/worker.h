@@ -55,8 +55,12 @@ struct worker {
     const struct members *members; /* and who is in its groups */
     const struct edge_view *edge;  /* and who may connect */
     const struct leaving *removed; /* and listeners that it has no longer; may be NULL */
-    struct list listeners;         /* worker_listener */
-    struct usher usher;            /* of those whose PROXY head is awaited */
+    struct {
+        const struct listener *listener;
+        const struct listener_config *config;
+    } found; /* in `config`, of the listener that was asked for last: mostly the next one too */
+    struct list listeners; /* worker_listener */
+    struct usher usher;    /* of those whose PROXY head is awaited */
     struct list clients;
     struct tunnel **tunnels; /* by tunnel->index */
     uint32_t tunnel_count, tunnel_size;
@@ -148,14 +152,14 @@ const struct seal_ring *worker_seal_ring(const struct worker *w);
 
 /* The listener's part of this loop's snapshot, or of the last that had it (leaving.h); NULL when
  * it was removed a while ago. */
-const struct listener_config *worker_listener_config(const struct worker *w,
+const struct listener_config *worker_listener_config(struct worker *w,
                                                      const struct listener *listener);
 
 /* It was removed a moment ago (leaving.h): its connections end after an answer. */
 bool worker_listener_is_gone(const struct worker *w, const struct listener *listener);
 
 /* What it does to headers; of one that was removed, nothing. */
-const struct listener_headers *worker_listener_headers(const struct worker *w,
+const struct listener_headers *worker_listener_headers(struct worker *w,
                                                        const struct listener *listener);
 
 #endif
