@@ -18,14 +18,33 @@
 
 enum {
     CONFIG_MAX = 1024 * 1024, /* as much as is taken there */
+    PAGE_MOST = 4096,         /* shown of what is no JSON */
 };
 
 typedef void command_printer(const json_t *body, FILE *to);
 
-/* What answers may be something else than alb. */
+/* What answers may be something else than alb, with orders to the terminal in it. */
+static void print_safely(struct span text, FILE *to)
+{
+    for (size_t i = 0; i < text.len; i++) {
+        const unsigned char c = (unsigned char)text.ptr[i];
+        fputc((c < ' ' && c != '\n' && c != '\t') || c == 0x7f ? '?' : c, to);
+    }
+}
+
 static void print_text(const json_t *text, FILE *to)
 {
-    fprintf(to, "%s\n", json_is_string(text) ? json_string_value(text) : "?");
+    print_safely(span_text(json_is_string(text) ? json_string_value(text) : "?"), to);
+    fputc('\n', to);
+}
+
+/* What is no JSON: as much of it as somebody would read. */
+static void print_page(int status, struct span body)
+{
+    fprintf(stderr, "%d: ", status);
+    print_safely(span_of(body.ptr, body.len < PAGE_MOST ? body.len : PAGE_MOST), stderr);
+    if (body.len == 0 || body.len > PAGE_MOST)
+        fprintf(stderr, body.len == 0 ? "nothing\n" : "... (%zu bytes)\n", body.len);
 }
 
 static void print_texts(const json_t *list, FILE *to)
@@ -84,7 +103,7 @@ static int print_answer(const struct remote_options *at, const struct remote_ans
     if (json != NULL)
         code = print_json(json, print);
     else
-        fprintf(stderr, "%d: %.*s", answer->status, SPAN_ARGS(answer->body));
+        print_page(answer->status, answer->body);
     json_decref(json);
     return code;
 }

@@ -10,6 +10,13 @@
 #include "alb/config.h"
 #include "alb/manage_login.h"
 
+static const char *blame_certificate(const struct manage_config *c, const struct caller *caller)
+{
+    if (tls_server_trusts_the_same(caller->judge, c->tls))
+        return tls_session_peer_date_objection(caller->tls);
+    return tls_session_peer_objection(caller->tls, c->tls);
+}
+
 /* What he has claimed is verified last: it costs the most. */
 static enum manage_objection judge(const struct config *config, const struct http_message *m,
                                    struct caller *caller, const char **why)
@@ -20,7 +27,7 @@ static enum manage_objection judge(const struct config *config, const struct htt
     *why = manage_objection_text(objection);
     if (objection != MANAGE_NO_OBJECTION || c->client_count == 0)
         return objection;
-    *why = tls_session_peer_objection(caller->tls, c->tls);
+    *why = blame_certificate(c, caller);
     if (*why == NULL)
         return MANAGE_NO_OBJECTION;
     caller->may_change = false;

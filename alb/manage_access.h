@@ -16,8 +16,9 @@ struct config;
 struct http_message;
 struct problems;
 
-/* As manage_login(), and the certificate is verified again, which costs a signature for each of its
- * chain. NULL, or why not: a literal. Control thread. */
+/* As manage_login(), and the certificate is judged again: by its dates, or as a whole, which costs
+ * the verifying of each signature, where others are trusted than when it was shown. NULL, or why
+ * not: a literal. Control thread. */
 const char *manage_admit(const struct config *config, const struct http_message *m,
                          struct caller *caller);
 

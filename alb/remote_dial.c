@@ -62,7 +62,7 @@ static int dial(const struct addr *to, struct addr *from, uint32_t most_ms, uint
 {
     const int fd = socket(to->sa.sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 
-    from->len = 0;
+    *from = (struct addr){ .len = 0 };
     if (fd == -1)
         return -1;
     const bool ok =
@@ -70,7 +70,7 @@ static int dial(const struct addr *to, struct addr *from, uint32_t most_ms, uint
         ((errno == EINPROGRESS || errno == EAGAIN) && is_connected(fd, most_ms, end_ms));
     const int error = errno;
     if (!addr_local(fd, from))
-        from->len = 0;
+        *from = (struct addr){ .len = 0 };
     if (ok)
         return fd;
     close(fd);

@@ -130,6 +130,10 @@ bool tls_session_resumed(const struct tls_session *session);
  * TLS_CLIENT_AUTH_PASSTHROUGH nobody vouches for it. It lives as long as the session. */
 const struct tls_peer_cert *tls_session_peer_cert(const struct tls_session *session);
 
+/* Do it and all above it hold now, by their dates? That costs nothing. NULL; or why not, in the
+ * words of tls_session_verify_status(): also when none was shown. */
+const char *tls_session_peer_date_objection(const struct tls_session *session);
+
 /* Would `by` take it, now? Its dates and those above it, whom `by` trusts and what was revoked are
  * looked at again, which costs the verifying of each signature. NULL; or why not, in the words of
  * tls_session_verify_status(): also when none was shown, or `by` verifies nobody's. */

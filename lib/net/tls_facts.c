@@ -4,6 +4,7 @@
  */
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/mem.h"
 
 #include "net/tls_certs.h"
@@ -61,6 +62,31 @@ int tls_session_on_sni(void *user, mbedtls_ssl_context *ssl, const unsigned char
 
 /* --- the client's certificate -------------------------------------------------- */
 
+static time_t seconds_of(const mbedtls_x509_time *t)
+{
+    struct tm tm = { .tm_year = t->year - 1900,
+                     .tm_mon = t->mon - 1,
+                     .tm_mday = t->day,
+                     .tm_hour = t->hour,
+                     .tm_min = t->min,
+                     .tm_sec = t->sec };
+
+    return timegm(&tm);
+}
+
+/* The chain comes from its top down to the client's own. */
+static void learn_dates(struct tls_session *s, const mbedtls_x509_crt *certificate)
+{
+    const time_t from_s = seconds_of(&certificate->valid_from),
+                 until_s = seconds_of(&certificate->valid_to);
+    const bool is_first = s->peer_until_s == 0;
+
+    if (is_first || from_s > s->peer_from_s)
+        s->peer_from_s = from_s;
+    if (is_first || until_s < s->peer_until_s)
+        s->peer_until_s = until_s;
+}
+
 /* What cannot be told whole cannot be relied on. */
 int tls_session_on_certificate(void *user, mbedtls_x509_crt *certificate, int depth,
                                uint32_t *flags)
@@ -69,6 +95,7 @@ int tls_session_on_certificate(void *user, mbedtls_x509_crt *certificate, int de
     const struct tls_trust *trust = tls_server_trust(s->server);
     const bool passes_through = tls_trust_passes_through(trust);
 
+    learn_dates(s, certificate);
     if (depth > 0)
         return 0;
     tls_peer_cert_free(&s->peer_cert);
@@ -82,6 +109,17 @@ int tls_session_on_certificate(void *user, mbedtls_x509_crt *certificate, int de
 const struct tls_peer_cert *tls_session_peer_cert(const struct tls_session *session)
 {
     return session->peer_cert;
+}
+
+const char *tls_session_peer_date_objection(const struct tls_session *session)
+{
+    const time_t now_s = (time_t)(clock_wall_ms() / 1000);
+
+    if (session == NULL || session->peer_cert == NULL)
+        return "Failed:ClientCertUntrusted";
+    if (now_s > session->peer_until_s)
+        return "Failed:ClientCertExpired";
+    return now_s < session->peer_from_s ? "Failed:ClientCertNotYetValid" : NULL;
 }
 
 const char *tls_session_peer_objection(const struct tls_session *session,

@@ -9,6 +9,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <time.h>
 
 #include <mbedtls/ssl.h>
 
@@ -25,6 +26,7 @@ struct tls_session {
     const struct tls_cert *offered[2]; /* the first RSA and the first ECDSA one; or NULL */
     const char *group;                 /* of the key exchange; NULL: not known */
     struct tls_peer_cert *peer_cert;   /* owned; NULL: none was shown */
+    time_t peer_from_s, peer_until_s;  /* when it and all above it hold, by their dates */
     size_t inside;
     int fd;
     int error;   /* errno of the transport */

@@ -258,14 +258,16 @@ def soon(seconds):
     return (NOW[0], end.strftime("%Y%m%d%H%M%SZ"))
 
 
-@pytest.mark.parametrize("which", ["its own", "of an authority above it"])
-def test_a_certificate_that_expires_lets_nobody_in_any_more(by_certificate, certs, tmp_path, which):
+@pytest.mark.parametrize("brief", ["leaf", "between", "root"])
+def test_a_certificate_that_expires_lets_nobody_in_any_more(start_alb, start_target, tokens, tmp_path,
+                                                            brief):
     """On a connection that is there as well: each request is judged by the time of its own."""
-    alb = by_certificate()
-    dates = soon(4 * PATIENCE)
-    issuer = certs["root"] if which == "its own" else Authority(tmp_path, "between", certs["root"],
-                                                                dates)
-    pem = issuer.client("brief", "/CN=ops", dates=dates if which == "its own" else NOW).pem
+    def dates(of):
+        return soon(5 * PATIENCE) if of == brief else NOW
+    root = Authority(tmp_path, "root", dates=dates("root"))
+    between = Authority(tmp_path, "between", root, dates("between"))
+    pem = between.client("leaf", "/CN=ops", dates=dates("leaf")).pem
+    alb = start_alb(config(start_target(), f"client_ca_file = {root.crt}\nclient = ops\n"))
     found = []
 
     def ask(tls):

@@ -212,7 +212,10 @@ def test_something_else_there(ops_file):
 @pytest.mark.parametrize("body, code, said", [
     ('{"ok": true}', 0, "?\n"), ('{"ok": true, "message": 5}', 0, "?\n"),
     ('{"ok": false, "errors": [5, null, "no"]}', 1, "?\n?\nno\n"),
-    ('{"ok": false, "errors": 5}', 1, "")], ids=lambda value: str(value)[:20])
+    ('{"ok": false, "errors": 5}', 1, ""),
+    (r'{"ok": true, "message": "a\u001b[31mb\u007f"}', 0, "a?[31mb?\n"),
+    ("\x1b]0;x\x07 no\n", 1, "200: ?]0;x? no\n"), ("", 1, "200: nothing\n"),
+    ("[" * 5000, 1, f"200: {'[' * 4096}... (5000 bytes)\n")], ids=lambda value: str(value)[:20])
 def test_json_of_something_else(ops_file, body, code, said):
     with something_else(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" %
                         (len(body), body.encode())) as there:
