@@ -402,6 +402,7 @@ static bool start(struct balancer *b, const char *ready_file, struct problems *p
     }
     start_threads(b);
     balancer_watch_strangers(b);
+    balancer_watch_certificates(b);
     return announce(b, ready_file, problems);
 }
 

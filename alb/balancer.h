@@ -150,6 +150,7 @@ struct balancer {
     ev_timer edge_timer;              /* until the next temporary addition ends */
     struct strangers strangers;       /* who may not; any thread */
     ev_timer strangers_timer;         /* asks the kernel whom it has dropped */
+    ev_timer certificates_timer;      /* until the log is to say again which end soon */
     uint64_t strangers_seen[FILTERS]; /* how many, when it was asked last */
     struct publication *publishing;   /* NULL when nothing is on its way to the loops */
     uint64_t published, in_force;     /* the numbers of the newest, and of the newest in force */

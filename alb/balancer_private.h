@@ -185,6 +185,9 @@ void balancer_begin_edge(struct balancer *b);
 /* From now on ask the kernel now and then whom it has dropped. */
 void balancer_watch_strangers(struct balancer *b);
 
+/* Say which certificates end soon, now and once a day: at the start, and when they are new. */
+void balancer_watch_certificates(struct balancer *b);
+
 /* The members that are about to be published: start and change health checks; a
  * deregistration delay that runs for one of them ends, it is back. */
 void balancer_welcome_members(struct balancer *b);

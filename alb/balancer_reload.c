@@ -186,6 +186,7 @@ static bool take(struct balancer *b, struct config *next, struct problems *probl
     balancer_settle_filters(b);
     b->reloads++;
     log_info("configuration reloaded file=%s", b->path);
+    balancer_watch_certificates(b);
     return true;
 }
 

@@ -11,6 +11,7 @@
 
 #include "alb/balance.h"
 #include "alb/balancer.h"
+#include "alb/certificates.h"
 #include "alb/config.h"
 #include "alb/group_health.h"
 #include "alb/health.h"
@@ -153,12 +154,13 @@ static json_t *edge_filter_json(const struct balancer *b)
 void balancer_status(struct balancer *b, struct buf *to)
 {
     json_t *json = json_pack(
-        "{s:s,s:i,s:s,s:I,s:o,s:i,s:I,s:I,s:o,s:o,s:o,s:o}", "version", POSTERN_VERSION, "pid",
+        "{s:s,s:i,s:s,s:I,s:o,s:i,s:I,s:I,s:o,s:o,s:o,s:o,s:o}", "version", POSTERN_VERSION, "pid",
         (int)getpid(), "state", state_name(b->state), "uptime_s", (json_int_t)uptime_s(b), "config",
         text_or_null(b->path), "workers", b->worker_count, "connections",
         (json_int_t)atomic_load_explicit(&b->connections, memory_order_relaxed), "reloads",
         (json_int_t)b->reloads, "listeners", listeners_json(b), "target_groups", groups_json(b),
-        "old_processes", elders_json(b), "edge_filter", edge_filter_json(b));
+        "old_processes", elders_json(b), "edge_filter", edge_filter_json(b), "certificates",
+        certificates_json(b->config));
     char *text = json_dumps(json, JSON_COMPACT);
 
     if (text != NULL)
@@ -479,15 +481,15 @@ static bool print_targets(const struct registry *registry, struct buf *to)
 void balancer_metrics(struct balancer *b, struct buf *to)
 {
     if (!print_process(b, to) || !print_counters(b, to) || !print_groups(b, to) ||
-        !print_targets(&b->registry, to))
+        !print_targets(&b->registry, to) || !certificates_print_metrics(b->config, to))
         buf_drop(to, buf_len(to)); /* a part would be taken for the whole */
 }
 
 void report_describe_metrics(FILE *to)
 {
-    const struct metric *const tables[] = { process_metrics, counter_metrics,   group_gauges,
-                                            group_metrics,   group_sum_metrics, target_gauges,
-                                            target_metrics };
+    const struct metric *const tables[] = { process_metrics, counter_metrics,    group_gauges,
+                                            group_metrics,   group_sum_metrics,  target_gauges,
+                                            target_metrics,  certificate_gauges, authority_gauges };
 
     fprintf(to,
             "# Metrics of alb\n\nPrinted by `alb metrics`; the admin port serves them at "

@@ -99,6 +99,35 @@ static void print_targets(const json_t *status, FILE *to)
     print_table(table, to);
 }
 
+static void add_certificate(json_t *table, const json_t *c)
+{
+    enum { TO_THE_DAY = 10 };
+    const json_int_t days = number_of(c, "days_left");
+    char end[TO_THE_DAY + 1], left[40];
+
+    snprintf(end, sizeof(end), "%s", text_of(c, "not_after"));
+    if (days < 0)
+        snprintf(left, sizeof(left), "ended");
+    else
+        snprintf(left, sizeof(left), "%" JSON_INTEGER_FORMAT " day%s", days, days == 1 ? "" : "s");
+    json_array_append_new(table, json_pack("[s,s,s,s,s]", text_of(c, "section"),
+                                           json_is_true(json_object_get(c, "trusted"))
+                                               ? "(authorities)"
+                                               : text_of(c, "name"),
+                                           end, left, text_of(c, "file")));
+}
+
+static void print_certificates(const json_t *status, FILE *to)
+{
+    static const char *const heads[] = { "SECTION", "CERTIFICATE", "ENDS", "LEFT", "FILE", NULL };
+    json_t *table = table_new(heads);
+    size_t i;
+    const json_t *c;
+
+    json_array_foreach(json_object_get(status, "certificates"), i, c) add_certificate(table, c);
+    print_table(table, to);
+}
+
 static void print_failing_open(const json_t *status, FILE *to)
 {
     size_t i;
@@ -205,6 +234,7 @@ void status_print(const json_t *status, FILE *to)
     print_old_processes(status, to);
     print_listeners(status, to);
     print_targets(status, to);
+    print_certificates(status, to);
     print_failing_open(status, to);
     print_sticky(status, to);
 }

@@ -139,6 +139,11 @@ static bool set_up(struct tls_client *c, const struct tls_client_options *o, cha
     return show_own(c, o, why, why_size);
 }
 
+const mbedtls_x509_crt *tls_client_authorities(const struct tls_client *client)
+{
+    return &client->authorities;
+}
+
 static void free_client(struct tls_client *c)
 {
     mbedtls_ssl_config_free(&c->conf);

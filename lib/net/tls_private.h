@@ -2,12 +2,15 @@
 #ifndef NET_TLS_PRIVATE_H
 #define NET_TLS_PRIVATE_H
 
+#include <time.h>
+
 #include <mbedtls/ssl.h>
 #include <mbedtls/x509_crt.h>
 
 #include "net/tls.h"
 
 struct tls_certs;
+struct tls_client;
 struct tls_policy;
 struct tls_trust;
 struct tls_client_side; /* what a session of ours has that a server's has not */
@@ -26,6 +29,12 @@ const struct tls_trust *tls_server_trust(const struct tls_server *server); /* NU
 
 /* The same certificates in the same order. */
 bool tls_chain_is_same(const mbedtls_x509_crt *a, const mbedtls_x509_crt *b);
+
+/* From tls_ends.c. Seconds since 1970; certificates are in UTC. */
+time_t tls_seconds_of(const mbedtls_x509_time *t);
+
+/* From tls_client.c. Empty when nothing is verified. */
+const mbedtls_x509_crt *tls_client_authorities(const struct tls_client *client);
 
 /* From tls_version.c. A private key in PEM; `len` counts the NUL. An mbedTLS code. */
 int tls_parse_key(mbedtls_pk_context *key, const char *pem, size_t len);

@@ -57,24 +57,12 @@ void tls_public_free(struct tls_public **p)
     mem_free(*p);
 }
 
-/* --- time --------------------------------------------------------------------------------- */
-
-static time_t seconds_of(const mbedtls_x509_time *t)
-{
-    struct tm tm = { .tm_year = t->year - 1900,
-                     .tm_mon = t->mon - 1,
-                     .tm_mday = t->day,
-                     .tm_hour = t->hour,
-                     .tm_min = t->min,
-                     .tm_sec = t->sec };
-
-    return timegm(&tm);
-}
+/* --- dates -------------------------------------------------------------------------------- */
 
 static void look_at_dates(const mbedtls_x509_crt *leaf, struct tls_public_view *view)
 {
     const time_t now = time(NULL);
-    const time_t from = seconds_of(&leaf->valid_from), to = seconds_of(&leaf->valid_to);
+    const time_t from = tls_seconds_of(&leaf->valid_from), to = tls_seconds_of(&leaf->valid_to);
 
     view->days_left = (long)((to - now) / DAY_S);
     if (to <= now)

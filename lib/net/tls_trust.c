@@ -163,6 +163,11 @@ void tls_trust_configure(const struct tls_trust *trust, mbedtls_ssl_config *conf
         mbedtls_ssl_conf_ca_chain(conf, &t->store, t->revoked.raw.p == NULL ? NULL : &t->revoked);
 }
 
+const mbedtls_x509_crt *tls_trust_store(const struct tls_trust *trust)
+{
+    return &trust->store;
+}
+
 bool tls_trust_passes_through(const struct tls_trust *trust)
 {
     return trust->mode == TLS_CLIENT_AUTH_PASSTHROUGH;

@@ -26,6 +26,9 @@ void tls_trust_free(struct tls_trust **trust);
 /* Either may be NULL. */
 bool tls_trust_is_same(const struct tls_trust *a, const struct tls_trust *b);
 
+/* The authorities' certificates; empty unless they are to verify. */
+const mbedtls_x509_crt *tls_trust_store(const struct tls_trust *trust);
+
 /* Asks clients for certificates. It must outlive `conf`. */
 void tls_trust_configure(const struct tls_trust *trust, mbedtls_ssl_config *conf);
 

@@ -16,6 +16,8 @@ needs_promtool = pytest.mark.skipif(shutil.which("promtool") is None, reason="pr
 
 # Samples a minute, for 26 hours: a value that stays, or one that grows.
 ONE, ZERO, GROWS, GROWS_FAST, STANDS = "1x1560", "0x1560", "0+60x1560", "0+600x1560", "7x1560"
+NEXT_DAY, YEARS_ON = "86400x1560", "900000000x1560"
+CERT = 'instance="a", section="listener https", file="a.pem"'
 APP = 'instance="a", target_group="app"'
 
 # What makes each of them fire, and no other.
@@ -48,6 +50,9 @@ FIRES = {
     "PosternDnsFails": {'alb_dns_lookups_total{instance="a", outcome="failed"}': GROWS},
     "PosternTlsFails": {'alb_tls_handshake_errors_total{instance="a"}': GROWS,
                         'alb_tls_handshakes_total{instance="a"}': GROWS},
+    "PosternCertificateEnds": {f"alb_certificate_not_after_timestamp_seconds{{{CERT}}}": NEXT_DAY},
+    "PosternCertificateEnded": {f"alb_certificate_not_after_timestamp_seconds{{{CERT}}}": ONE},
+    "PosternAuthorityEnds": {f"alb_authority_not_after_timestamp_seconds{{{CERT}}}": NEXT_DAY},
     "PosternOldProcess": {'alb_old_processes{instance="a"}': ONE},
     "WsserverDown": {'up{job="postern-wsserver", instance="a"}': ZERO},
     "WsserverStoreFails": {'wsserver_store_degraded{instance="a"}': ONE},
@@ -56,6 +61,7 @@ FIRES = {
 }
 # The same when all is well: what may count does, what tells of a fault stands still.
 GOOD = {"up": ONE, "alb_requests_total": GROWS_FAST, "alb_group_requests_total": GROWS_FAST,
+        "alb_certificate_not_after_timestamp_seconds": YEARS_ON, "alb_authority_not_after_timestamp_seconds": YEARS_ON,
         "alb_tls_handshakes_total": GROWS_FAST, "alb_websocket_upgrades_total": GROWS_FAST}
 WELL = {series: GOOD.get(series.split("{")[0], STANDS if series.split("{")[0].endswith("_total") else ZERO)
         for chosen in FIRES.values() for series in chosen}
