@@ -26,10 +26,10 @@ enum { FAMILIES = sizeof(families) / sizeof(families[0]) };
 
 /* Ports, and whom they are for. */
 struct door {
-    const char *name; /* of its sets, with the family's number behind */
+    const char *name; /* of its sets, with the family's number behind; NULL: it has none */
     const struct edge_set *set;
     bool is_open;       /* for everybody */
-    uint64_t until_s;   /* since 1970: for `set` until then; 0: for the sets of that name */
+    uint64_t until_s;   /* since 1970: without a name it is for `set` until then */
     struct addr *binds; /* owned */
     size_t count;
 };
@@ -119,7 +119,7 @@ static bool print_who_for_a_while(const struct door *d, const struct family *f, 
 /* False: nobody of this family. */
 static bool print_who(const struct door *d, const struct family *f, FILE *to)
 {
-    if (d->until_s != 0)
+    if (d->name == NULL)
         return print_who_for_a_while(d, f, to);
     if (d->is_open)
         fprintf(to, "\t\tmeta nfproto %s", f->protocol);
@@ -132,7 +132,7 @@ static void print_end(const struct door *d, FILE *to)
 {
     char until[CLOCK_TEXT_MAX];
 
-    if (d->until_s != 0)
+    if (d->name == NULL)
         fprintf(to, " comment \"until %.19sZ\"", clock_iso_us(d->until_s * 1000000, until));
     fputs("\n", to);
 }
@@ -286,6 +286,7 @@ static void print_additions(const struct door *edge, const struct edge_additions
         struct edge_set *set = edge_set_new();
         struct door d = *edge;
         i += take_one_end(&sorted.items[i], sorted.count - i, set);
+        d.name = NULL;
         d.set = set;
         d.until_s = until_s < last_s ? until_s : last_s;
         print_doors(&d, 1, to, print_ports);
