@@ -45,7 +45,7 @@ def test_a_fifo_without_a_reader_blocks_nothing(start_alb, start_target, tmp_pat
     alb = start_alb(forward_config(start_target(script)).replace("{access}", str(fifo)))
 
     # Far more than a pipe and the queue hold.
-    load(alb, 2000, agent=8000)
+    load(alb, 4000, agent=8000)
     wait_until(lambda: alb.metric(DROPPED) > 0, "rows to be dropped")
     began = time.monotonic()
     assert alb.get("/alive")[0] == 200 and alb.status()["state"] == "serving"
