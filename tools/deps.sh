@@ -60,7 +60,7 @@ packages_for() {
             zstd xz-utils python3-minimal qemu-utils
         ;;
     image-test)
-        echo qemu-system-x86 qemu-utils ovmf seabios mtools dosfstools e2fsprogs openssl \
+        echo qemu-system-x86 qemu-utils ovmf seabios mtools dosfstools e2fsprogs xorriso openssl gcc libc6-dev \
             python3 python3-pytest python3-pytest-timeout python3-websockets
         ;;
     oci) echo mmdebstrap debian-archive-keyring ;;

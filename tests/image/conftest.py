@@ -1,10 +1,11 @@
 """The machines that the tests look at. Each is started when the first test asks for it: five in all.
 
-* `bios`: BIOS, virtio, configuration by credential, secrets on a volume, a blank data disk, a stranger's network, and
-  operators who change what is in force
-* `uefi`: UEFI, NVMe, configuration by the instance metadata service
-* `alone`: configuration on a NoCloud disk, and a network without any way out
-* `wrong`: a configuration with mistakes
+* `bios`: BIOS, virtio, configuration by credential, secrets on a volume, logs by journal upload and by syslog over TCP,
+  a blank data disk, a stranger's network, and operators who change what is in force
+* `uefi`: UEFI, NVMe, configuration by the instance metadata service, secrets by credential, syslog over UDP, a late
+  clock
+* `alone`: configuration on a NoCloud CD (ISO 9660), secrets by credential of the firmware, and a network without any way out
+* `wrong`: a NoCloud disk (vfat) whose configuration has mistakes; then none
 * `tampered`: one byte of the root is another
 """
 
@@ -23,7 +24,7 @@ import machines  # noqa: E402
 import vm  # noqa: E402
 
 IMAGE = pathlib.Path(os.environ.get("IMAGE", ROOT / "build/image"))
-TOOLS = ("qemu-system-x86_64", "qemu-img", "mkfs.vfat", "mcopy", "mkfs.ext4", "openssl")
+TOOLS = ("qemu-system-x86_64", "qemu-img", "mkfs.vfat", "mcopy", "mkfs.ext4", "openssl", "xorriso", "cc")
 
 
 def _missing():
@@ -77,13 +78,19 @@ def _run(machine):
 
 
 @pytest.fixture(scope="session")
-def bios(room, disk, origin):
-    yield from _run(machines.bios(room, disk, origin))
+def logs(tmp_path_factory):
+    """Receivers of logs."""
+    return machines.Logs(tmp_path_factory.mktemp("logs"))
 
 
 @pytest.fixture(scope="session")
-def uefi(room, disk, origin):
-    yield from _run(machines.uefi(room, disk, origin))
+def bios(room, disk, origin, logs):
+    yield from _run(machines.bios(room, disk, origin, logs))
+
+
+@pytest.fixture(scope="session")
+def uefi(room, disk, origin, logs):
+    yield from _run(machines.uefi(room, disk, origin, logs))
 
 
 @pytest.fixture(scope="module")

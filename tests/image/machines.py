@@ -5,12 +5,17 @@ import re
 import shutil
 import ssl
 import struct
+import subprocess
 import sys
+import time
 
 import localhost_cert
 import media
+import receivers
+import time_server
 import vm
 from chat import Chat, Wsserver
+from client_certs import Authority
 from harness import free_port
 
 HERE = vm.pathlib.Path(__file__).resolve().parent
@@ -29,6 +34,7 @@ ExecStart=/bin/sh %d/selftest.sh
 CONFIG = """\
 [alb]
 idle_timeout.timeout_seconds = 300
+access_logs.enabled = true
 admin = 127.0.0.1:9100
 shutdown_timeout = 15s
 
@@ -54,7 +60,25 @@ HTTPS = """
 bind = 0.0.0.0:443
 protocol = HTTPS
 certificate = /run/postern-secrets/tls/site.pem
-default_action = forward chat
+{more}default_action = forward chat
+"""
+
+# A credential is in no folder.
+BY_CREDENTIAL = HTTPS.format(more="").replace("tls/site.pem", "site.pem")
+
+# Another program's part in the secrets, on the machines that send their logs somewhere.
+UPLOAD = """\
+[Upload]
+URL=https://10.0.2.2:{port}
+ServerKeyFile=/run/postern-secrets/logs/machine.pem
+ServerCertificateFile=/run/postern-secrets/logs/machine.pem
+TrustedCertificateFile=/run/postern-secrets/logs/authority.pem
+"""
+
+SYSLOG = """\
+[Network]
+Address={host}:{port}
+Protocol={protocol}
 """
 
 # For what is changed while it serves: test_filter.py.
@@ -104,19 +128,50 @@ def start_origin(room):
     return Wsserver(room, "origin", bind=f"127.0.0.1:{free_port()}").start()
 
 
-def bios(room, disk, origin):
+class Logs:
+    """What machines send their logs to, and who vouches for both ends."""
+
+    def __init__(self, folder):
+        self.authority = Authority(folder, "logs")
+        self.machine = self.authority.client("machine")
+        receiver = self.authority.client("receiver", extensions="subjectAltName=IP:10.0.2.2\n")
+        self.journal = receivers.JournalReceiver(receiver.pem, self.authority.crt)
+        self.udp, self.tcp = receivers.UdpSyslog(), receivers.TcpSyslog()
+
+
+def _lonely(folder):
+    """A certificate's file without the one between it and its root."""
+    cert = Authority(folder, "between", Authority(folder, "top")).client("lonely")
+    return cert.crt.read_bytes() + cert.key.read_bytes()
+
+
+def _bios_secrets(folder, logs):
+    """A volume with all that a machine may be given."""
+    ktls = folder / "ktls"
+    subprocess.run(["cc", "-Os", "-s", "-o", ktls, HERE / "ktls.c"], check=True)
+    return media.secrets(folder, {
+        "tls/site.pem": localhost_cert.make_certificate().read_bytes(),
+        "tls/lonely.pem": _lonely(folder),
+        "logs/machine.pem": logs.machine.pem.read_bytes(),
+        "logs/authority.pem": logs.authority.crt.read_bytes(),
+        "journal-upload.conf": UPLOAD.format(port=logs.journal.port).encode(),
+        "netlogd.conf": SYSLOG.format(host="10.0.2.2", port=logs.tcp.port, protocol="tcp").encode(),
+        "management-tokens": f"ops {TOKEN}\n".encode(),
+        "ktls": ktls.read_bytes()})
+
+
+def bios(room, disk, origin, logs):
     host, folder = "10.0.2.2", _folder(room, "bios")
     port = origin.address.rsplit(":", 1)[1]
-    config = CONFIG.format(host=host, https=HTTPS) + ELSEWHERE.format(host=host, port=port)
+    lonely = "sni_certificate = /run/postern-secrets/tls/lonely.pem\n"
+    config = CONFIG.format(host=host, https=HTTPS.format(more=lonely)) + ELSEWHERE.format(host=host, port=port)
     config += MANAGEMENT.format(host=host)
-    secrets = media.secrets(folder, {"tls/site.pem": localhost_cert.make_certificate().read_bytes(),
-                                     "management-tokens": f"ops {TOKEN}\n".encode()})
     stranger_port = free_port()
     machine = vm.Machine(
         folder, "bios", disk, {"http": 80, "https": 443, "health": 8090, "admin": 9100, "chat": 9001,
                                      "management": 8443, "more": 81},
         memory_mb=512, arguments=[
-            *vm.credential("postern.ini", config), *selftest(), *vm.extra_disk(1, secrets),
+            *vm.credential("postern.ini", config), *selftest(), *vm.extra_disk(1, _bios_secrets(folder, logs)),
             *vm.extra_disk(2, media.blank(folder, "data.img", 64)),
             "-netdev", f"user,id=strange,net={STRANGER}.0/24,hostfwd=tcp:127.0.0.1:{stranger_port}-:80",
             "-device", "virtio-net-pci,netdev=strange,romfile=",
@@ -126,23 +181,37 @@ def bios(room, disk, origin):
     return machine
 
 
-def uefi(room, disk, origin):
-    """On what looks like EC2; its network is that of the metadata service, since QEMU's has no routes."""
+def _late(by_s):
+    """Arguments for a machine whose clock is so late."""
+    return ["-rtc", time.strftime("base=%Y-%m-%dT%H:%M:%S", time.gmtime(time.time() - by_s))]
+
+
+def uefi(room, disk, origin, logs):
+    """On what looks like EC2; its network is that of the metadata service, since QEMU's has no routes. Its clock is an
+    hour late."""
     host, folder = "169.254.2.2", _folder(room, "uefi")
     port = origin.address.rsplit(":", 1)[1]
-    (folder / "user-data").write_text(CONFIG.format(host=host, https="") + ELSEWHERE.format(host=host, port=port))
+    (folder / "user-data").write_text(CONFIG.format(host=host, https=BY_CREDENTIAL) +
+                                      ELSEWHERE.format(host=host, port=port))
     service = f"cmd:{sys.executable} {HERE}/metadata.py {folder}/user-data"
-    return vm.Machine(
-        folder, "uefi", disk, {"http": 80, "health": 8090}, uefi=True, disk="nvme",
+    clock = time_server.TimeServer(folder / "clock")
+    syslog = SYSLOG.format(host=host, port=logs.udp.port, protocol="udp")
+    machine = vm.Machine(
+        folder, "uefi", disk, {"http": 80, "https": 443, "health": 8090}, uefi=True, disk="nvme", neighbour=clock.path,
         network=f",net=169.254.0.0/16,guestfwd=tcp:169.254.169.254:80-{service}",
-        arguments=["-smbios", "type=1,manufacturer=Amazon EC2", *selftest()])
+        arguments=["-smbios", "type=1,manufacturer=Amazon EC2", *_late(3600), *selftest(),
+                   *vm.credential("postern.secret.netlogd.conf", syslog),
+                   *vm.credential("postern.secret.site.pem", localhost_cert.make_certificate().read_text())])
+    machine.clock = clock
+    return machine
 
 
 def alone(room, disk):
     folder = _folder(room, "alone")
-    seed = media.nocloud(folder, CONFIG.format(host="10.0.2.2", https=""))
-    return vm.Machine(folder, "alone", disk, {"http": 80, "health": 8090}, network=",restrict=on",
-                      arguments=[*selftest(), *vm.extra_disk(1, seed)])
+    seed = media.nocloud_iso(folder, CONFIG.format(host="10.0.2.2", https=BY_CREDENTIAL))
+    site = vm.firmware_credential("postern.secret.site.pem", localhost_cert.make_certificate())
+    return vm.Machine(folder, "alone", disk, {"http": 80, "https": 443, "health": 8090}, network=",restrict=on",
+                      arguments=[*selftest(), *vm.cd(seed), *site])
 
 
 WRONG = """\
@@ -153,10 +222,23 @@ bind = 0.0.0.0:80
 default_action = forwrd chat
 """
 
+# Once all is said: the same start without any source.
+FORGET_UNIT = """\
+[Service]
+Type=oneshot
+ExecStart=rm /run/postern-nocloud/user-data
+ExecStart=systemctl restart postern-configure.service postern-alb.service
+ExecStart=cmp /run/postern-configure/alb.ini /usr/share/postern-appliance/alb.ini
+ExecStart=echo FACT default=yes
+"""
+
 
 def wrong(room, disk):
-    return vm.Machine(_folder(room, "wrong"), "wrong", disk, {"http": 80},
-                      arguments=[*vm.credential("postern.ini", WRONG), *selftest()])
+    folder = _folder(room, "wrong")
+    return vm.Machine(folder, "wrong", disk, {"http": 80}, arguments=[
+        *selftest(), *vm.extra_disk(1, media.nocloud(folder, WRONG)),
+        *vm.credential("systemd.extra-unit.forget.service", FORGET_UNIT),
+        *vm.credential("systemd.unit-dropin.selftest.service", "[Unit]\nOnSuccess=forget.service\n")])
 
 
 def tampered(room, disk):

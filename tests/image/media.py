@@ -8,11 +8,21 @@ def _run(*args):
 
 
 def nocloud(folder, text):
-    """A NoCloud disk with that text as user data."""
+    """A NoCloud disk (vfat) with that text as user data."""
     image = folder / "nocloud.img"
     (folder / "user-data").write_text(text)
     _run("mkfs.vfat", "-n", "CIDATA", "-C", image, 1024)
     _run("mcopy", "-i", image, folder / "user-data", "::user-data")
+    return image
+
+
+def nocloud_iso(folder, text):
+    """The same as ISO 9660, made as cloud-localds and libvirt do."""
+    image = folder / "nocloud.iso"
+    (folder / "user-data").write_text(text)
+    (folder / "meta-data").write_text("instance-id: one\n")
+    _run("xorriso", "-as", "mkisofs", "-o", image, "-V", "cidata", "-J", "-r", folder / "user-data",
+         folder / "meta-data")
     return image
 
 

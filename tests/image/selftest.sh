@@ -23,9 +23,17 @@ findmnt -n -o FSTYPE,OPTIONS / | fact root
 findmnt -n -o FSTYPE,SOURCE /var/lib/postern-wsserver | fact data
 systemctl --failed --no-legend --plain | fact failed
 systemctl is-active systemd-timesyncd.service systemd-resolved.service | fact active
+systemctl show --value --property=LogRateLimitIntervalUSec postern-alb.service | fact rate_limit
+systemctl is-active systemd-journal-upload.service systemd-netlogd.service | fact sends
 awk -F: '$7 !~ /(nologin|false|sync)$/ { print $1 }' /etc/passwd | fact shell
 awk -F: '$2 !~ /^[!*]/ { print $1 }' /etc/shadow | fact password
 fact ulp </proc/sys/net/ipv4/tcp_available_ulp
+# A program of the tests, among the secrets: these may not be run where they are.
+if [ -e /run/postern-secrets/ktls ]; then
+    install -m 755 /run/postern-secrets/ktls /var/tmp/ktls
+    /var/tmp/ktls 2>&1 | fact ktls
+fi
+grep -c 'BEGIN CERTIFICATE' /etc/ssl/certs/ca-certificates.crt | fact authorities
 sed -n 's/^MemAvailable: *\([0-9]*\) kB/\1/p' /proc/meminfo | fact available_kb
 fact machine_id </etc/machine-id
 [ -d /sys/firmware/efi ] && echo uefi | fact firmware

@@ -102,14 +102,30 @@ def test_nobody_can_log_in(bios):
     assert "shell" not in facts and "password" not in facts
 
 
-def test_the_kernel_has_tls(bios):
-    assert "tls" in machines.facts(bios)["ulp"][0].split()
+def test_the_kernel_keeps_tls_records(bios):
+    facts = machines.facts(bios)
+    assert "tls" in facts["ulp"][0].split(), "before anybody asks for it"
+    assert facts["ktls"] == ["1.2", "1.3"]
+
+
+def test_what_an_edge_would_refuse_is_on_the_console(bios):
+    """By the authorities that the image has."""
+    assert int(machines.facts(bios)["authorities"][0]) > 100
+    refused = r"credential:\d+: warning: {}: a CDN edge refuses /run/postern-secrets/tls/{}.pem: it {}"
+    bios.wait_for(refused.format("certificate", "site", "is self-signed; get one of a public authority"))
+    bios.wait_for(refused.format("sni_certificate", "lonely", "lacks the certificate of its issuer, CN=between"))
+    assert "was not looked at" not in bios.console()
 
 
 def test_the_services_are_confined(bios):
     facts = machines.facts(bios)
     for unit in ("postern-alb", "postern-wsserver", "postern-configure", "postern-filter"):
         assert float(facts[f"security.{unit}"][0]) <= 2.5, unit
+
+
+def test_no_row_of_an_access_log_is_left_out(bios):
+    """The journal has a limit for each service, and this one has none."""
+    assert machines.facts(bios)["rate_limit"] == ["0"]
 
 
 def test_a_blank_disk_became_the_data_disk(bios):

@@ -30,18 +30,34 @@ FIRMWARE = pathlib.Path("/usr/share/OVMF/OVMF_CODE_4M.fd")
 FIRMWARE_VARIABLES = pathlib.Path("/usr/share/OVMF/OVMF_VARS_4M.fd")
 
 
+def _emulates_two():
+    """Before 8.1 QEMU may run what one processor has just written over on another: "Oops: int3", on a busy machine."""
+    told = subprocess.run(["qemu-system-x86_64", "--version"], check=True, capture_output=True, text=True).stdout
+    return tuple(map(int, re.search(r"version (\d+)\.(\d+)", told).groups())) >= (8, 1)
+
+
 def accelerator():
     """KVM where the processor itself has virtual machines: a /dev/kvm alone may be one that starts no other kernel."""
     flags = pathlib.Path("/proc/cpuinfo").read_text(encoding="ascii").split()
     if ("vmx" in flags or "svm" in flags) and os.access("/dev/kvm", os.R_OK | os.W_OK):
-        return ["-accel", "kvm", "-cpu", "host"]
-    return ["-accel", "tcg,thread=multi,tb-size=256", "-cpu", "max"]
+        return ["-accel", "kvm", "-cpu", "host", "-smp", "2"]
+    return ["-accel", "tcg,thread=multi,tb-size=256", "-cpu", "max", "-smp", "2" if _emulates_two() else "1"]
 
 
 def credential(name, text):
     """Arguments that give the machine a systemd credential."""
     value = base64.b64encode(text.encode()).decode()
     return ["-smbios", f"type=11,value=io.systemd.credential.binary:{name}={value}"]
+
+
+def firmware_credential(name, path):
+    """The same by the firmware's table of files."""
+    return ["-fw_cfg", f"name=opt/io.systemd.credentials/{name},file={path}"]
+
+
+def cd(path):
+    """Arguments for a CD-ROM, as libvirt and Proxmox give one."""
+    return ["-drive", f"id=cd,if=none,format=raw,media=cdrom,readonly=on,file={path}", "-device", "ide-cd,drive=cd"]
 
 
 def extra_disk(number, path):
@@ -70,20 +86,21 @@ class Qmp:
 
 
 class Machine:
-    """See above. `disk` is "virtio" or "nvme"; `network` is put behind `user,id=net`, of which we are `host`."""
+    """See above. `disk` is "virtio" or "nvme"; `network` is put behind `user,id=net`, of which we are `host`;
+    `neighbour` is a datagram socket of who else is in that network."""
 
     def __init__(self, folder, name, image, ports, *, uefi=False, disk="virtio", memory_mb=256, network="",
-                 arguments=()):
+                 neighbour=None, arguments=()):
         self.name, self.folder = name, pathlib.Path(folder)
         self.console_path = self.folder / f"{name}.console"
         self.qmp_path = self.folder / f"{name}.qmp"
         self.ports = {what: (port, free_port()) for what, port in ports.items()}
         self.popen = None
-        self.args = self._hardware(image, uefi, disk, memory_mb) + self._network(network) + list(arguments)
+        self.args = self._hardware(image, uefi, disk, memory_mb) + self._network(network, neighbour) + list(arguments)
 
     def _hardware(self, image, uefi, disk, memory_mb):
         device = {"virtio": "virtio-blk-pci,drive=disk", "nvme": "nvme,drive=disk,serial=vol0123456789abcdef"}[disk]
-        return ["qemu-system-x86_64", "-machine", "q35", *accelerator(), "-smp", "2", "-m", str(memory_mb),
+        return ["qemu-system-x86_64", "-machine", "q35", *accelerator(), "-m", str(memory_mb),
                 "-display", "none", "-monitor", "none", "-no-reboot", "-vga", "none",
                 "-serial", f"file:{self.console_path}", "-qmp", f"unix:{self.qmp_path},server=on,wait=off",
                 "-drive", f"id=disk,if=none,format=raw,snapshot=on,file={image}",
@@ -95,9 +112,18 @@ class Machine:
         return ["-drive", f"if=pflash,format=raw,readonly=on,file={FIRMWARE}",
                 "-drive", f"if=pflash,format=raw,file={variables}"]
 
-    def _network(self, more):
+    def _network(self, more, neighbour):
         forwards = "".join(f",hostfwd=tcp:127.0.0.1:{ours}-:{theirs}" for theirs, ours in self.ports.values())
-        return ["-netdev", f"user,id=net{more}{forwards}", "-device", "virtio-net-pci,netdev=net,romfile="]
+        card = "hub" if neighbour else "net"
+        return ["-netdev", f"user,id=net{more}{forwards}", *(self._hub(neighbour) if neighbour else []),
+                "-device", f"virtio-net-pci,netdev={card},romfile="]
+
+    def _hub(self, neighbour):
+        """The card, QEMU's own network and the neighbour on one wire."""
+        own = self.folder / f"{self.name}.wire"
+        return ["-netdev", f"dgram,id=other,local.type=unix,local.path={own},remote.type=unix,remote.path={neighbour}",
+                "-netdev", "hubport,id=hub,hubid=0", "-netdev", "hubport,id=hub1,hubid=0,netdev=net",
+                "-netdev", "hubport,id=hub2,hubid=0,netdev=other"]
 
     def start(self):
         self.console_path.unlink(missing_ok=True)
