@@ -4,7 +4,8 @@
   a blank data disk, a stranger's network, and operators who change what is in force
 * `uefi`: UEFI, NVMe, configuration by the instance metadata service, secrets by credential, syslog over UDP, a late
   clock
-* `alone`: configuration on a NoCloud CD (ISO 9660), secrets by credential of the firmware, and a network without any way out
+* `alone`: configuration on a NoCloud CD (ISO 9660), secrets by credential of the firmware, and a network without any way
+  out
 * `wrong`: a NoCloud disk (vfat) whose configuration has mistakes; then none
 * `tampered`: one byte of the root is another
 """

@@ -1,5 +1,5 @@
-"""Logs leave a machine by journal upload and by syslog, as files among its secrets say: program lines, and a row for each
-request, which is too much for the console."""
+"""Logs leave a machine by journal upload and by syslog, as files among its secrets say: what programs say, and a row for
+each request, which is too much for the console."""
 
 import machines
 import receivers
