@@ -4,6 +4,7 @@ import contextlib
 import os
 import re
 import select
+import signal
 import socket
 import ssl
 import stat
@@ -274,6 +275,17 @@ def test_a_handshake_has_its_time(ops_file):
         code, _, err = in_seconds(lambda: remote(There, "--timeout", 1, "status",
                                                  token_file=ops_file), 10)
     assert code == 1 and "no TLS connection in time" in err
+
+
+def test_a_local_command_has_its_time(alb):
+    alb.freeze()
+    try:
+        done = in_seconds(lambda: subprocess.run(
+            [BIN / "alb", "drain", "--all", "--socket", alb.socket_path, "--timeout", "1"],
+            capture_output=True, text=True), 10)
+    finally:
+        alb.signal(signal.SIGCONT)
+    assert done.returncode == 1 and "no whole answer within 1 s" in done.stderr
 
 
 def test_whoever_does_not_hang_up_is_not_waited_for(ops_file):
