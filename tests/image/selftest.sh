@@ -5,8 +5,8 @@ fact() {
     while read -r value; do echo "FACT $1=$value"; done
 }
 
-# ADDRESS:PORT in the kernel's hexadecimal, of sockets that wait for anybody.
-listening() { awk -v state="$2" '$4 == state && $3 ~ /:0000$/ { print $2 }' "/proc/net/$1"; }
+# ADDRESS:PORT in the kernel's hexadecimal, and the user's number, of sockets that wait for anybody.
+listening() { awk -v state="$2" '$4 == state && $3 ~ /:0000$/ { print $2, $8 }' "/proc/net/$1"; }
 
 can_write() { touch "$1/written" 2>/dev/null && echo "$1"; }
 
@@ -16,6 +16,7 @@ done
 for folder in / /etc /usr /boot /opt; do can_write $folder | fact writable; done
 for table in tcp tcp6; do listening $table 0A | fact $table; done
 for table in udp udp6; do listening $table 07 | fact $table; done
+awk -F: '$1 == "systemd-timesync" || $1 == "systemd-resolve" { print $3 }' /etc/passwd | fact asks
 for unit in postern-alb postern-wsserver postern-configure postern-filter; do
     systemd-analyze security --no-pager $unit.service | sed -n 's/.*level for .*: \([0-9.]*\) .*/\1/p' | fact security.$unit
 done
