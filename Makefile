@@ -160,11 +160,11 @@ valgrind: all $(UNIT) ## unit tests and one system test under valgrind
 valgrind: PATIENCE := 10
 valgrind: ONE ?= test_alb_rules or test_ws_echo or test_wsserver_chat
 # One part after the other, each in a make of its own: they build in folders of their own.
-CI ?= test test-trixie image image-test
+PARTS ?= test test-trixie image image-test
 # Nobody waits for it: fewer at once keep their clocks better.
 ci: export WORKERS := 2
-ci: ## what runs for every change (root): test, test-trixie, image, image-test; CI="test" for some
-	+@for part in $(CI); do echo "== make $$part"; $(MAKE) --no-print-directory $$part || exit 1; done
+ci: ## what runs for every change (root): test, test-trixie, image, image-test; PARTS="test" for some
+	+@for part in $(PARTS); do echo "== make $$part"; $(MAKE) --no-print-directory $$part || exit 1; done
 
 VALGRIND := valgrind -q --error-exitcode=9 --leak-check=full --errors-for-leak-kinds=definite \
             --suppressions=$(CURDIR)/tests/valgrind.supp
