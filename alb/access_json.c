@@ -42,7 +42,7 @@ static void put_times(struct log_json *j, const struct access_entry *e)
 /* scheme://host:port */
 static char *put_origin(char *at, const struct access_entry *e)
 {
-    const struct span host = access_text(e, ACCESS_HOST);
+    const struct span host = e->text[ACCESS_HOST];
 
     at = e->client->is_https ? LOG_PUT(at, "https://") : LOG_PUT(at, "http://");
     at = host.len > 0 ? log_put_text(at, host) : log_put_ip(at, &e->client->local, true);
@@ -55,20 +55,20 @@ static char *put_origin(char *at, const struct access_entry *e)
 /* METHOD scheme://host:port/uri HTTP/x.y, as it came. */
 static char *put_line(char *at, const struct access_entry *e)
 {
-    if (access_text(e, ACCESS_METHOD).len == 0)
+    if (e->text[ACCESS_METHOD].len == 0)
         return LOG_PUT(put_origin(LOG_PUT(at, "- "), e), "- -");
-    at = log_put_text(at, access_text(e, ACCESS_METHOD));
+    at = log_put_text(at, e->text[ACCESS_METHOD]);
     *at++ = ' ';
     if (!e->is_absolute)
         at = put_origin(at, e);
-    at = LOG_PUT(log_put_text(at, access_text(e, ACCESS_TARGET)), " HTTP/1.");
+    at = LOG_PUT(log_put_text(at, e->text[ACCESS_TARGET]), " HTTP/1.");
     *at++ = (char)('0' + e->minor);
     return at;
 }
 
 static void put_request(struct log_json *j, const struct access_entry *e, size_t size)
 {
-    if (log_is_safe(span_of(e->texts, e->text_at[ACCESS_TEXTS]))) {
+    if (access_is_safe(e)) {
         log_json_name(j, "request");
         *j->at++ = '"';
         j->at = put_line(j->at, e);
@@ -105,11 +105,11 @@ static void put_first(struct log_json *j, const struct access_entry *e, struct s
 
 static void put_rest(struct log_json *j, const struct access_entry *e)
 {
-    log_json_text_or_null(j, "user_agent", access_text(e, ACCESS_AGENT));
+    log_json_text_or_null(j, "user_agent", e->text[ACCESS_AGENT]);
     log_json_text_or_null(j, "ssl_cipher", span_text(e->client->cipher));
     log_json_text_or_null(j, "ssl_protocol", span_text(e->client->protocol));
-    log_json_text_or_null(j, "target_group_arn", access_text(e, ACCESS_GROUP));
-    log_json_text_or_null(j, "trace_id", access_text(e, ACCESS_TRACE));
+    log_json_text_or_null(j, "target_group_arn", e->text[ACCESS_GROUP]);
+    log_json_text_or_null(j, "trace_id", e->text[ACCESS_TRACE]);
     log_json_text_or_null(j, "domain_name", span_text(e->client->sni));
     log_json_text_or_null(
         j, "chosen_cert_arn",
@@ -123,7 +123,7 @@ static void put_rest(struct log_json *j, const struct access_entry *e)
     put_time(j, "request_creation_time", LOG_TIME_CREATED, e->created_wall_us);
     log_json_text_or_null(j, "actions_executed",
                           e->action == ACCESS_NONE ? SPAN("") : access_actions(e));
-    log_json_text_or_null(j, "redirect_url", access_text(e, ACCESS_REDIRECT_URL));
+    log_json_text_or_null(j, "redirect_url", e->text[ACCESS_REDIRECT_URL]);
     log_json_text_or_null(j, "error_reason", span_text(e->error));
 }
 
@@ -140,8 +140,8 @@ static void put_last(struct log_json *j, const struct access_entry *e)
                           odd ? span_text(http_reason_name((enum http_reason)e->reason))
                               : SPAN(""));
     log_json_text(j, "conn_trace_id", span_of(e->client->id, e->client->id_len));
-    log_json_text_or_null(j, "transformed_host", access_text(e, ACCESS_TRANSFORMED_HOST));
-    log_json_text_or_null(j, "transformed_uri", access_text(e, ACCESS_TRANSFORMED_URI));
+    log_json_text_or_null(j, "transformed_host", e->text[ACCESS_TRANSFORMED_HOST]);
+    log_json_text_or_null(j, "transformed_uri", e->text[ACCESS_TRANSFORMED_URI]);
     log_json_text_or_null(j, "request_transform_status", span_text(e->transform));
     log_json_text(j, "ip_address", span_of(e->client->node, e->client->node_len));
 }
@@ -189,7 +189,7 @@ void access_row_json(struct log_buffer *b, const struct access_entry *e, struct 
                      uint64_t now_us)
 {
     struct log_json j;
-    size_t texts = e->text_at[ACCESS_TEXTS] + elb.len;
+    size_t texts = access_texts_len(e->text) + elb.len;
 
     if (e->client->sni != NULL)
         texts += strlen(e->client->sni);

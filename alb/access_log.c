@@ -14,17 +14,6 @@
 /* Entries of most requests are at most so large, and their blocks are used again. */
 enum { SPARE_BYTES = 1024 };
 
-static struct access_entry *take_block(struct worker *w, size_t size)
-{
-    const bool is_spare = size <= SPARE_BYTES;
-    struct access_entry *e =
-        is_spare ? spares_take(&w->entries, SPARE_BYTES) : mem_check(malloc(size));
-
-    memset(e, 0, sizeof(*e));
-    e->is_spare = is_spare;
-    return e;
-}
-
 static void free_client(struct access_entry *e)
 {
     if (e->owns_client)
@@ -62,25 +51,31 @@ static void find_route(const struct route *route, struct span texts[ACCESS_TEXTS
         texts[ACCESS_GROUP] = span_text(route->group->name);
 }
 
-static void copy_texts(struct access_entry *e, const struct span texts[ACCESS_TEXTS])
+static void copy_texts(struct access_entry *e)
 {
-    uint32_t at = 0;
+    char *at = e->texts;
 
     for (int i = 0; i < ACCESS_TEXTS; i++) {
-        if (texts[i].len > 0)
-            memcpy(e->texts + at, texts[i].ptr, texts[i].len);
-        at += (uint32_t)texts[i].len;
-        e->text_at[i + 1] = at;
+        char *const to = at;
+        at = log_put_copy(at, e->text[i]);
+        e->text[i].ptr = to;
     }
+    e->texts_len = (uint32_t)(at - e->texts);
+    e->ahead_len = 0;
 }
 
-static size_t size_of(const struct span texts[ACCESS_TEXTS])
+/* With room for its texts. */
+static struct access_entry *enlarge(struct worker *w, struct access_entry *e)
 {
-    size_t size = sizeof(struct access_entry) + LOG_PAD;
+    const size_t size = sizeof(*e) + access_ahead_room(e) + LOG_PAD;
 
-    for (int i = 0; i < ACCESS_TEXTS; i++)
-        size += texts[i].len;
-    return size;
+    if (size <= SPARE_BYTES)
+        return e;
+    struct access_entry *larger = mem_check(malloc(size));
+    *larger = *e;
+    larger->is_spare = false;
+    give_block(w, e);
+    return larger;
 }
 
 static void write_client(struct access_client *c)
@@ -102,37 +97,53 @@ static int32_t priority_of(const struct route *route)
     return route->rule == NULL ? ACCESS_RULE_ERROR : (int32_t)route->rule->priority;
 }
 
-struct access_entry *access_entry_new(struct worker *w, struct access_client *client,
-                                      const struct http_message *m, const struct route *route,
-                                      const char *trace)
+static void set_numbers(struct access_entry *e, const struct worker *w,
+                        const struct http_message *m, const struct route *route)
 {
-    struct span texts[ACCESS_TEXTS] = { 0 };
-    const bool understood = m != NULL && http_is_understood(m);
-
-    if (!w->config->alb.access_logs)
-        return NULL;
-    if (understood)
-        find_request(m, route, texts);
-    if (route != NULL)
-        find_route(route, texts);
-    texts[ACCESS_TRACE] = span_text(trace);
-
-    struct access_entry *e = take_block(w, size_of(texts));
-    copy_texts(e, texts);
-    if (client->peer_len == 0)
-        write_client(client);
-    e->client = client;
     e->created_wall_us = loop_wall_us(&w->loop);
     e->created_us = loop_mono_us(&w->loop);
     e->rule_priority = priority_of(route);
-    e->transform = route == NULL ? NULL : route->transform_status;
-    e->error = route == NULL ? NULL : route->error;
+    if (route != NULL) {
+        e->transform = route->transform_status;
+        e->error = route->error;
+    }
     if (m != NULL) {
         e->class_ = (uint8_t)m->class_;
         e->reason = (uint8_t)m->reason;
         e->minor = (uint8_t)m->minor_said;
-        e->is_absolute = understood && m->authority.len > 0;
     }
+}
+
+static void find_texts(struct access_entry *e, const struct http_message *m,
+                       const struct route *route, const char *trace)
+{
+    if (m != NULL && http_is_understood(m)) {
+        find_request(m, route, e->text);
+        e->is_absolute = m->authority.len > 0;
+    }
+    if (route != NULL)
+        find_route(route, e->text);
+    e->text[ACCESS_TRACE] = span_text(trace);
+}
+
+struct access_entry *access_entry_new(struct worker *w, struct access_client *client,
+                                      const struct http_message *m, const struct route *route,
+                                      const char *trace)
+{
+    if (!w->config->alb.access_logs)
+        return NULL;
+    if (client->peer_len == 0)
+        write_client(client);
+
+    struct access_entry *e = spares_take(&w->entries, SPARE_BYTES);
+    *e = (struct access_entry){ .client = client, .is_spare = true };
+    set_numbers(e, w, m, route);
+    find_texts(e, m, route, trace);
+    e = enlarge(w, e);
+    if (w->config->alb.access_logs_format == LOG_FORMAT_JSON)
+        copy_texts(e);
+    else
+        access_row_ahead(e, &w->access_log);
     return e;
 }
 
@@ -140,7 +151,7 @@ struct access_entry *access_entry_new(struct worker *w, struct access_client *cl
 static void cut_texts(const struct access_entry *from, struct span to[ACCESS_TEXTS])
 {
     for (int i = 0; i < ACCESS_TEXTS; i++) {
-        to[i] = access_text(from, (enum access_text)i);
+        to[i] = from->text[i];
         if (to[i].len > ACCESS_TUNNEL_MAX)
             to[i].len = ACCESS_TUNNEL_MAX;
     }
@@ -149,21 +160,21 @@ static void cut_texts(const struct access_entry *from, struct span to[ACCESS_TEX
 static void mark_cuts(struct access_entry *e, const struct access_entry *old)
 {
     for (int i = 0; i < ACCESS_TEXTS; i++) {
-        const struct span cut = access_text(e, (enum access_text)i);
-        if (cut.len < access_text(old, (enum access_text)i).len)
-            memcpy(e->texts + e->text_at[i + 1] - 3, "...", 3);
+        const struct span cut = e->text[i];
+        if (cut.len < old->text[i].len)
+            memcpy(e->texts + (cut.ptr - e->texts) + cut.len - 3, "...", 3);
     }
 }
 
 struct access_entry *access_entry_of(const struct access_entry *numbers,
                                      const struct span texts[ACCESS_TEXTS])
 {
-    struct access_entry *e = mem_check(malloc(size_of(texts)));
+    struct access_entry *e = mem_check(malloc(sizeof(*e) + access_texts_len(texts) + LOG_PAD));
 
     *e = *numbers;
     e->is_spare = false;
-    e->text_at[0] = 0;
-    copy_texts(e, texts);
+    memcpy(e->text, texts, sizeof(e->text));
+    copy_texts(e);
     return e;
 }
 
@@ -214,39 +225,28 @@ void access_log_row(struct worker *w, struct access_entry **entry)
 
 /* --- what both forms say ------------------------------------------------------ */
 
-static const struct span types[2][2] = { { LOG_PADDED("http"), LOG_PADDED("https") },
+const struct span access_types[2][2] = { { LOG_PADDED("http"), LOG_PADDED("https") },
                                          { LOG_PADDED("ws"), LOG_PADDED("wss") } };
 
-struct span access_type(const struct access_entry *e)
-{
-    return types[e->is_websocket][e->client->is_https];
-}
-
-static const struct span actions[] = {
+const struct span access_action_names[] = {
     [ACCESS_NONE] = LOG_PADDED("-"),
     [ACCESS_FORWARD] = LOG_PADDED("forward"),
     [ACCESS_REDIRECT] = LOG_PADDED("redirect"),
     [ACCESS_FIXED_RESPONSE] = LOG_PADDED("fixed-response"),
 };
 
-struct span access_actions(const struct access_entry *e)
+size_t access_texts_len(const struct span texts[ACCESS_TEXTS])
 {
-    return actions[e->action];
+    size_t len = 0;
+
+    for (int i = 0; i < ACCESS_TEXTS; i++)
+        len += texts[i].len;
+    return len;
 }
 
-static uint64_t passed(uint64_t from, uint64_t to)
+bool access_is_safe(const struct access_entry *e)
 {
-    return to > from ? to - from : 0; /* answered before it was sent */
-}
-
-bool access_times(const struct access_entry *e, uint64_t out[3])
-{
-    if (e->answered_us == 0)
-        return false;
-    out[0] = passed(e->created_us, e->dispatched_us);
-    out[1] = passed(e->dispatched_us, e->answered_us);
-    out[2] = e->begun_us == 0 ? 0 : passed(e->answered_us, e->begun_us);
-    return true;
+    return log_are_safe(e->text, ACCESS_TEXTS);
 }
 
 char *access_put_viewer(char *at, const struct viewer *viewer)

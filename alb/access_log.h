@@ -2,9 +2,11 @@
  * access_log.h -- one row per exchange, in the managed balancer's field order.
  *
  * While an exchange runs, what the row will need is gathered in an entry: one block,
- * with one copy of each text, nothing formatted (the request's bytes are gone by the
- * time the row is written). At the end the row is formatted into the loop's buffer
- * (log_buffer.h), from where the file's own thread takes it.
+ * with one copy of each text (the request's bytes are gone by the time the row is
+ * written). In the managed balancer's form, what a request says stands together in a
+ * row: the copies are made in that form, with what is between them. At the end the row
+ * is formatted into the loop's buffer (log_buffer.h), from where the file's own thread
+ * takes it.
  */
 #ifndef ALB_ACCESS_LOG_H
 #define ALB_ACCESS_LOG_H
@@ -57,7 +59,7 @@ struct access_client {
 
 enum access_action { ACCESS_NONE, ACCESS_FORWARD, ACCESS_REDIRECT, ACCESS_FIXED_RESPONSE };
 
-/* The texts of an entry, one behind the other, as they came. */
+/* The texts of an entry, as they came. */
 enum access_text {
     ACCESS_METHOD, /* empty when the request was not understood */
     ACCESS_HOST,
@@ -97,16 +99,11 @@ struct access_entry {
     const char *end;        /* why it ended, for our own fields; a literal or NULL */
     uint16_t close_code[2]; /* of a tunnel: from the client, from the target */
     uint32_t frames[2];
-    uint32_t text_at[ACCESS_TEXTS + 1]; /* where each begins; then the end of the last */
-    char texts[];                       /* and LOG_PAD bytes that mean nothing */
+    uint32_t texts_len; /* bytes of `texts` */
+    uint32_t ahead_len; /* so many of them are a part of the row (access_row_ahead()); or 0 */
+    struct span text[ACCESS_TEXTS]; /* in `texts` */
+    char texts[];                   /* and LOG_PAD bytes that mean nothing */
 };
-
-static inline struct span access_text(const struct access_entry *e, enum access_text which)
-{
-    const uint32_t from = e->text_at[which];
-
-    return span_of(e->texts + from, e->text_at[which + 1] - from);
-}
 
 /* NULL when the log is off. The client must stay, unless access_entry_shrink() is
  * called. `m` is the request; of one that is not http_is_understood() only the class is

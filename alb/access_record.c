@@ -80,7 +80,7 @@ bool access_entry_pack(const struct access_entry *e, struct buf *to)
     ok &= record_put_number(to, ENTRY_TRANSFORMED, e->transform != NULL);
     ok &= record_put_number(to, ENTRY_GROUP_COOKIE, e->error != NULL);
     for (int i = 0; i < ACCESS_TEXTS; i++)
-        ok &= record_put(to, (uint16_t)(ENTRY_TEXT + i), access_text(e, (enum access_text)i));
+        ok &= record_put(to, (uint16_t)(ENTRY_TEXT + i), e->text[i]);
     return ok;
 }
 

@@ -5,6 +5,7 @@
  */
 #include "alb/access_row.h"
 
+#include "base/mem.h"
 #include "http/message.h"
 
 #include "alb/log_buffer.h"
@@ -17,24 +18,19 @@ enum { FIXED_BOUND = 2048 };
 
 /* What its fields are made from. */
 struct row {
-    const struct access_entry *e;
-    struct span target; /* its text; empty without one */
-    bool is_safe;       /* of no text is a byte to be escaped */
+    const struct access_entry *e; /* of its texts, none has anything to be escaped */
+    struct span target;           /* its text; empty without one */
 };
 
-static char *put_text(char *at, const struct row *r, enum access_text which)
+static char *put_text(char *at, struct span text)
 {
-    const struct span text = access_text(r->e, which);
-
-    if (text.len == 0)
-        return LOG_PUT(at, "-");
-    return r->is_safe ? log_put_padded(at, text) : log_put_safe(at, text);
+    return text.len == 0 ? LOG_PUT(at, "-") : log_put_copy(at, text);
 }
 
-static char *put_quoted(char *at, const struct row *r, enum access_text which)
+static char *put_quoted(char *at, struct span text)
 {
     *at++ = '"';
-    at = put_text(at, r, which);
+    at = put_text(at, text);
     return LOG_PUT(at, "\" ");
 }
 
@@ -48,97 +44,61 @@ static char *put_quoted_literal(char *at, const char *text)
     return LOG_PUT(at, "\" ");
 }
 
-/* Three digits, which every status has. */
-static char *put_status(char *at, uint16_t status)
+/* --- what is known when a request comes ---------------------------------------- */
+
+/* Those of a redirect and of a transform. */
+static bool has_rare_texts(const struct access_entry *e)
 {
-    return status == 0 ? LOG_PUT(at, "-") : log_put_digits(at, status);
+    const struct span *rare = e->text + ACCESS_REDIRECT_URL;
+
+    return (rare[0].len | rare[1].len | rare[2].len) != 0;
 }
 
-/* A target on a Unix socket gets a port, which the readers of this field expect. Its
- * path has no blanks. */
-static char *put_target(char *at, const struct row *r)
+/* From now on it is there. */
+static char *move_text(char *at, struct span *text)
 {
-    if (r->target.len == 0)
-        return LOG_PUT(at, "-");
-    if (r->e->target->addr.sa.sa_family != AF_UNIX)
-        return log_put_text(at, r->target);
-    return LOG_PUT(log_put_safe(at, r->target), ":0");
+    char *const end = log_put_copy(at, *text);
+
+    text->ptr = at;
+    return end;
 }
 
-static char *put_times(char *at, const struct access_entry *e)
+static char *move_or_dash(char *at, struct span *text)
 {
-    uint64_t us[3];
-
-    if (!access_times(e, us))
-        return LOG_PUT(at, "-1 -1 -1 ");
-    if (us[0] < 1000 && us[1] < 1000 && us[2] < 1000)
-        return LOG_PUT(at, "0.000 0.000 0.000 ");
-    for (int i = 0; i < 3; i++) {
-        at = log_put_seconds(at, us[i]);
-        *at++ = ' ';
-    }
-    return at;
+    return text->len == 0 ? LOG_PUT(at, "-") : move_text(at, text);
 }
 
 /* scheme://host:port */
-static char *put_origin(char *at, const struct row *r)
+static char *put_origin(char *at, const struct access_client *c, struct span *host)
 {
-    const struct access_client *c = r->e->client;
-    const struct span host = access_text(r->e, ACCESS_HOST);
+    const bool has_port = access_host_has_port(*host);
 
     at = c->is_https ? LOG_PUT(at, "https://") : LOG_PUT(at, "http://");
-    at = host.len > 0 ? put_text(at, r, ACCESS_HOST) : log_put_ip(at, &c->local, true);
-    if (access_host_has_port(host))
+    at = host->len > 0 ? move_text(at, host) : log_put_ip(at, &c->local, true);
+    if (has_port)
         return at;
     *at++ = ':';
     return log_put_number(at, c->listener_port);
 }
 
 /* METHOD scheme://host:port/uri HTTP/x.y */
-static char *put_request(char *at, const struct row *r)
+static char *put_request(char *at, struct access_entry *e)
 {
+    struct span *const texts = e->text;
+
     *at++ = '"';
-    if (access_text(r->e, ACCESS_METHOD).len == 0) {
-        at = put_origin(LOG_PUT(at, "- "), r);
+    if (texts[ACCESS_METHOD].len == 0) {
+        at = put_origin(LOG_PUT(at, "- "), e->client, &texts[ACCESS_HOST]);
         return LOG_PUT(at, "- -\" ");
     }
-    at = put_text(at, r, ACCESS_METHOD);
+    at = move_text(at, &texts[ACCESS_METHOD]);
     *at++ = ' ';
-    if (!r->e->is_absolute)
-        at = put_origin(at, r);
-    if (access_text(r->e, ACCESS_TARGET).len > 0)
-        at = put_text(at, r, ACCESS_TARGET);
+    if (!e->is_absolute)
+        at = put_origin(at, e->client, &texts[ACCESS_HOST]);
+    at = move_text(at, &texts[ACCESS_TARGET]);
     at = LOG_PUT(at, " HTTP/1.");
-    *at++ = (char)('0' + r->e->minor);
+    *at++ = (char)('0' + e->minor);
     return LOG_PUT(at, "\" ");
-}
-
-/* 1 to 12 */
-static char *put_numbers(char *at, const struct row *r, struct log_buffer *b, struct span elb,
-                         uint64_t now_us)
-{
-    const struct access_entry *e = r->e;
-
-    at = log_put_padded(at, access_type(e));
-    *at++ = ' ';
-    at = log_buffer_time(b, LOG_TIME_WRITTEN, at, now_us);
-    *at++ = ' ';
-    at = log_put_text(at, elb);
-    *at++ = ' ';
-    at = log_put_padded(at, span_of(e->client->peer, e->client->peer_len));
-    *at++ = ' ';
-    at = put_target(at, r);
-    *at++ = ' ';
-    at = put_times(at, e);
-    at = put_status(at, e->elb_status);
-    *at++ = ' ';
-    at = put_status(at, e->target_status);
-    *at++ = ' ';
-    at = log_put_number(at, e->received);
-    *at++ = ' ';
-    at = log_put_number(at, e->sent);
-    *at++ = ' ';
-    return at;
 }
 
 static char *put_priority(char *at, const struct access_entry *e)
@@ -173,19 +133,153 @@ static char *put_certificate(char *at, const struct access_client *c)
 }
 
 /* 13 to 22 */
-static char *put_texts(char *at, const struct row *r, struct log_buffer *b)
+static char *put_asked(char *at, struct access_entry *e, struct log_buffer *b)
 {
-    const struct access_client *c = r->e->client;
+    struct span *const texts = e->text;
+    const struct access_client *c = e->client;
 
-    at = put_request(at, r);
-    at = put_quoted(at, r, ACCESS_AGENT);
+    at = put_request(at, e);
+    *at++ = '"';
+    at = move_or_dash(at, &texts[ACCESS_AGENT]);
+    at = LOG_PUT(at, "\" ");
     at = c->is_https ? put_tls(at, c) : LOG_PUT(at, "- - ");
-    at = put_text(at, r, ACCESS_GROUP);
-    *at++ = ' ';
-    at = put_quoted(at, r, ACCESS_TRACE);
+    at = move_or_dash(at, &texts[ACCESS_GROUP]);
+    at = LOG_PUT(at, " \"");
+    at = move_or_dash(at, &texts[ACCESS_TRACE]);
+    at = LOG_PUT(at, "\" ");
     at = c->is_https ? put_certificate(at, c) : LOG_PUT(at, "\"-\" \"-\" ");
-    at = put_priority(at, r->e);
-    at = log_buffer_time(b, LOG_TIME_CREATED, at, r->e->created_wall_us);
+    at = put_priority(at, e);
+    at = log_buffer_time(b, LOG_TIME_CREATED, at, e->created_wall_us);
+    *at++ = ' ';
+    return at;
+}
+
+/* Of the client's certificate and ours, which are escaped whatever the texts are. */
+static size_t bound_of_names(const struct access_client *c)
+{
+    size_t bytes = 0;
+
+    if (c->sni != NULL)
+        bytes += strlen(c->sni);
+    if (c->chosen_cert != NULL)
+        bytes += strlen(c->chosen_cert);
+    return LOG_SAFE_FACTOR * bytes;
+}
+
+/* Beside the texts: an address, a port, the names of a cipher and a protocol, a time. */
+enum { AHEAD_BOUND = 256 };
+
+size_t access_ahead_room(const struct access_entry *e)
+{
+    return AHEAD_BOUND + (e->client->is_https ? bound_of_names(e->client) : 0) +
+           access_texts_len(e->text);
+}
+
+/* Those that are not in these fields. */
+static char *move_others(char *at, struct access_entry *e)
+{
+    if (e->is_absolute)
+        at = move_text(at, &e->text[ACCESS_HOST]);
+    if (!has_rare_texts(e))
+        return at;
+    for (int i = ACCESS_REDIRECT_URL; i < ACCESS_TEXTS; i++)
+        at = move_text(at, &e->text[i]);
+    return at;
+}
+
+/* The texts stand behind each other afterwards. True when all are in these fields. */
+static bool write_ahead(struct access_entry *e, struct log_buffer *b)
+{
+    char *const end = put_asked(e->texts, e, b), *const all = move_others(end, e);
+
+    e->ahead_len = (uint32_t)(end - e->texts);
+    e->texts_len = (uint32_t)(all - e->texts);
+    return all == end;
+}
+
+/* The texts of put_request() as one, with what is between them. */
+static struct span line_of(const struct span t[ACCESS_TEXTS])
+{
+    const char *const line = t[ACCESS_METHOD].ptr, *const target = t[ACCESS_TARGET].ptr;
+
+    return t[ACCESS_METHOD].len == 0
+               ? t[ACCESS_HOST]
+               : span_of(line, (size_t)(target - line) + t[ACCESS_TARGET].len);
+}
+
+static bool fields_are_safe(const struct span t[ACCESS_TEXTS])
+{
+    const struct span parts[] = { line_of(t), t[ACCESS_AGENT], t[ACCESS_TRACE], t[ACCESS_GROUP] };
+
+    return log_are_safe(parts, sizeof(parts) / sizeof(parts[0]));
+}
+
+void access_row_ahead(struct access_entry *e, struct log_buffer *b)
+{
+    const bool are_all = write_ahead(e, b);
+
+    if (!fields_are_safe(e->text) || !(are_all || access_is_safe(e)))
+        e->ahead_len = 0;
+}
+
+/* --- when it has been answered ------------------------------------------------- */
+
+/* Three digits, which every status has. */
+static inline char *put_status(char *at, uint16_t status)
+{
+    return status == 0 ? LOG_PUT(at, "-") : log_put_digits(at, status);
+}
+
+/* A target on a Unix socket gets a port, which the readers of this field expect. Its
+ * path has no blanks. */
+static char *put_target(char *at, const struct row *r)
+{
+    if (r->target.len == 0)
+        return LOG_PUT(at, "-");
+    if (r->e->target->addr.sa.sa_family != AF_UNIX)
+        return log_put_copy(at, r->target);
+    return LOG_PUT(log_put_safe(at, r->target), ":0");
+}
+
+static char *put_times(char *at, const struct access_entry *e)
+{
+    uint64_t us[3];
+
+    if (!access_times(e, us))
+        return LOG_PUT(at, "-1 -1 -1 ");
+    if (us[0] < 1000 && us[1] < 1000 && us[2] < 1000)
+        return LOG_PUT(at, "0.000 0.000 0.000 ");
+    for (int i = 0; i < 3; i++) {
+        at = log_put_seconds(at, us[i]);
+        *at++ = ' ';
+    }
+    return at;
+}
+
+/* 1 to 12 */
+static char *put_numbers(char *at, const struct row *r, struct log_buffer *b, struct span elb,
+                         uint64_t now_us)
+{
+    const struct access_entry *e = r->e;
+
+    at = log_put_padded(at, access_type(e));
+    *at++ = ' ';
+    at = log_buffer_time(b, LOG_TIME_WRITTEN, at, now_us);
+    *at++ = ' ';
+    at = log_put_copy(at, elb);
+    *at++ = ' ';
+    at = log_put_padded(at, span_of(e->client->peer, e->client->peer_len));
+    *at++ = ' ';
+    at = put_target(at, r);
+    *at++ = ' ';
+    at = put_times(at, e);
+    at = put_status(at, e->elb_status);
+    *at++ = ' ';
+    at = put_status(at, e->target_status);
+    *at++ = ' ';
+    at = log_put_number(at, e->received);
+    *at++ = ' ';
+    at = log_put_number(at, e->sent);
     *at++ = ' ';
     return at;
 }
@@ -198,7 +292,7 @@ static char *put_outcome(char *at, const struct row *r)
     *at++ = '"';
     at = log_put_padded(at, access_actions(e));
     at = LOG_PUT(at, "\" ");
-    at = put_quoted(at, r, ACCESS_REDIRECT_URL);
+    at = put_quoted(at, r->e->text[ACCESS_REDIRECT_URL]);
     at = put_quoted_literal(at, e->error);
     *at++ = '"';
     at = put_target(at, r);
@@ -221,8 +315,8 @@ static char *put_last(char *at, const struct row *r)
     if (r->e->transform == NULL) {
         at = LOG_PUT(at, "\"-\" \"-\" \"-\" ");
     } else {
-        at = put_quoted(at, r, ACCESS_TRANSFORMED_HOST);
-        at = put_quoted(at, r, ACCESS_TRANSFORMED_URI);
+        at = put_quoted(at, r->e->text[ACCESS_TRANSFORMED_HOST]);
+        at = put_quoted(at, r->e->text[ACCESS_TRANSFORMED_URI]);
         at = put_quoted_literal(at, r->e->transform);
     }
     return log_put_padded(at, span_of(c->node, c->node_len));
@@ -268,29 +362,49 @@ static char *put_ours(char *at, const struct access_entry *e)
 
 static size_t bound_of(const struct row *r, struct span elb)
 {
-    const struct access_client *c = r->e->client;
-    size_t texts = r->e->text_at[ACCESS_TEXTS] + 2 * r->target.len;
+    return FIXED_BOUND + r->e->texts_len + bound_of_names(r->e->client) +
+           LOG_SAFE_FACTOR * 2 * r->target.len + elb.len;
+}
 
-    if (c->sni != NULL)
-        texts += strlen(c->sni);
-    if (c->chosen_cert != NULL)
-        texts += strlen(c->chosen_cert);
-    return FIXED_BOUND + LOG_SAFE_FACTOR * texts + elb.len;
+static void write_row(struct log_buffer *b, const struct access_entry *e, struct span elb,
+                      uint64_t now_us)
+{
+    const struct row r = { e, e->target == NULL ? SPAN("") : span_text(e->target->text) };
+    char *const row = log_buffer_begin(b, bound_of(&r, elb));
+    char *at = put_numbers(row, &r, b, elb, now_us);
+
+    at = log_put_text(at, span_of(e->texts, e->ahead_len));
+    at = put_outcome(at, &r);
+    at = put_last(at, &r);
+    at = put_ours(at, e);
+    log_buffer_end(b, (size_t)(at - row));
+}
+
+/* Of an entry that has only texts: by another one, which has them escaped. */
+static void write_late(struct log_buffer *b, const struct access_entry *e, struct span elb,
+                       uint64_t now_us)
+{
+    const size_t most = LOG_SAFE_FACTOR * e->texts_len + LOG_SAFE_SPARE;
+    char *const escaped = mem_check(malloc(most)), *end = escaped;
+    struct access_entry *late = mem_check(malloc(sizeof(*e) + access_ahead_room(e) + most));
+
+    *late = *e;
+    for (int i = 0; i < ACCESS_TEXTS; i++) {
+        char *const begin = end;
+        end = log_put_safe(begin, e->text[i]);
+        late->text[i] = span_of(begin, (size_t)(end - begin));
+    }
+    write_ahead(late, b);
+    write_row(b, late, elb, now_us);
+    free(late);
+    free(escaped);
 }
 
 void access_row_alb(struct log_buffer *b, const struct access_entry *e, struct span elb,
                     uint64_t now_us)
 {
-    struct row r = { .e = e };
-
-    r.is_safe = log_is_safe(span_of(e->texts, e->text_at[ACCESS_TEXTS]));
-    if (e->target != NULL)
-        r.target = span_text(e->target->text);
-    char *const row = log_buffer_begin(b, bound_of(&r, elb));
-    char *at = put_numbers(row, &r, b, elb, now_us);
-    at = put_texts(at, &r, b);
-    at = put_outcome(at, &r);
-    at = put_last(at, &r);
-    at = put_ours(at, e);
-    log_buffer_end(b, (size_t)(at - row));
+    if (e->ahead_len > 0)
+        write_row(b, e, elb, now_us);
+    else
+        write_late(b, e, elb, now_us);
 }

@@ -59,7 +59,7 @@ void log_buffer_end(struct log_buffer *b, size_t len)
 }
 
 /* "ss.uuuuuu" is all that changes within a minute; the rest is made anew with each. */
-static void write_time(struct log_time_text *t, uint64_t wall_us)
+void log_buffer_set_time(struct log_time_text *t, uint64_t wall_us)
 {
     enum { MINUTE_US = 60 * 1000000, SECOND_AT = 17 };
     char *at = t->text + SECOND_AT;
@@ -75,14 +75,4 @@ static void write_time(struct log_time_text *t, uint64_t wall_us)
     at = log_put_pair(at, micros / 10000);
     at = log_put_pair(at, micros / 100 % 100);
     log_put_pair(at, micros % 100);
-}
-
-char *log_buffer_time(struct log_buffer *b, enum log_time which, char *at, uint64_t wall_us)
-{
-    struct log_time_text *t = &b->times[which];
-
-    if (wall_us != t->us)
-        write_time(t, wall_us);
-    memcpy(at, t->text, sizeof(t->text));
-    return at + LOG_TIME_LEN;
 }

@@ -49,8 +49,20 @@ void log_buffer_flush(struct log_buffer *b);
 char *log_buffer_begin(struct log_buffer *b, size_t bound);
 void log_buffer_end(struct log_buffer *b, size_t len);
 
+/* For log_buffer_time(), when it is another than the last. */
+void log_buffer_set_time(struct log_time_text *t, uint64_t wall_us);
+
 /* 2026-11-22T14:20:00.123456Z, LOG_TIME_LEN bytes; a few more are written. Returns the byte
  * behind it. */
-char *log_buffer_time(struct log_buffer *b, enum log_time which, char *at, uint64_t wall_us);
+static inline char *log_buffer_time(struct log_buffer *b, enum log_time which, char *at,
+                                    uint64_t wall_us)
+{
+    struct log_time_text *t = &b->times[which];
+
+    if (wall_us != t->us)
+        log_buffer_set_time(t, wall_us);
+    memcpy(at, t->text, sizeof(t->text));
+    return at + LOG_TIME_LEN;
+}
 
 #endif

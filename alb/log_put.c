@@ -6,6 +6,29 @@
 const char log_pairs[201] =
     TEN("0") TEN("1") TEN("2") TEN("3") TEN("4") TEN("5") TEN("6") TEN("7") TEN("8") TEN("9");
 
+const uint64_t log_tens[20] = {
+    0,
+    10,
+    100,
+    1000,
+    10000,
+    100000,
+    1000000,
+    10000000,
+    100000000,
+    1000000000,
+    10000000000,
+    100000000000,
+    1000000000000,
+    10000000000000,
+    100000000000000,
+    1000000000000000,
+    10000000000000000,
+    100000000000000000,
+    1000000000000000000,
+    10000000000000000000U,
+};
+
 char *log_put_ip(char *at, const struct ip *ip, bool in_brackets)
 {
     const bool bracket = in_brackets && ip->family == 6;
@@ -21,19 +44,28 @@ char *log_put_ip(char *at, const struct ip *ip, bool in_brackets)
 
 /* Sixteen at once: each compare gives a byte of ones where it holds. */
 typedef unsigned char block __attribute__((vector_size(16)));
+typedef signed char signed_block __attribute__((vector_size(16)));
 
 static block odd_in(const char *sixteen)
 {
     block b;
 
     memcpy(&b, sixteen, sizeof(b));
-    return (block)(b - 0x20 > 0x7e - 0x20) | (block)(b == '"') | (block)(b == '\\');
+    /* With a sign, what is not ASCII is less than a blank; one more, and so is 0x7f. */
+    return (block)(0x20 + 1 > (signed_block)(b + 1)) | (block)(b == '"') | (block)(b == '\\');
+}
+
+static bool is_none(block odd)
+{
+    uint64_t halves[2];
+
+    memcpy(halves, &odd, sizeof(halves));
+    return (halves[0] | halves[1]) == 0;
 }
 
 bool log_is_safe(struct span text)
 {
     char few[sizeof(block)];
-    uint64_t halves[2];
     block odd;
 
     if (text.len < sizeof(block)) {
@@ -45,8 +77,32 @@ bool log_is_safe(struct span text)
         for (size_t i = 0; i + sizeof(block) < text.len; i += sizeof(block))
             odd |= odd_in(text.ptr + i);
     }
-    memcpy(halves, &odd, sizeof(halves));
-    return (halves[0] | halves[1]) == 0;
+    return is_none(odd);
+}
+
+/* Ones for the first so many of a block. */
+static block first_of(size_t n)
+{
+    static const char ones_then_none[32] = "\xff\xff\xff\xff\xff\xff\xff\xff"
+                                           "\xff\xff\xff\xff\xff\xff\xff\xff";
+    block b;
+
+    memcpy(&b, ones_then_none + sizeof(b) - n, sizeof(b));
+    return b;
+}
+
+bool log_are_safe(const struct span *texts, size_t count)
+{
+    block odd = { 0 };
+
+    for (size_t i = 0; i < count; i++) {
+        const char *at = texts[i].ptr, *const end = at + texts[i].len;
+        for (; end - at > (ptrdiff_t)sizeof(odd); at += sizeof(odd))
+            odd |= odd_in(at);
+        if (at < end)
+            odd |= odd_in(at) & first_of((size_t)(end - at));
+    }
+    return is_none(odd);
 }
 
 static const uint64_t ones = 0x0101010101010101, tops = 0x8080808080808080;

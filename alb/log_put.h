@@ -20,6 +20,31 @@ static inline char *log_put_text(char *at, struct span text)
     return at + text.len;
 }
 
+/* The same for a short text: without a call. The last of its blocks may have bytes of the
+ * one before it once more. */
+static inline char *log_put_copy(char *at, struct span text)
+{
+    const char *const from = text.ptr;
+    const size_t n = text.len;
+
+    if (n >= 16) {
+        for (size_t i = 0; i + 16 < n; i += 16)
+            memcpy(at + i, from + i, 16);
+        memcpy(at + n - 16, from + n - 16, 16);
+    } else if (n >= 8) {
+        memcpy(at, from, 8);
+        memcpy(at + n - 8, from + n - 8, 8);
+    } else if (n >= 4) {
+        memcpy(at, from, 4);
+        memcpy(at + n - 4, from + n - 4, 4);
+    } else if (n > 0) {
+        at[0] = from[0];
+        at[n / 2] = from[n / 2];
+        at[n - 1] = from[n - 1];
+    }
+    return at + n;
+}
+
 /* The same for a text behind which LOG_PAD bytes may be read, where there is room for as
  * many more than its own: short texts go in a block or two, without a call. */
 enum { LOG_PAD = 16 };
@@ -49,13 +74,16 @@ static inline char *log_put_pair(char *at, uint32_t n)
     return at + 2;
 }
 
+/* 10, 100 and so on; the first is 0, which every number has reached. */
+extern const uint64_t log_tens[20];
+
+/* 1233 / 4096 is about log10(2): of the bits of a number, the digits that it has at most
+ * but one. */
 static inline unsigned log_digits_of(uint64_t n)
 {
-    unsigned digits = 1;
+    const unsigned bits = 64 - (unsigned)__builtin_clzll(n | 1), least = bits * 1233 / 4096;
 
-    for (; n >= 10000; n /= 10000)
-        digits += 4;
-    return digits + (n >= 10) + (n >= 100) + (n >= 1000);
+    return least + (n >= log_tens[least]);
 }
 
 static inline char *log_put_number(char *at, uint64_t n)
@@ -81,6 +109,8 @@ static inline char *log_put_digits(char *at, uint32_t n)
 /* Seconds with three decimals. */
 static inline char *log_put_seconds(char *at, uint64_t us)
 {
+    if (us < 1000000)
+        return log_put_digits(LOG_PUT(at, "0."), (uint32_t)us / 1000);
     at = log_put_number(at, us / 1000000);
     *at = '.';
     return log_put_digits(at + 1, (uint32_t)(us / 1000 % 1000));
@@ -109,6 +139,9 @@ char *log_put_ip(char *at, const struct ip *ip, bool in_brackets);
 
 /* Has it no byte that log_put_safe() would escape? Then log_put_text() does the same. */
 bool log_is_safe(struct span text);
+
+/* Are all of these? Behind each LOG_PAD bytes may be read. */
+bool log_are_safe(const struct span *texts, size_t count);
 
 /* At most this many bytes come of one. */
 enum { LOG_SAFE_FACTOR = 4, LOG_SAFE_SPARE = 8 };

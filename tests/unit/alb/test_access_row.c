@@ -315,26 +315,30 @@ static const char *const json_rows[] = {
 _Static_assert(sizeof(json_rows) / sizeof(json_rows[0]) == sizeof(rows) / sizeof(rows[0]),
                "one for each");
 
+/* As it is of a tunnel, or of any request while rows are JSON. */
 static struct access_entry *entry_of(const struct row *row)
 {
-    size_t size = sizeof(struct access_entry) + LOG_PAD;
+    struct access_entry numbers = *row->e;
+    struct span texts[ACCESS_TEXTS];
 
+    if (numbers.client == NULL)
+        numbers.client = &client;
+    numbers.created_wall_us = CREATED_AT * 1000000UL;
+    numbers.created_us = 1000;
     for (int i = 0; i < ACCESS_TEXTS; i++)
-        size += row->text[i] == NULL ? 0 : strlen(row->text[i]);
-    struct access_entry *e = mem_zero(size);
-    memcpy(e, row->e, sizeof(*e));
-    uint32_t at = 0;
-    for (int i = 0; i < ACCESS_TEXTS; i++) {
-        const struct span text = span_text(row->text[i]);
-        if (text.len > 0)
-            memcpy(e->texts + at, text.ptr, text.len);
-        at += (uint32_t)text.len;
-        e->text_at[i + 1] = at;
-    }
-    if (e->client == NULL)
-        e->client = &client;
-    e->created_wall_us = CREATED_AT * 1000000UL;
-    e->created_us = 1000;
+        texts[i] = span_text(row->text[i]);
+    return access_entry_of(&numbers, texts);
+}
+
+/* As it is of a request while rows are in the other form. */
+static struct access_entry *entry_ahead(const struct row *row)
+{
+    struct access_entry *plain = entry_of(row);
+    struct access_entry *e = mem_zero(sizeof(*e) + access_ahead_room(plain) + LOG_PAD);
+
+    *e = *plain;
+    access_row_ahead(e, &buffer);
+    free(plain);
     return e;
 }
 
@@ -342,18 +346,25 @@ typedef void write_row(struct log_buffer *b, const struct access_entry *e, struc
                        uint64_t now_us);
 
 /* The row that is written, without a byte behind it. */
-static const char *written(const struct row *row, write_row *write)
+static void write_text(struct access_entry *e, write_row *write, char text[32768])
 {
-    static char text[32768];
-    struct access_entry *e = entry_of(row);
-
     write(&buffer, e, SPAN("app/x/1"), CREATED_AT * 1000000UL + 1000002);
     free(e);
     const struct span rows_now = buf_data(&buffer.rows);
-    assert_true(rows_now.len < sizeof(text));
+    assert_true(rows_now.len < 32768);
     memcpy(text, rows_now.ptr, rows_now.len);
     text[rows_now.len] = '\0';
     buf_drop(&buffer.rows, rows_now.len);
+}
+
+/* The same of both kinds of entries. */
+static const char *written(const struct row *row, write_row *write)
+{
+    static char text[32768], text_ahead[32768];
+
+    write_text(entry_of(row), write, text);
+    write_text(entry_ahead(row), write, text_ahead);
+    assert_string_equal(text, text_ahead);
     return text;
 }
 

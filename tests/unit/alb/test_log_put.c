@@ -76,6 +76,20 @@ static void test_digits(void **state)
     }
 }
 
+static void test_copied_texts(void **state)
+{
+    char text[101];
+
+    (void)state;
+    for (size_t len = 0; len < sizeof(text); len++) {
+        text[len] = '\0';
+        out[len] = '!';
+        check(log_put_copy(out, span_of(text, len)), text);
+        assert_int_equal(out[len], '!'); /* not a byte behind it */
+        text[len] = (char)('a' + len % 26);
+    }
+}
+
 static void test_padded_texts(void **state)
 {
     char text[100 + LOG_PAD], want[101];
@@ -92,16 +106,20 @@ static void test_padded_texts(void **state)
 /* Each byte, at each place of a text around it. */
 static void test_what_is_safe(void **state)
 {
-    char text[20];
+    char text[36 + LOG_PAD] = { 0 };
 
     (void)state;
-    for (size_t len = 1; len < sizeof(text); len++) {
+    for (size_t len = 1; len <= 36; len++) {
         for (size_t at = 0; at < len; at++) {
             for (int c = 0; c < 256; c++) {
                 memset(text, 'x', len);
                 text[at] = (char)c;
                 const bool want = c >= 0x20 && c < 0x7f && c != '"' && c != '\\';
-                assert_int_equal(log_is_safe(span_of(text, len)), want);
+                const struct span texts[] = { { text, len }, { NULL, 0 }, { text, at } };
+                memset(text + len, '"', LOG_PAD); /* which is behind it */
+                assert_int_equal(log_is_safe(texts[0]), want);
+                assert_int_equal(log_are_safe(texts, 3), want);
+                assert_true(log_are_safe(texts + 1, 2));
             }
         }
     }
@@ -201,6 +219,7 @@ int main(void)
         cmocka_unit_test(test_numbers),
         cmocka_unit_test(test_numbers_of_each_length),
         cmocka_unit_test(test_digits),
+        cmocka_unit_test(test_copied_texts),
         cmocka_unit_test(test_padded_texts),
         cmocka_unit_test(test_what_is_safe),
         cmocka_unit_test(test_addresses),
