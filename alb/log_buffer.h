@@ -13,7 +13,7 @@
 struct log_file;
 
 enum {
-    LOG_CHUNK_BYTES = 64 * 1024, /* of the pages of a file, few are written in two parts */
+    LOG_CHUNK_BYTES = 128 * 1024, /* of the pages of a file, few are written in two parts */
     LOG_CHUNK_MS = 200,
     LOG_ROW_MAX = 1024 * 1024, /* the largest that may be asked for */
 };

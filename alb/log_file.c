@@ -25,7 +25,7 @@
 #include "alb/log_path.h"
 
 enum {
-    CHUNKS_MAX = 256,
+    CHUNKS_MAX = 128,
     POLL_MS = 50,
     ROW_MAX = 2 * 1024 * 1024,
     NOTHING_NEW = -1,
