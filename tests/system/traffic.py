@@ -4,7 +4,7 @@ import contextlib
 import http.client
 import threading
 
-from harness import PATIENCE
+from harness import PATIENCE, wait_until
 
 
 class Traffic:
@@ -43,8 +43,9 @@ def traffic(alb, bodies, clients=2, kept_body=None, least=20):
         thread.start()
     try:
         yield load
+        wait_until(lambda: load.failed or load.served > least, f"more than {least} answers")
     finally:
         load.done.set()
         for thread in threads:
             thread.join()
-    assert load.failed == [] and load.served > least
+    assert load.failed == [], f"{load.failed} of {load.served}"
