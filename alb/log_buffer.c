@@ -40,7 +40,7 @@ void log_buffer_flush(struct log_buffer *b)
     log_file_take(b->file, chunk);
 }
 
-char *log_buffer_begin(struct log_buffer *b, size_t bound)
+char *log_buffer_make_room(struct log_buffer *b, size_t bound)
 {
     /* The whole chunk at once: it would grow to that, byte by byte copied. */
     if (b->rows.mem == NULL)
@@ -48,13 +48,11 @@ char *log_buffer_begin(struct log_buffer *b, size_t bound)
     return mem_check(buf_space(&b->rows, bound));
 }
 
-void log_buffer_end(struct log_buffer *b, size_t len)
+void log_buffer_look(struct log_buffer *b)
 {
-    buf_added(&b->rows, len);
-    b->count++;
     if (buf_len(&b->rows) >= LOG_CHUNK_BYTES)
         log_buffer_flush(b);
-    else if (!wheel_is_set(&b->timer))
+    else
         wheel_set(&b->loop->wheel, &b->timer, LOG_CHUNK_MS);
 }
 

@@ -44,10 +44,26 @@ void log_buffer_init(struct log_buffer *b, struct loop *loop, struct log_file *f
 void log_buffer_done(struct log_buffer *b);
 void log_buffer_flush(struct log_buffer *b);
 
+/* For the next, when there is none yet, or not enough; and when a chunk is full or has its
+ * first row. */
+char *log_buffer_make_room(struct log_buffer *b, size_t bound);
+void log_buffer_look(struct log_buffer *b);
+
 /* Memory for a row of at most `bound` bytes, to be written without looking at its
  * end; then say how long it has become. */
-char *log_buffer_begin(struct log_buffer *b, size_t bound);
-void log_buffer_end(struct log_buffer *b, size_t len);
+static inline char *log_buffer_begin(struct log_buffer *b, size_t bound)
+{
+    const bool has_room = b->rows.mem != NULL && bound <= b->rows.size - b->rows.tail;
+
+    return has_room ? b->rows.mem + b->rows.tail : log_buffer_make_room(b, bound);
+}
+
+static inline void log_buffer_end(struct log_buffer *b, size_t len)
+{
+    buf_added(&b->rows, len);
+    if (b->count++ == 0 || buf_len(&b->rows) >= LOG_CHUNK_BYTES)
+        log_buffer_look(b);
+}
 
 /* For log_buffer_time(), when it is another than the last. */
 void log_buffer_set_time(struct log_time_text *t, uint64_t wall_us);
