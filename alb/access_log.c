@@ -115,7 +115,7 @@ static void set_numbers(struct access_entry *e, const struct worker *w,
 }
 
 static void find_texts(struct access_entry *e, const struct http_message *m,
-                       const struct route *route, const char *trace)
+                       const struct route *route, struct span trace)
 {
     if (m != NULL && http_is_understood(m)) {
         find_request(m, route, e->text);
@@ -123,12 +123,12 @@ static void find_texts(struct access_entry *e, const struct http_message *m,
     }
     if (route != NULL)
         find_route(route, e->text);
-    e->text[ACCESS_TRACE] = span_text(trace);
+    e->text[ACCESS_TRACE] = trace;
 }
 
 struct access_entry *access_entry_new(struct worker *w, struct access_client *client,
                                       const struct http_message *m, const struct route *route,
-                                      const char *trace)
+                                      struct span trace)
 {
     if (!w->config->alb.access_logs)
         return NULL;

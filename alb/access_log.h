@@ -108,10 +108,10 @@ struct access_entry {
 /* NULL when the log is off. The client must stay, unless access_entry_shrink() is
  * called. `m` is the request; of one that is not http_is_understood() only the class is
  * told, and of NULL nothing. `route` is NULL when it did not come so far as to the
- * rules. `trace` is the X-Amzn-Trace-Id that went to the target, or would have, or "". */
+ * rules. `trace` is the X-Amzn-Trace-Id that went to the target, or would have, or empty. */
 struct access_entry *access_entry_new(struct worker *w, struct access_client *client,
                                       const struct http_message *m, const struct route *route,
-                                      const char *trace);
+                                      struct span trace);
 
 /* It goes into a tunnel: make it as small as it can be, texts cut with a mark. */
 void access_entry_shrink(struct worker *w, struct access_entry **entry);

@@ -369,7 +369,8 @@ static size_t bound_of(const struct row *r, struct span elb)
 static void write_row(struct log_buffer *b, const struct access_entry *e, struct span elb,
                       uint64_t now_us)
 {
-    const struct row r = { e, e->target == NULL ? SPAN("") : span_text(e->target->text) };
+    const struct target *t = e->target;
+    const struct row r = { e, t == NULL ? SPAN("") : span_of(t->text, t->text_len) };
     char *const row = log_buffer_begin(b, bound_of(&r, elb));
     char *at = put_numbers(row, &r, b, elb, now_us);
 

@@ -61,12 +61,12 @@ void client_count_class(struct client *c, const struct http_message *m)
 }
 
 /* X-Amzn-Trace-Id of a request that no target sees, for the log: made as if one did. */
-static void make_trace(const struct client *c, const struct http_message *m,
-                       char trace[TRACE_ID_MAX])
+static struct span make_trace(const struct client *c, const struct http_message *m,
+                              char text[TRACE_ID_MAX])
 {
-    trace[0] = '\0';
-    if (c->worker->config->alb.access_logs && m != NULL && http_is_understood(m))
-        headers_trace_id(m, loop_wall_us(&c->worker->loop) / 1000000, trace);
+    if (!c->worker->config->alb.access_logs || m == NULL || !http_is_understood(m))
+        return SPAN("");
+    return headers_trace_id(m, loop_wall_us(&c->worker->loop) / 1000000, text);
 }
 
 /* The row of a request that never became an exchange; `m` is NULL when it did
@@ -74,9 +74,8 @@ static void make_trace(const struct client *c, const struct http_message *m,
 static void log_own(struct client *c, const struct http_message *m, const struct route *route,
                     int status, const char *why, enum access_action action)
 {
-    char trace[TRACE_ID_MAX];
-
-    make_trace(c, m, trace);
+    char text[TRACE_ID_MAX];
+    const struct span trace = make_trace(c, m, text);
     struct access_entry *e = access_entry_new(c->worker, &c->facts, m, route, trace);
     if (e == NULL)
         return;

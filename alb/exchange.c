@@ -81,7 +81,7 @@ static void keep_offer(struct exchange *x, const struct http_message *m)
 /* Write the head, let the second parser read what came from the client, and keep
  * a copy while it may have to be sent again. */
 static void send_head(struct exchange *x, const struct http_message *m, const struct route *route,
-                      const char *trace)
+                      struct span trace)
 {
     struct buf *out = &x->conn->out;
     const char *why = "request head cannot be sent";
@@ -147,13 +147,13 @@ struct exchange *exchange_start(struct worker *w, const struct exchange_client *
                                 const struct http_message *m, const struct route *route)
 {
     struct exchange *x = spares_take(&w->exchanges, sizeof(*x));
-    char trace[TRACE_ID_MAX];
+    char trace_text[TRACE_ID_MAX];
 
     *x = (struct exchange){ .worker = w, .client = *client };
     x->idle_ms = w->config->alb.idle_timeout_ms;
     x->rule = route->rule == NULL ? 0 : (uint16_t)route->rule->priority;
     buf_init(&x->replay, HTTP_HEAD_MAX * 2 + TLS_CERT_HEAD_MAX);
-    headers_trace_id(m, loop_wall_us(&w->loop) / 1000000, trace);
+    const struct span trace = headers_trace_id(m, loop_wall_us(&w->loop) / 1000000, trace_text);
     x->entry = access_entry_new(w, client->facts, m, route, trace);
     if (x->entry != NULL) {
         x->entry->received = m->head_len;

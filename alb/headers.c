@@ -52,7 +52,7 @@ static bool write_upgrade(struct buf *to)
 
 static bool write_trace(struct buf *to, const struct request_head *how)
 {
-    return http_write_field(to, http_name_text(HTTP_N_X_AMZN_TRACE_ID), span_text(how->trace));
+    return http_write_field(to, http_name_text(HTTP_N_X_AMZN_TRACE_ID), how->trace);
 }
 
 static bool has(const struct http_message *m, enum http_name id)

@@ -28,8 +28,8 @@ struct span headers_response_name(enum response_header which);
 enum { TRACE_ID_MAX = 8 * 1024 };
 
 /* The X-Amzn-Trace-Id for this request, of `now_s` seconds since 1970: the one
- * that it came with, with a Self of ours; or a new Root. */
-void headers_trace_id(const struct http_message *m, uint64_t now_s, char out[TRACE_ID_MAX]);
+ * that it came with, with a Self of ours; or a new Root. Written to `out`, with a NUL. */
+struct span headers_trace_id(const struct http_message *m, uint64_t now_s, char out[TRACE_ID_MAX]);
 
 /* More than 30 addresses in all X-Forwarded-For fields together: 463. */
 bool headers_has_too_many_addresses(const struct http_message *m);
@@ -42,7 +42,7 @@ struct request_head {
     const struct alb_options *alb;
     const struct listener_headers *listener;
     const struct access_client *client;
-    const char *trace;  /* X-Amzn-Trace-Id, as headers_trace_id() made it */
+    struct span trace;  /* X-Amzn-Trace-Id, as headers_trace_id() made it */
     const char *target; /* its address: the Host of an HTTP/1.0 request without one */
     bool host_is_rewritten;
     bool upgrade; /* a WebSocket's; else a plain request whose connection is kept */

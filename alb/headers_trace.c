@@ -78,7 +78,7 @@ static struct span after_part(struct span part)
     return end == NULL ? span_after(part, part.len) : span_after(part, (size_t)(end - part.ptr));
 }
 
-void headers_trace_id(const struct http_message *m, uint64_t now_s, char out[TRACE_ID_MAX])
+struct span headers_trace_id(const struct http_message *m, uint64_t now_s, char out[TRACE_ID_MAX])
 {
     struct span value = http_value(m, HTTP_N_X_AMZN_TRACE_ID);
     char *at = out;
@@ -98,4 +98,5 @@ void headers_trace_id(const struct http_message *m, uint64_t now_s, char out[TRA
     }
     at = put_text(at, value);
     *at = '\0';
+    return span_of(out, (size_t)(at - out));
 }

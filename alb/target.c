@@ -208,6 +208,7 @@ static struct target *make(struct registry *r, const char *group, const char *te
     t->key = target_key_new(group, text);
     t->group = t->key->group;
     t->text = t->key->text;
+    t->text_len = strlen(t->text);
     t->addr = *addr;
     t->tls = tls_resume_new();
     t->id = stickiness_id(span_text(t->text));

@@ -61,6 +61,7 @@ struct target_elsewhere {
 struct target {
     struct target_key *key;   /* a reference */
     const char *group, *text; /* in the key */
+    size_t text_len;
     struct addr addr;
     uint64_t id;            /* stickiness_id(text) */
     struct tls_resume *tls; /* owned: its name, and what its next handshake may begin with */

@@ -100,11 +100,10 @@ static bool write_head(struct run *r)
     static char trace[TRACE_ID_MAX];
     const struct access_client client = { .ip = { .family = 4 }, .port = 1, .listener_port = 8080 };
     const struct listener_headers listener = { .renames = false };
-    const struct request_head how = {
+    struct request_head how = {
         .alb = &r->alb,
         .listener = &listener,
         .client = &client,
-        .trace = trace,
         .target = "10.0.0.7:9001",
         .upgrade = request.is_websocket,
     };
@@ -113,7 +112,7 @@ static bool write_head(struct run *r)
     size_t scanned = 0;
 
     buf_init(&head, 1 << 20);
-    headers_trace_id(&request, 0x67891233, trace);
+    how.trace = headers_trace_id(&request, 0x67891233, trace);
     headers_choose_host(&request, &r->alb);
     bool ok =
         headers_write_request(&head, &request, &how) && headers_write_hop(&head, &request, &how);

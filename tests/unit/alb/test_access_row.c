@@ -83,8 +83,12 @@ static struct access_client edge_client_v6 = {
     .viewer = { { 6, { 0x20, 0x01, 0x0d, 0xb8, [15] = 1 } }, 65535 },
 };
 
-static struct target inet = { .text = "10.1.0.9:8001", .addr.sa.sa_family = AF_INET };
-static struct target unix_path = { .text = "unix:/run/a\".sock", .addr.sa.sa_family = AF_UNIX };
+static struct target inet = { .text = "10.1.0.9:8001",
+                              .text_len = 13,
+                              .addr.sa.sa_family = AF_INET };
+static struct target unix_path = { .text = "unix:/run/a\".sock",
+                                   .text_len = 17,
+                                   .addr.sa.sa_family = AF_UNIX };
 
 /* What is not said here is as an entry is when it is new. */
 struct row {

@@ -79,7 +79,9 @@ static void test_trace_ids(void **state)
     for (size_t i = 0; i < COUNT(traces); i++) {
         snprintf(head, sizeof(head), "GET / HTTP/1.1\r\nHost: a\r\n%s%s\r\n\r\n",
                  traces[i].given[0] == '\0' ? "X: y" : "X-Amzn-Trace-Id: ", traces[i].given);
-        headers_trace_id(parse(head), NOW_S, out);
+        const struct span trace = headers_trace_id(parse(head), NOW_S, out);
+        assert_ptr_equal(trace.ptr, out);
+        assert_int_equal(trace.len, strlen(out));
         if (strcmp(shorten(out, shown), traces[i].want) != 0)
             fail_msg("%s: %s", traces[i].name, shown);
     }
@@ -242,7 +244,7 @@ static void write_request(struct buf *to, const struct config *config,
         .alb = &config->alb,
         .listener = &config->listeners[0].headers,
         .client = client,
-        .trace = "T",
+        .trace = SPAN("T"),
         .target = "10.0.0.7:9001",
     };
 
