@@ -225,6 +225,7 @@ static int teardown(void **state)
         close(peers[i].tls.fd);
         tls_peer_done(&peers[i].tls);
     }
+    audit_done(&balancer.audit);
     loop_done(&worker.loop);
     loop_done(&balancer.control);
     edge_view_free(&edge);
