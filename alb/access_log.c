@@ -48,7 +48,7 @@ static void find_route(const struct route *route, struct span texts[ACCESS_TEXTS
     texts[ACCESS_TRANSFORMED_HOST] = route->transformed_host;
     texts[ACCESS_TRANSFORMED_URI] = route->transformed_uri;
     if (route->group != NULL)
-        texts[ACCESS_GROUP] = span_text(route->group->name);
+        texts[ACCESS_GROUP] = span_of(route->group->name, route->group->name_len);
 }
 
 static void copy_texts(struct access_entry *e)
@@ -211,15 +211,14 @@ void access_entry_free(struct worker *w, struct access_entry **entry)
 void access_log_row(struct worker *w, struct access_entry **entry)
 {
     struct access_entry *e = *entry;
-    const struct alb_options *o = &w->config->alb;
 
     *entry = NULL;
     if (e == NULL)
         return;
-    if (o->access_logs_format == LOG_FORMAT_JSON)
-        access_row_json(&w->access_log, e, span_text(o->name), loop_wall_us(&w->loop));
+    if (w->config->alb.access_logs_format == LOG_FORMAT_JSON)
+        access_row_json(&w->access_log, e, w->config->name, loop_wall_us(&w->loop));
     else
-        access_row_alb(&w->access_log, e, span_text(o->name), loop_wall_us(&w->loop));
+        access_row_alb(&w->access_log, e, w->config->name, loop_wall_us(&w->loop));
     access_entry_free(w, &e);
 }
 

@@ -294,6 +294,7 @@ static void check_alb(struct config *c, struct problems *problems)
 {
     char why[CONFIG_WHY_MAX];
 
+    c->name = span_text(c->alb.name);
     if (!is_word(c->alb.name))
         problems_error(problems, config_line(&c->alb_lines, alb_settings, "name"),
                        "name: \"%s\" is not one word of visible ASCII characters", c->alb.name);

@@ -58,6 +58,7 @@ struct status_range {
 
 struct group_config {
     char *name;
+    size_t name_len;
     struct section_lines lines;
     struct group_options options;
     struct target_config *targets;
@@ -157,6 +158,7 @@ struct manage_config {
 struct config {
     unsigned more_refs; /* besides the first; the control thread's */
     struct alb_options alb;
+    struct span name; /* alb.name: field 3 of every row */
     struct section_lines alb_lines;
     struct tunnel_policy *policy;          /* a reference: of WebSockets whose group is not here */
     struct stickiness_policy group_cookie; /* of a weighted action, but for its duration */

@@ -164,6 +164,7 @@ void config_groups(struct config *config, struct problems *problems)
 {
     for (size_t i = 0; i < config->group_count; i++) {
         config->groups[i].index = i;
+        config->groups[i].name_len = strlen(config->groups[i].name);
         check_group(&config->groups[i], problems);
     }
 }
