@@ -121,7 +121,7 @@ static void open_websocket(struct client *c, const struct http_message *m,
 static void answer(struct client *c, const struct http_message *m)
 {
     const struct client_mode *mode;
-    struct upgrade_refusal refusal;
+    struct upgrade_refusal refusal = { 0 };
 
     switch (upgrade_check(client_worker(c)->server, m, &mode, &refusal)) {
     case UPGRADE_OTHER:

@@ -139,17 +139,19 @@ static void lower(char *into, const void *from, size_t len)
 
 static void add_name(struct tls_certs *s, const void *bytes, size_t len, struct tls_cert *cert)
 {
-    char name[NAME_MAX_BYTES];
     struct named *n;
 
-    if (len == 0 || len > sizeof(name))
+    if (len == 0 || len > NAME_MAX_BYTES)
         return; /* no host has such a name */
+    char *name = mem_copy(bytes, len);
     lower(name, bytes, len);
     HASH_FIND(hh, s->by_name, name, len, n);
     if (n == NULL) {
         n = mem_new(struct named);
-        n->name = mem_copy(name, len);
+        n->name = name;
         HASH_ADD_KEYPTR(hh, s->by_name, n->name, len, n);
+    } else {
+        free(name);
     }
     append(&n->fitting, cert);
 }
