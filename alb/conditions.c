@@ -39,11 +39,6 @@ enum {
     REGEX_STEP_COST = 4, /* an item of a regular expression takes as long as so many characters */
 };
 
-static void charge(struct condition_request *r, uint64_t cost)
-{
-    r->left = cost < r->left ? r->left - (uint32_t)cost : 0;
-}
-
 static bool fits_wildcard(struct span pattern, struct span text, bool nocase, bool escapes,
                           struct condition_request *r)
 {
@@ -52,7 +47,7 @@ static bool fits_wildcard(struct span pattern, struct span text, bool nocase, bo
     if (condition_request_is_spent(r))
         return false;
     const bool fits = text_wildcard_counted(pattern, text, nocase, escapes, &steps);
-    charge(r, steps);
+    condition_request_charge(r, steps);
     return fits;
 }
 
@@ -61,7 +56,7 @@ static bool fits_regex(const struct regex *regex, struct span text, struct condi
     if (condition_request_is_spent(r))
         return false;
     const bool fits = regex_search(regex, text, r->scratch) == REGEX_MATCH;
-    charge(r, LOOK_COST + (uint64_t)REGEX_STEP_COST * regex_steps(r->scratch));
+    condition_request_charge(r, LOOK_COST + (uint64_t)REGEX_STEP_COST * regex_steps(r->scratch));
     return fits;
 }
 

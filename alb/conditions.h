@@ -75,6 +75,11 @@ static inline bool condition_request_is_spent(const struct condition_request *r)
     return r->left == 0;
 }
 
+static inline void condition_request_charge(struct condition_request *r, uint64_t cost)
+{
+    r->left = cost < r->left ? r->left - (uint32_t)cost : 0;
+}
+
 /* The next parameter of a query: "a=1&b" is a with 1, and b with nothing; "&&" has none. False
  * at the end. */
 bool condition_next_pair(struct span *query, struct span *key, struct span *value);

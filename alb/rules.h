@@ -3,8 +3,7 @@
  *
  * Rules are tried by priority, the first whose conditions all hold wins, the
  * listener's default is last (conditions.h says when one holds). An index
- * (rules_index.h) finds it without a look at most of the others: by host, by the start
- * of the path, and by what rules ask for word for word (rules_facts.h).
+ * (rules_index.h) finds it without a look at most of the others.
  */
 #ifndef ALB_RULES_H
 #define ALB_RULES_H

@@ -1,49 +1,10 @@
-/* rules_facts.c -- see rules_facts.h. */
+/* rules_facts.c -- see rules_facts.h: how they are learned and numbered. */
 #include "alb/rules_facts.h"
 
-#include "base/ip.h"
 #include "base/mem.h"
-#include "base/slots.h"
-#include "base/span.h"
-#include "http/message.h"
 
-#include "alb/conditions.h"
 #include "alb/config.h"
-
-enum fact_kind { FACT_HEADER, FACT_QUERY, FACT_QUERY_VALUE, FACT_SOURCE_IP, FACT_METHOD };
-enum { FACT_KINDS = FACT_METHOD + 1 };
-
-/* Fields and queries are compared in any case, as conditions do. */
-struct fact {
-    enum fact_kind kind;
-    struct span name;  /* of the field, or the query's key; else empty */
-    struct span value; /* source-ip: a struct block as bytes */
-};
-
-struct known {
-    struct fact fact;
-    char *text; /* owned; what the spans of `fact` point into */
-    uint64_t hash;
-    uint32_t rules; /* how many ask for it */
-    bool is_in_key;
-};
-
-struct block {
-    uint8_t bits;
-    struct ip ip;
-};
-
-struct rules_facts {
-    struct known *known;
-    size_t count;
-    struct slots slots;            /* of `known` */
-    const struct condition **keys; /* by place of the rule */
-    struct block *masks;           /* one for each length of blocks in keys; the addresses are 0 */
-    size_t mask_count;
-    /* Bit n: a key has a fact of this kind with a name, or a value, of n bytes modulo 64. Most
-     * of what a request has is told by it to be none. */
-    uint64_t name_lengths[FACT_KINDS], value_lengths[FACT_KINDS];
-};
+#include "alb/rules_facts_private.h"
 
 /* --- facts ------------------------------------------------------------------------------ */
 
@@ -70,7 +31,7 @@ static bool is_same(const struct fact *a, const struct fact *b)
     return span_equal_nocase(a->name, b->name) && span_equal_nocase(a->value, b->value);
 }
 
-static uint32_t find_fact(const struct rules_facts *f, const struct fact *fact)
+uint32_t rules_facts_number(const struct rules_facts *f, const struct fact *fact)
 {
     const uint64_t hash = hash_fact(fact);
 
@@ -83,211 +44,115 @@ static uint32_t find_fact(const struct rules_facts *f, const struct fact *fact)
     return FACT_NONE;
 }
 
-/* --- what a condition asks for ------------------------------------------------------------ */
+/* --- learning --------------------------------------------------------------------------- */
 
-/* Without the backslashes that make '*' and '?' ordinary. False when it has wildcards. */
-static bool put_plain(char **to, const char *text, bool escapes)
+static void put_all(struct rules_facts *f)
 {
-    for (; *text != '\0'; text++) {
-        if (escapes && text[0] == '\\' && (text[1] == '*' || text[1] == '?'))
-            text++;
-        else if (*text == '*' || *text == '?')
-            return false;
-        *(*to)++ = *text;
-    }
-    return true;
+    free(f->slots.numbers);
+    slots_init(&f->slots, f->room);
+    for (size_t i = 0; i < f->count; i++)
+        slots_put(&f->slots, f->known[i].hash, (uint32_t)i);
 }
 
-static const char *name_of(const struct condition *c, const struct condition_value *v)
+static void make_room(struct rules_facts *f)
 {
-    const char *name = c->kind == CONDITION_HEADER  ? c->name
-                       : c->kind == CONDITION_QUERY ? v->key
-                                                    : NULL;
-
-    return name == NULL ? "" : name;
-}
-
-/* A text of this kind; free() it. NULL: no fact. */
-static char *read_text(struct fact *out, enum fact_kind kind, const struct condition *c,
-                       const struct condition_value *v)
-{
-    const bool escapes = c->kind == CONDITION_QUERY;
-    const char *name = name_of(c, v);
-    char *text = mem_zero(strlen(name) + strlen(v->text) + 1), *to = text;
-
-    const bool has_name = put_plain(&to, name, escapes);
-    char *const value = to;
-    if (v->regex != NULL || !has_name || !put_plain(&to, v->text, escapes)) {
-        free(text);
-        return NULL;
-    }
-    *out = (struct fact){ kind, span_of(text, (size_t)(value - text)),
-                          span_of(value, (size_t)(to - value)) };
-    return text;
-}
-
-static struct block block_of(const struct ip *ip, uint8_t bits)
-{
-    return (struct block){ bits, ip_network(*ip, bits) };
-}
-
-static struct fact block_fact(const struct block *block)
-{
-    return (struct fact){ FACT_SOURCE_IP, SPAN(""), span_of(block, sizeof(*block)) };
-}
-
-static char *read_block(struct fact *out, const struct cidr *cidr)
-{
-    const struct block block = block_of(&cidr->ip, cidr->bits);
-    char *text = mem_copy(&block, sizeof(block));
-
-    *out = block_fact((const struct block *)text);
-    return text;
-}
-
-static char *read_fact(struct fact *out, const struct condition *c, size_t i)
-{
-    const struct condition_value *v = &c->values[i];
-
-    switch (c->kind) {
-    case CONDITION_METHOD:
-        return read_text(out, FACT_METHOD, c, v);
-    case CONDITION_SOURCE_IP:
-        return read_block(out, &v->block);
-    case CONDITION_HEADER:
-        return read_text(out, FACT_HEADER, c, v);
-    case CONDITION_QUERY:
-        return read_text(out, v->key == NULL ? FACT_QUERY_VALUE : FACT_QUERY, c, v);
-    case CONDITION_HOST:
-    case CONDITION_PATH:
-        break; /* the index has its own ways with them */
-    }
-    return NULL;
-}
-
-uint32_t rules_facts_number(const struct rules_facts *f, const struct condition *c, size_t i)
-{
-    struct fact fact;
-    char *text = read_fact(&fact, c, i);
-    const uint32_t number = text == NULL ? FACT_NONE : find_fact(f, &fact);
-
-    free(text);
-    return number;
-}
-
-/* --- making it -------------------------------------------------------------------------- */
-
-static void learn(struct rules_facts *f, const struct condition *c, size_t i)
-{
-    struct fact fact;
-    char *text = read_fact(&fact, c, i);
-
-    if (text == NULL)
+    if (f->count < f->room)
         return;
-    uint32_t number = find_fact(f, &fact);
+    f->room = f->room == 0 ? 64 : 2 * f->room;
+    f->known = mem_resize(f->known, f->room * sizeof(f->known[0]));
+    put_all(f);
+}
+
+static char *join(struct span a, struct span b)
+{
+    char *text = mem_zero(a.len + b.len + 1);
+
+    if (a.len > 0)
+        memcpy(text, a.ptr, a.len);
+    if (b.len > 0)
+        memcpy(text + a.len, b.ptr, b.len);
+    return text;
+}
+
+static void add_known(struct rules_facts *f, const struct fact *fact)
+{
+    char *text = join(fact->name, fact->value);
+    struct known *k;
+
+    make_room(f);
+    k = &f->known[f->count];
+    *k = (struct known){ .text = text, .hash = hash_fact(fact), .group = PIECES_OF_NOTHING };
+    k->fact = (struct fact){ fact->kind, span_of(text, fact->name.len),
+                             span_of(text + fact->name.len, fact->value.len) };
+    slots_put(&f->slots, k->hash, (uint32_t)f->count++);
+}
+
+static struct known *learn(struct rules_facts *f, const struct fact *fact)
+{
+    uint32_t number = rules_facts_number(f, fact);
+
     if (number == FACT_NONE) {
-        number = (uint32_t)f->count++;
-        f->known[number] = (struct known){ .fact = fact, .text = text, .hash = hash_fact(&fact) };
-        slots_put(&f->slots, f->known[number].hash, number);
-    } else {
-        free(text);
+        number = (uint32_t)f->count;
+        add_known(f, fact);
     }
-    f->known[number].rules++;
+    return &f->known[number];
+}
+
+static struct fact field_fact(struct span name)
+{
+    return (struct fact){ FACT_FIELD, name, SPAN("") };
+}
+
+/* Who looks for a piece in a field has to find the field. */
+static void learn_ask(struct rules_facts *f, const struct ask *ask)
+{
+    for (size_t i = 0; i < ask->count; i++) {
+        const struct fact *fact = &ask->facts[i], field = field_fact(fact->name);
+        if (fact->kind == FACT_FIELD_PIECE)
+            learn(f, &field);
+        learn(f, fact)->rules++;
+    }
+}
+
+static void learn_value(struct rules_facts *f, const struct condition *c, size_t value)
+{
+    struct asks asks;
+
+    rules_asks_read(&asks, c, value);
+    for (size_t i = 0; i < asks.count; i++)
+        learn_ask(f, &asks.any_of[i]);
+    rules_asks_done(&asks);
 }
 
 static void learn_rule(struct rules_facts *f, const struct rule *rule)
 {
     for (size_t i = 0; i < rule->condition_count; i++) {
         for (size_t j = 0; j < rule->conditions[i].count; j++)
-            learn(f, &rule->conditions[i], j);
+            learn_value(f, &rule->conditions[i], j);
     }
 }
 
-/* How many rules ask for the most popular of its facts. UINT32_MAX: not all are facts. */
-static uint32_t popularity(const struct rules_facts *f, const struct condition *c)
+/* Those that few rules ask for first; of equals, what is easier to find. */
+static int compare_known(const void *one, const void *other)
 {
-    uint32_t most = 0;
+    const struct known *a = one, *b = other;
 
-    for (size_t i = 0; i < c->count; i++) {
-        const uint32_t number = rules_facts_number(f, c, i);
-        if (number == FACT_NONE)
-            return UINT32_MAX;
-        if (f->known[number].rules > most)
-            most = f->known[number].rules;
-    }
-    return c->count == 0 ? UINT32_MAX : most;
-}
-
-/* Of equals the last: a field or the query rather than the address or the method. */
-static const struct condition *choose_key(const struct rules_facts *f, const struct rule *rule)
-{
-    const struct condition *best = NULL;
-    uint32_t least = UINT32_MAX - 1;
-
-    for (size_t i = 0; i < rule->condition_count; i++) {
-        const uint32_t n = popularity(f, &rule->conditions[i]);
-        if (n <= least) {
-            best = &rule->conditions[i];
-            least = n;
-        }
-    }
-    return best;
-}
-
-static void add_mask(struct rules_facts *f, const struct cidr *cidr)
-{
-    const struct block mask = { cidr->bits, { .family = cidr->ip.family } };
-
-    for (size_t i = 0; i < f->mask_count; i++) {
-        if (f->masks[i].bits == mask.bits && f->masks[i].ip.family == mask.ip.family)
-            return;
-    }
-    f->masks = mem_resize(f->masks, (f->mask_count + 1) * sizeof(f->masks[0]));
-    f->masks[f->mask_count++] = mask;
-}
-
-static uint64_t length_bit(struct span text)
-{
-    return UINT64_C(1) << text.len % 64;
-}
-
-static void use_key(struct rules_facts *f, const struct condition *key)
-{
-    for (size_t i = 0; key != NULL && i < key->count; i++) {
-        struct known *k = &f->known[rules_facts_number(f, key, i)];
-        k->is_in_key = true;
-        f->name_lengths[k->fact.kind] |= length_bit(k->fact.name);
-        f->value_lengths[k->fact.kind] |= length_bit(k->fact.value);
-        if (k->fact.kind == FACT_SOURCE_IP)
-            add_mask(f, &key->values[i].block);
-    }
-}
-
-static size_t count_values(const struct rule *rules, size_t count)
-{
-    size_t values = 0;
-
-    for (size_t i = 0; i < count; i++) {
-        for (size_t j = 0; j < rules[i].condition_count; j++)
-            values += rules[i].conditions[j].count;
-    }
-    return values;
+    if (a->rules != b->rules)
+        return a->rules < b->rules ? -1 : 1;
+    if (a->fact.kind != b->fact.kind)
+        return a->fact.kind < b->fact.kind ? -1 : 1;
+    return (a->hash > b->hash) - (a->hash < b->hash);
 }
 
 struct rules_facts *rules_facts_new(const struct rule *rules, size_t count)
 {
     struct rules_facts *f = mem_new(struct rules_facts);
-    const size_t most = count_values(rules, count);
 
-    f->known = mem_array(struct known, most);
-    f->keys = mem_array(const struct condition *, count);
-    slots_init(&f->slots, most);
+    make_room(f);
     for (size_t i = 0; i < count; i++)
         learn_rule(f, &rules[i]);
-    for (size_t i = 0; i < count; i++) {
-        f->keys[i] = choose_key(f, &rules[i]);
-        use_key(f, f->keys[i]);
-    }
+    qsort(f->known, f->count, sizeof(f->known[0]), compare_known);
+    put_all(f);
     return f;
 }
 
@@ -300,90 +165,80 @@ void rules_facts_free(struct rules_facts **facts)
     for (size_t i = 0; i < f->count; i++)
         free(f->known[i].text);
     free(f->known);
-    free(f->keys);
     free(f->masks);
     free(f->slots.numbers);
+    literals_free(&f->pieces);
     mem_free(*facts);
 }
 
-const struct condition *rules_facts_key(const struct rules_facts *f, size_t place)
-{
-    return f->keys[place];
-}
+/* --- what is looked for ------------------------------------------------------------------- */
 
-/* --- those of a request ------------------------------------------------------------------- */
-
-static void add_number(struct request_facts *out, uint32_t number)
+static void add_mask(struct rules_facts *f, struct span block)
 {
-    for (size_t i = 0; i < out->count; i++) {
-        if (out->numbers[i] == number)
+    struct cidr mask;
+
+    memcpy(&mask, block.ptr, sizeof(mask));
+    memset(mask.ip.bytes, 0, sizeof(mask.ip.bytes));
+    for (size_t i = 0; i < f->mask_count; i++) {
+        if (f->masks[i].bits == mask.bits && f->masks[i].ip.family == mask.ip.family)
             return;
     }
-    if (out->count == REQUEST_FACTS_MAX)
-        out->too_many = true;
-    else
-        out->numbers[out->count++] = number;
+    f->masks = mem_resize(f->masks, (f->mask_count + 1) * sizeof(f->masks[0]));
+    f->masks[f->mask_count++] = mask;
 }
 
-static void look_up(const struct rules_facts *f, enum fact_kind kind, struct span name,
-                    struct span value, struct request_facts *out)
+static void look_for(struct rules_facts *f, const struct fact *fact)
 {
-    const struct fact fact = { kind, name, value };
-
-    if (out->too_many || (f->name_lengths[kind] & length_bit(name)) == 0 ||
-        (f->value_lengths[kind] & length_bit(value)) == 0)
-        return;
-    const uint32_t number = find_fact(f, &fact);
-    if (number != FACT_NONE && f->known[number].is_in_key)
-        add_number(out, number);
+    f->name_lengths[fact->kind] |= facts_length_bit(fact->name);
+    f->value_lengths[fact->kind] |= facts_length_bit(fact->value);
 }
 
-static void look_up_fields(const struct rules_facts *f, const struct http_message *m,
-                           struct request_facts *out)
+void rules_facts_use(struct rules_facts *f, uint32_t number)
 {
-    static const enum http_name framing[] = { HTTP_N_CONTENT_LENGTH, HTTP_N_TRANSFER_ENCODING };
-    char text[CONDITION_FRAMING_MAX];
+    struct known *k = &f->known[number];
 
-    for (size_t i = 0; i < m->field_count; i++)
-        look_up(f, FACT_HEADER, m->fields[i].name, m->fields[i].value, out);
-    for (size_t i = 0; i < sizeof(framing) / sizeof(framing[0]); i++) {
-        if (condition_framing(m, framing[i], text))
-            look_up(f, FACT_HEADER, http_name_text(framing[i]), span_text(text), out);
-    }
+    k->is_used = true;
+    look_for(f, &k->fact);
+    if (k->fact.kind == FACT_SOURCE_IP)
+        add_mask(f, k->fact.value);
 }
 
-static void look_up_query(const struct rules_facts *f, struct span query, struct request_facts *out)
+/* Where a piece is looked for; PIECES_OF_NOTHING: it is none. */
+static uint32_t group_of(struct rules_facts *f, const struct fact *fact, uint32_t *groups)
 {
-    struct span key, value;
+    const struct fact field = field_fact(fact->name);
 
-    while (!out->too_many && condition_next_pair(&query, &key, &value)) {
-        look_up(f, FACT_QUERY, key, value, out);
-        look_up(f, FACT_QUERY_VALUE, SPAN(""), value, out);
-    }
+    if (fact->kind == FACT_HOST_PIECE)
+        return PIECES_OF_HOST;
+    if (fact->kind == FACT_PATH_PIECE)
+        return PIECES_OF_PATH;
+    if (fact->kind == FACT_QUERY_PIECE)
+        return PIECES_OF_QUERY;
+    if (fact->kind != FACT_FIELD_PIECE)
+        return PIECES_OF_NOTHING;
+    struct known *k = &f->known[rules_facts_number(f, &field)];
+    if (k->group == PIECES_OF_NOTHING)
+        k->group = (*groups)++;
+    look_for(f, &field);
+    return k->group;
 }
 
-static void look_up_peer(const struct rules_facts *f, const struct ip *peer,
-                         struct request_facts *out)
+void rules_facts_ready(struct rules_facts *f)
 {
-    for (size_t i = 0; i < f->mask_count; i++) {
-        if (peer->family != f->masks[i].ip.family)
+    struct literal *all = mem_array(struct literal, f->count);
+    uint32_t groups = PIECES_OF_FIELDS;
+    size_t count = 0;
+
+    for (size_t i = 0; i < f->count; i++) {
+        const struct known *k = &f->known[i];
+        const uint32_t group = k->is_used ? group_of(f, &k->fact, &groups) : PIECES_OF_NOTHING;
+        if (group == PIECES_OF_NOTHING)
             continue;
-        const struct block block = block_of(peer, f->masks[i].bits);
-        look_up(f, FACT_SOURCE_IP, SPAN(""), block_fact(&block).value, out);
+        all[count++] = (struct literal){ k->fact.value, group, (uint32_t)i };
+        if (group < PIECES_OF_FIELDS)
+            f->has_pieces[group] = true;
     }
-}
-
-void rules_facts_of(const struct rules_facts *f, const struct condition_request *request,
-                    struct request_facts *out)
-{
-    const struct http_message *m = request->message;
-
-    out->count = 0;
-    out->too_many = false;
-    if (f->value_lengths[FACT_HEADER] != 0)
-        look_up_fields(f, m, out);
-    if ((f->value_lengths[FACT_QUERY] | f->value_lengths[FACT_QUERY_VALUE]) != 0)
-        look_up_query(f, m->query, out);
-    look_up_peer(f, request->peer, out);
-    look_up(f, FACT_METHOD, SPAN(""), m->method, out);
+    if (count > 0)
+        f->pieces = literals_new(all, count, groups);
+    free(all);
 }

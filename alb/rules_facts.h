@@ -1,17 +1,9 @@
 /*
- * rules_facts.h -- what rules ask of a request word for word, numbered.
+ * rules_facts.h -- what rules ask of requests that can be looked up (rules_asks.h), numbered.
  *
- * A fact is a field with its value, a query parameter with its value, a value of any
- * parameter, the method, or the block of addresses that the peer is in. A rule has a key
- * when one of its conditions asks for nothing but facts (no wildcards, no expressions): it
- * can only fit a request that has one of them. With several such conditions the key is the
- * one whose facts the fewest rules ask for, so that it tells most.
- *
- *   http-header = X-Tenant a b     the key of its rule: two facts
- *   http-request-method = GET      not the key: a thousand other rules ask for it, too
- *
- * Those of a request that no rule has in its key do not count. Immutable once made; points
- * into the rules.
+ * The numbers begin at 0 with the fact that the fewest rules ask for: of several that a rule asks
+ * for, the one with the lowest number tells most. First all are learned, then who makes an index
+ * says which of them it uses; only those are looked for in requests.
  */
 #ifndef ALB_RULES_FACTS_H
 #define ALB_RULES_FACTS_H
@@ -20,32 +12,37 @@
 #include <stddef.h>
 #include <stdint.h>
 
-struct condition;
 struct condition_request;
+struct fact;
 struct rule;
 struct rules_facts;
 
 #define FACT_NONE UINT32_MAX
 
+/* Learns all that these rules ask for; points into them. */
 struct rules_facts *rules_facts_new(const struct rule *rules, size_t count);
 void rules_facts_free(struct rules_facts **facts);
 
-/* The key of the rule in this place, or NULL; and the fact that its value number `i` is. */
-const struct condition *rules_facts_key(const struct rules_facts *facts, size_t place);
-uint32_t rules_facts_number(const struct rules_facts *facts, const struct condition *key, size_t i);
+/* FACT_NONE: no rule asks for it. */
+uint32_t rules_facts_number(const struct rules_facts *facts, const struct fact *fact);
 
-/* A request may have more than that. Then what is here is not all, and who asks must look at
- * every rule with a key. */
-enum { REQUEST_FACTS_MAX = 64 };
+/* Any number of times, then once `ready`; from then on it is immutable. */
+void rules_facts_use(struct rules_facts *facts, uint32_t number);
+void rules_facts_ready(struct rules_facts *facts);
+
+/* A request may have more of those in use than that. Then what is here is not all, and who asks
+ * must look at every rule. */
+enum { REQUEST_FACTS_MAX = 128 };
 
 struct request_facts {
-    uint32_t numbers[REQUEST_FACTS_MAX]; /* of `count`; none twice */
+    uint32_t numbers[REQUEST_FACTS_MAX]; /* of `count`, in order; none twice */
     size_t count;
     bool too_many;
 };
 
-/* Takes time in proportion to the request's head, and allocates nothing. */
-void rules_facts_of(const struct rules_facts *facts, const struct condition_request *request,
+/* Takes time in proportion to the request's head, of which its budget is charged, and allocates
+ * nothing. */
+void rules_facts_of(const struct rules_facts *facts, struct condition_request *request,
                     struct request_facts *out);
 
 #endif

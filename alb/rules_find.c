@@ -33,40 +33,53 @@ static void try_list(struct search *s, const struct list *list)
     }
 }
 
-static void try_fact(struct search *s, const struct prefix *prefix, uint32_t fact)
+static uint32_t get_cell(const struct rules_index *x, uint32_t parent, uint32_t fact)
 {
-    const struct cell *cells = s->index->cells + prefix->first_cell;
-    size_t low = 0, high = prefix->cell_count;
+    const uint64_t hash = rules_index_hash_step(parent, fact);
 
-    while (low < high) {
-        const size_t middle = (low + high) / 2;
-        if (cells[middle].fact < fact)
-            low = middle + 1;
-        else
-            high = middle;
+    for (size_t at = slots_start(&x->steps, hash); x->steps.numbers[at] != SLOT_NONE;
+         at = slots_next(&x->steps, at)) {
+        const struct cell *cell = &x->cells[x->steps.numbers[at]];
+        if (cell->parent == parent && cell->fact == fact)
+            return x->steps.numbers[at];
     }
-    if (low < prefix->cell_count && cells[low].fact == fact)
-        try_list(s, &cells[low].list);
+    return NONE;
 }
 
-static void try_cells(struct search *s, const struct prefix *prefix)
+/* Its own, and those of the cells behind it that the request's facts lead to, from number `from`
+ * on. As deep as an entry has facts. */
+static void try_cell(struct search *s, uint32_t number, size_t from)
 {
-    const struct cell *cells = s->index->cells + prefix->first_cell;
+    const struct cell *cell = &s->index->cells[number];
 
+    try_list(s, &cell->list);
+    if (cell->earliest >= s->best)
+        return;
+    condition_request_charge(s->request, s->facts->count - from);
+    for (size_t i = from; i < s->facts->count && !condition_request_is_spent(s->request); i++) {
+        const uint32_t next = get_cell(s->index, number, s->facts->numbers[i]);
+        if (next != NONE)
+            try_cell(s, next, i + 1);
+    }
+}
+
+static void read_facts(struct search *s)
+{
     if (!s->has_facts)
         rules_facts_of(s->index->facts, s->request, s->facts);
     s->has_facts = true;
-    for (size_t i = 0; !s->facts->too_many && i < s->facts->count; i++)
-        try_fact(s, prefix, s->facts->numbers[i]);
-    for (uint32_t i = 0; s->facts->too_many && i < prefix->cell_count; i++)
-        try_list(s, &cells[i].list);
 }
 
 static void try_prefix(struct search *s, const struct prefix *prefix)
 {
-    try_list(s, &prefix->list);
-    if (prefix->earliest < s->best)
-        try_cells(s, prefix);
+    const struct cell *cell = &s->index->cells[prefix->cell];
+
+    if (cell->earliest < s->best)
+        read_facts(s);
+    if (s->has_facts && s->facts->too_many)
+        try_list(s, &prefix->all);
+    else
+        try_cell(s, prefix->cell, 0);
 }
 
 /* The last prefix of a node that does not come behind the path; NONE. */

@@ -3,12 +3,15 @@
 
 #include "base/mem.h"
 
-#include "alb/conditions.h"
 #include "alb/config.h"
+#include "alb/rules_entries.h"
 #include "alb/rules_facts.h"
 #include "alb/rules_index_private.h"
 
-/* --- keys ----------------------------------------------------------------------------- */
+/* So many are tried faster than told apart. */
+enum { FEW = 4 };
+
+/* --- in order --------------------------------------------------------------------------- */
 
 int rules_index_compare(struct span a, struct span b)
 {
@@ -18,7 +21,7 @@ int rules_index_compare(struct span a, struct span b)
     return order != 0 ? order : (a.len > b.len) - (a.len < b.len);
 }
 
-static int compare_hosts(struct span a, struct span b)
+int rules_index_compare_hosts(struct span a, struct span b)
 {
     const size_t n = a.len < b.len ? a.len : b.len;
     const int order = n == 0 ? 0 : strncasecmp(a.ptr, b.ptr, n);
@@ -26,102 +29,99 @@ static int compare_hosts(struct span a, struct span b)
     return order != 0 ? order : (a.len > b.len) - (a.len < b.len);
 }
 
-static size_t literal_len(struct span text)
+static int compare_places(const void *one, const void *other)
 {
-    size_t n = 0;
+    const uint32_t a = *(const uint32_t *)one, b = *(const uint32_t *)other;
 
-    while (n < text.len && text.ptr[n] != '*' && text.ptr[n] != '?')
+    return (a > b) - (a < b);
+}
+
+/* --- cells ------------------------------------------------------------------------------ */
+
+static uint32_t add_cell(struct rules_index *x, uint32_t parent, uint32_t fact)
+{
+    if (x->cell_count == x->cell_room) {
+        x->cell_room = x->cell_room == 0 ? 64 : 2 * x->cell_room;
+        x->cells = mem_resize(x->cells, x->cell_room * sizeof(x->cells[0]));
+    }
+    x->cells[x->cell_count] = (struct cell){ parent, fact, { 0, 0 }, NONE };
+    return (uint32_t)x->cell_count++;
+}
+
+/* A rule may be there with several entries. */
+static struct list put_list(struct rules_index *x, const struct entry *entries, size_t count)
+{
+    uint32_t *const places = x->places + x->place_count;
+    struct list list = { (uint32_t)x->place_count, 0 };
+
+    for (size_t i = 0; i < count; i++)
+        places[i] = entries[i].place;
+    if (count > 1)
+        qsort(places, count, sizeof(places[0]), compare_places);
+    for (size_t i = 0; i < count; i++) {
+        if (list.count == 0 || places[list.count - 1] != places[i])
+            places[list.count++] = places[i];
+    }
+    x->place_count += list.count;
+    return list;
+}
+
+/* How many of them, from the first on, have its fact at this depth. */
+static size_t count_alike(const struct entry *entries, size_t count, size_t depth)
+{
+    size_t n = 1;
+
+    while (n < count && entries[n].facts[depth] == entries[0].facts[depth])
         n++;
     return n;
 }
 
-/* What a host must be, or end in, to fit this value; empty when that does not tell. */
-static struct span host_key(const struct condition_value *v)
+static size_t count_ending(const struct entry *entries, size_t count, size_t depth)
 {
-    const struct span text = v == NULL || v->regex != NULL ? SPAN("") : span_text(v->text);
-    const struct span behind = span_after(text, 1);
+    size_t n = 0;
 
-    if (literal_len(text) == text.len)
-        return text;
-    if (text.ptr[0] == '*' && behind.len > 0 && behind.ptr[0] == '.' &&
-        literal_len(behind) == behind.len)
-        return behind;
-    return SPAN("");
+    while (n < count && entries[n].fact_count == depth)
+        n++;
+    return n;
 }
 
-/* What a path must begin with. */
-static struct span path_key(const struct condition_value *v)
+static uint32_t earliest_of(const struct entry *entries, size_t count)
 {
-    const struct span text = v == NULL || v->regex != NULL ? SPAN("") : span_text(v->text);
+    uint32_t earliest = NONE;
 
-    return span_of(text.ptr, literal_len(text));
+    for (size_t i = 0; i < count; i++)
+        earliest = entries[i].place < earliest ? entries[i].place : earliest;
+    return earliest;
 }
 
-static const struct condition *condition_of(const struct rule *rule, enum condition_kind kind)
+/* Entries that have their first `depth` facts in common, which led to this cell. */
+static void fill_cell(struct rules_index *x, uint32_t cell, const struct entry *entries,
+                      size_t count, size_t depth)
 {
-    for (size_t i = 0; i < rule->condition_count; i++) {
-        if (rule->conditions[i].kind == kind)
-            return &rule->conditions[i];
-    }
-    return NULL;
-}
+    const size_t own = count <= FEW ? count : count_ending(entries, count, depth);
 
-/* --- making it ------------------------------------------------------------------------ */
-
-/* One triple of keys of one rule. */
-struct entry {
-    struct span host, prefix;
-    uint32_t fact; /* FACT_NONE: the rule has no key */
-    uint32_t place;
-};
-
-struct entries {
-    struct entry *items;
-    size_t count;
-};
-
-static void add_entry(struct entries *all, struct entry entry)
-{
-    all->items = mem_resize(all->items, (all->count + 1) * sizeof(all->items[0]));
-    all->items[all->count++] = entry;
-}
-
-static void add_rule(struct entries *all, const struct rules_index *x, size_t place)
-{
-    const struct rule *rule = &x->rules[place];
-    const struct condition *host = condition_of(rule, CONDITION_HOST);
-    const struct condition *path = condition_of(rule, CONDITION_PATH);
-    const struct condition *key = rules_facts_key(x->facts, place);
-    const size_t hosts = host == NULL ? 1 : host->count;
-    const size_t paths = path == NULL ? 1 : path->count;
-    const size_t facts = key == NULL ? 1 : key->count;
-
-    for (size_t i = 0; i < hosts * paths * facts; i++) {
-        const size_t h = i / facts / paths, p = i / facts % paths;
-        add_entry(all, (struct entry){ host_key(host == NULL ? NULL : &host->values[h]),
-                                       path_key(path == NULL ? NULL : &path->values[p]),
-                                       key == NULL ? FACT_NONE
-                                                   : rules_facts_number(x->facts, key, i % facts),
-                                       (uint32_t)place });
+    x->cells[cell].list = put_list(x, entries, own);
+    x->cells[cell].earliest = earliest_of(entries + own, count - own);
+    for (size_t i = own; i < count;) {
+        const size_t alike = count_alike(entries + i, count - i, depth);
+        const uint32_t fact = entries[i].facts[depth];
+        rules_facts_use(x->facts, fact);
+        fill_cell(x, add_cell(x, cell, fact), entries + i, alike, depth + 1);
+        i += alike;
     }
 }
 
-static int compare_numbers(uint32_t a, uint32_t b)
+static void put_steps(struct rules_index *x)
 {
-    return (a > b) - (a < b);
+    slots_init(&x->steps, x->cell_count);
+    for (size_t i = 0; i < x->cell_count; i++) {
+        const struct cell *c = &x->cells[i];
+        if (c->parent != NONE)
+            slots_put(&x->steps, rules_index_hash_step(c->parent, c->fact), (uint32_t)i);
+    }
 }
 
-static int compare_entries(const void *one, const void *other)
-{
-    const struct entry *a = one, *b = other;
-    int order = compare_hosts(a->host, b->host);
-
-    if (order == 0)
-        order = rules_index_compare(a->prefix, b->prefix);
-    if (order == 0)
-        order = compare_numbers(a->fact, b->fact);
-    return order != 0 ? order : compare_numbers(a->place, b->place);
-}
+/* --- prefixes --------------------------------------------------------------------------- */
 
 /* In sorted order, the shorter ones are on the chain of the one before. */
 static uint32_t find_shorter(const struct rules_index *x, const struct node *node,
@@ -138,55 +138,36 @@ static struct node *node_for(struct rules_index *x, struct span host)
 {
     struct node *last = x->node_count == 0 ? NULL : &x->nodes[x->node_count - 1];
 
-    if (last == NULL || compare_hosts(last->host, host) != 0) {
+    if (last == NULL || rules_index_compare_hosts(last->host, host) != 0) {
         last = &x->nodes[x->node_count++];
         *last = (struct node){ host, (uint32_t)x->prefix_count, 0 };
     }
     return last;
 }
 
-static struct prefix *prefix_for(struct rules_index *x, struct node *node, struct span text)
+/* How many of them, from the first on, have its host and prefix. */
+static size_t count_together(const struct entry *entries, size_t count)
 {
-    struct prefix *last = node->count == 0 ? NULL : &x->prefixes[x->prefix_count - 1];
+    size_t n = 1;
 
-    if (last == NULL || !span_equal(last->text, text)) {
-        const uint32_t shorter = find_shorter(x, node, text);
-        last = &x->prefixes[x->prefix_count++];
-        *last = (struct prefix){ .text = text,
-                                 .shorter = shorter,
-                                 .first_cell = (uint32_t)x->cell_count,
-                                 .earliest = NONE };
-        node->count++;
-    }
-    return last;
+    while (n < count && rules_index_compare_hosts(entries[n].host, entries[0].host) == 0 &&
+           span_equal(entries[n].prefix, entries[0].prefix))
+        n++;
+    return n;
 }
 
-static struct list *list_for(struct rules_index *x, struct prefix *prefix, uint32_t fact)
+static void add_prefix(struct rules_index *x, const struct entry *entries, size_t count)
 {
-    if (fact == FACT_NONE)
-        return &prefix->list;
-    struct cell *last = prefix->cell_count == 0 ? NULL : &x->cells[x->cell_count - 1];
-    if (last == NULL || last->fact != fact) {
-        last = &x->cells[x->cell_count++];
-        *last = (struct cell){ .fact = fact };
-        prefix->cell_count++;
-    }
-    return &last->list;
-}
+    struct node *node = node_for(x, entries[0].host);
+    struct prefix *prefix = &x->prefixes[x->prefix_count];
 
-static void take_entry(struct rules_index *x, const struct entry *e)
-{
-    struct prefix *prefix = prefix_for(x, node_for(x, e->host), e->prefix);
-    struct list *list = list_for(x, prefix, e->fact);
-
-    if (list->count == 0)
-        list->first = (uint32_t)x->place_count;
-    else if (x->places[x->place_count - 1] == e->place)
-        return; /* two values of a rule with the same keys */
-    x->places[x->place_count++] = e->place;
-    list->count++;
-    if (e->fact != FACT_NONE && e->place < prefix->earliest)
-        prefix->earliest = e->place;
+    *prefix = (struct prefix){ .text = entries[0].prefix,
+                               .shorter = find_shorter(x, node, entries[0].prefix),
+                               .cell = add_cell(x, NONE, NONE),
+                               .all = put_list(x, entries, count) };
+    fill_cell(x, prefix->cell, entries, count, 0);
+    x->prefix_count++;
+    node->count++;
 }
 
 /* --- hosts ------------------------------------------------------------------------------ */
@@ -210,26 +191,34 @@ static void put_hosts(struct rules_index *x)
     x->has_hosts = x->node_count > 0 && x->nodes[x->node_count - 1].host.len > 0;
 }
 
+/* --- all -------------------------------------------------------------------------------- */
+
+static void take_entries(struct rules_index *x, const struct entries *all)
+{
+    x->nodes = mem_array(struct node, all->count);
+    x->prefixes = mem_array(struct prefix, all->count);
+    x->places = mem_array(uint32_t, 2 * all->count);
+    for (size_t i = 0; i < all->count;) {
+        const size_t together = count_together(&all->items[i], all->count - i);
+        add_prefix(x, &all->items[i], together);
+        i += together;
+    }
+    put_hosts(x);
+    put_steps(x);
+}
+
 struct rules_index *rules_index_new(const struct rule *rules, size_t count)
 {
     struct rules_index *x = mem_new(struct rules_index);
-    struct entries all = { NULL, 0 };
+    struct entries all;
 
     x->rules = rules;
     x->rule_count = count;
     x->facts = rules_facts_new(rules, count);
-    for (size_t i = 0; i < count; i++)
-        add_rule(&all, x, i);
-    if (all.count > 0)
-        qsort(all.items, all.count, sizeof(all.items[0]), compare_entries);
-    x->nodes = mem_array(struct node, all.count);
-    x->prefixes = mem_array(struct prefix, all.count);
-    x->cells = mem_array(struct cell, all.count);
-    x->places = mem_array(uint32_t, all.count);
-    for (size_t i = 0; i < all.count; i++)
-        take_entry(x, &all.items[i]);
+    rules_entries_make(&all, x->facts, rules, count);
+    take_entries(x, &all);
+    rules_facts_ready(x->facts);
     free(all.items);
-    put_hosts(x);
     return x;
 }
 
@@ -244,6 +233,7 @@ void rules_index_free(struct rules_index **index)
     free(x->cells);
     free(x->places);
     free(x->hosts.numbers);
+    free(x->steps.numbers);
     rules_facts_free(&x->facts);
     mem_free(*index);
 }

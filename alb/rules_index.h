@@ -2,14 +2,14 @@
  * rules_index.h -- which rules of a listener can match a request at all.
  *
  * A thousand rules differ in their hosts, in how their paths begin, or in what they ask
- * for word for word. The index is asked with a request and looks only at rules that can
+ * for besides. The index is asked with a request and looks only at rules that can
  * fit all three: first by host (exact names and "*.example.com" in a hash), then by the
  * literal start of the path patterns (sorted, each knowing the next shorter one), then by
- * a fact (rules_facts.h: X-Tenant with the value a, in a hash). What a rule asks beyond
- * that, and rules with none of them, are for the caller's `fits` to decide. The answer is
- * always that of a walk over all rules in order.
+ * facts (rules_asks.h: X-Tenant is "a"; ".png" is in the path), as many as it takes until few
+ * rules are left. What a rule asks beyond that, and rules with none of them, are for the caller's
+ * `fits` to decide. The answer is always that of a walk over all rules in order.
  *
- * Without rules that ask for facts a request's are never looked at; nothing is allocated
+ * A request's facts are looked at only where rules are told apart by them; nothing is allocated
  * for a request. Immutable once made; points into the rules.
  */
 #ifndef ALB_RULES_INDEX_H

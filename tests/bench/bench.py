@@ -306,6 +306,13 @@ CONDITIONS = {
     "rules-query": ("query-string = tenant=t{n}", "query-string = value-{n}"),
     "rules-path": ("path-pattern = /api/*\nhttp-header = X-Tenant tenant-{n}",),
     "rules-ip": ("source-ip = 10.{high}.{low}.0/24", "source-ip = 2001:db8:{n}::/48"),
+    "rules-wild": ("path-pattern = *-{n}.png", "host-header = *-{n}.example.com",
+                   "http-header = X-Tenant *-{n}-*", "query-string = tenant=*-{n}"),
+    "rules-regex": ("path-pattern-regex = ^/service-{n}/[0-9]+$",
+                    "host-header-regex = ^tenant-{n}[.]example[.](com|net)$"),
+    # One of them has both, but not the path.
+    "rules-pairs": ("http-header = X-Tenant tenant-{low:04}\nquery-string = page={high}\n"
+                    "path-pattern = */items?",),
 }
 
 
@@ -403,6 +410,9 @@ SCENARIOS = {
     "rules-query": (scenario_rules("rules-query"), 1.10, PAST + "query alone"),
     "rules-path": (scenario_rules("rules-path"), 1.10, PAST + "header, under one path"),
     "rules-ip": (scenario_rules("rules-ip"), 1.10, PAST + "source address alone"),
+    "rules-wild": (scenario_rules("rules-wild"), 1.10, PAST + "wildcards at the start"),
+    "rules-regex": (scenario_rules("rules-regex"), 1.10, PAST + "expressions"),
+    "rules-pairs": (scenario_rules("rules-pairs"), 1.10, PAST + "header and query together"),
     "hash": (scenario_hash, 1.05, f"the same to {HOSTS:,} targets, by the path's hash beside by chance"),
     "ws-echo": (scenario_ws("nginx", "echo", 64, 125, 1), 1.00,
                 "WebSocket echo of 125 bytes, 64 tunnels, saturated: alb beside nginx"),

@@ -178,11 +178,12 @@ def many_rules(condition, n=100):
             "default_action = forward app", "default_action = fixed-response 200")
 
 
+QUERY = "k=x&l=y&m=z&" * 1300
 HOSTILE = {
-    "path": ("path-pattern = *" + "a" * 100 + "{}", request(path="/" + "a" * 16000)),
-    "query": ("query-string = k{0}=v* l{0}=v* m{0}=v*", request(path="/?" + "a&" * 8000)),
-    "header": ("http-header = X-A *" + "a" * 100 + "{0}x *" + "a" * 100 + "{0}y",
-               request(fields=(b"X-A: " + b"a" * 230 + b"\r\n") * 240)),
+    "path": ("path-pattern = *" + "a" * 100 + "?b", request(path="/b" + "a" * 16000)),
+    "query": ("query-string = k=?*x l=?*y m=?z", request(path="/?" + QUERY)),
+    "header": ("http-header = X-A *" + "a" * 100 + "?y *" + "a" * 100 + "?z",
+               request(fields=(b"X-A: yz" + b"a" * 230 + b"\r\n") * 240)),
     "regex": ("http-header-regex = X-A ^(a+)+$ (a|aa)+$",
               request(fields=(b"X-A: " + b"a" * 230 + b"!\r\n") * 240)),
 }
@@ -209,9 +210,60 @@ def test_what_cannot_be_routed_is_minus_one_in_json_and_in_explain(start_alb):
     alb = start_alb(many_rules(condition).replace("{format}", "json"))
     assert ask(alb, hostile).status == 500
     assert json.loads(alb.access_row("costs too much"))["matched_rule_priority"] == -1
-    code, out, _ = run("alb", "explain", alb.path, "GET", "http://127.0.0.1/?" + "a&" * 8000,
+    code, out, _ = run("alb", "explain", alb.path, "GET", "http://127.0.0.1/?" + QUERY,
                        "--listener", "http")
     assert "answer    500: to find its rule costs too much" in out
+
+
+MADE_FOR_IT = {
+    "path": ("path-pattern = *" + "a" * 100 + "{}", request(path="/" + "a" * 16000)),
+    "query": ("query-string = k{0}=v* l{0}=v* m{0}=v*", request(path="/?" + "a&" * 8000)),
+    "header": ("http-header = X-A *" + "a" * 100 + "{0}x *" + "a" * 100 + "{0}y",
+               request(fields=(b"X-A: " + b"a" * 230 + b"\r\n") * 240)),
+    "regex": ("http-header-regex = X-A ^(a+)+{0}$ (a|aa)+{0}$",
+              request(fields=(b"X-A: " + b"a" * 230 + b"!\r\n") * 240)),
+}
+
+
+@pytest.mark.parametrize("name", MADE_FOR_IT)
+def test_a_request_that_lacks_what_patterns_need_is_not_compared_with_them(start_alb, name):
+    condition, hostile = MADE_FOR_IT[name]
+    alb = start_alb(many_rules(condition).replace("{format}", "alb"))
+    before = alb.cpu_s()
+    for _ in range(20):
+        assert ask(alb, hostile).status == 200
+    assert alb.cpu_s() - before < 0.5 * PATIENCE
+    assert alb.metric("alb_rules_too_costly_total") == 0
+
+
+PATTERNS = ("path-pattern = *-{}.png", "host-header = api-{}.*.test",
+            "path-pattern-regex = ^/(blue|green)/{}/[a-z]+$", "http-header = X-Tenant *t{}!*",
+            'http-header-regex = X-Tenant "^(a|b)-{}$"', 'query-string = "k*=v{}!*"')
+
+
+def test_a_rule_is_found_among_thousands_by_patterns(start_alb):
+    """The lowest priority wins among those that fit, however they are found."""
+    rules = "".join(f"[rule r{n}]\nlistener = http\npriority = {n}\n"
+                    f"{PATTERNS[n % len(PATTERNS)].format(n)}\n"
+                    f"action = fixed-response 200 text/plain {n}\n" for n in range(1, 3001))
+    config = forward_config("127.0.0.1:1", more=rules)
+    alb = start_alb(config.replace("default_action = forward app",
+                                   "default_action = fixed-response 404"))
+    for data, rule in [(request(path="/x/a-2400.png"), b"2400"),
+                       (request(host=b"API-2401.eu.test"), b"2401"),
+                       (request(path="/green/2402/cart"), b"2402"),
+                       (request(fields=b"x-tenant: of T2403!\r\n"), b"2403"),
+                       (request(fields=b"x-tenant: B-2404\r\n"), b"2404"),
+                       (request(path="/?a&KEY=V2405!"), b"2405"),
+                       (request(path="/-12.png?k=v5!-18.png"), b"5"),
+                       (request(path="/blue/8/x-12.png"), b"12"),
+                       (request(path="/a-2400.png", fields=b"X-Tenant: a-10\r\n"), b"10")]:
+        got = ask(alb, data)
+        assert (got.status, got.body) == (200, rule), data
+    for data in [request(path="/x/a-2401.png"), request(path="/a-2400.PNG"),
+                 request(path="/red/2402/cart"), request(fields=b"X-Tenant: t2403\r\n"),
+                 request(fields=b"X-Other: t2403!\r\n"), request(path="/v2405!")]:
+        assert ask(alb, data).status == 404, data
 
 
 def test_long_requests_past_many_usual_rules_are_answered(start_alb):

@@ -68,6 +68,7 @@ static void test_refused(void **state)
         { "[\\PL]", "has a Unicode class (\\p)" NOT_TAKEN },
         { "\\K", "has an escape that the managed balancer does not take" },
         { "\\R", "has an escape that the managed balancer does not take" },
+        { "[[:](?=x):]", "has a lookahead" NOT_TAKEN }, /* "[:](?=x):]" is no name of a class */
         { "a{1001}", "repeats more than 1000 times" },
         { "a{,2}", "has a repetition that not all engines take for one; write {0,2}, {2} or {2,}" },
         { "a{ 2}", "has a repetition that not all engines take for one; write {0,2}, {2} or {2,}" },

@@ -52,19 +52,36 @@ static struct condition *add_condition(struct rule *rule, enum condition_kind ki
     return c;
 }
 
+static const char *const expressions[] = {
+    "^a+b",  "a/b",   "ab|ba", "(a|b)*bb", "^(ab|b)a?", "[ab]b", "b\\.a", "(?i)aB?b",
+    "^/a|b", "a{2,}", "(a|)b", "^.?b",     "b(ab)?$",   "a?",    "A",     "a$",
+};
+
+/* One of its values is an expression. */
+static void make_regex(struct condition *c)
+{
+    struct condition_value *v = &c->values[below(c->count)];
+    char why[128];
+
+    free(v->text);
+    v->text = mem_text(expressions[below(sizeof(expressions) / sizeof(expressions[0]))]);
+    v->regex = regex_new(span_text(v->text), c->kind != CONDITION_PATH, why, sizeof(why));
+    assert_non_null(v->regex);
+}
+
 static void add_header(struct rule *rule)
 {
     struct condition *c = add_condition(rule, CONDITION_HEADER, below(3) == 0 ? "aB*?" : "aB");
-    char why[128];
 
     c->name = random_text("xY", 2);
-    if (below(8) == 0)
-        c->values[0].regex = regex_new(SPAN("^a+b"), true, why, sizeof(why));
+    if (below(4) == 0)
+        make_regex(c);
     if (below(8) == 0) {
         free(c->name);
         c->name = mem_text(below(2) == 0 ? "content-LENGTH" : "Transfer-Encoding");
+        regex_free(&c->values[0].regex);
         free(c->values[0].text);
-        c->values[0].text = mem_text(below(2) == 0 ? "12" : "Chunked");
+        c->values[0].text = mem_text(below(2) == 0 ? "12" : below(2) == 0 ? "Chunked" : "*h*k?d");
     }
 }
 
@@ -105,8 +122,13 @@ static void make_rule(struct rule *rule)
     *rule = (struct rule){ .conditions = mem_array(struct condition, CONDITIONS) };
     if (below(3) == 0)
         add_condition(rule, CONDITION_HOST, below(2) == 0 ? "aB." : "ab.*?");
+    if (rule->condition_count == 1 && below(4) == 0)
+        make_regex(&rule->conditions[0]);
     if (below(3) == 0)
         add_condition(rule, CONDITION_PATH, below(2) == 0 ? "/a" : "/ab*?");
+    if (rule->condition_count > 0 && below(8) == 0 &&
+        rule->conditions[rule->condition_count - 1].kind == CONDITION_PATH)
+        make_regex(&rule->conditions[rule->condition_count - 1]);
     if (below(4) == 0)
         add_condition(rule, CONDITION_METHOD, "Gg");
     if (below(6) == 0)
@@ -250,15 +272,34 @@ static struct condition *set_condition(struct rule *rule, enum condition_kind ki
 struct form {
     const char *host, *path, *header, *query, *method, *block;
     int hosts;
+    enum { TEXTS, HOSTS, PATHS, HEADERS } expressions; /* which of them are some */
+    size_t looks;                                      /* so many rules are; 0: one */
 };
+
+static void set_expression(struct condition *c)
+{
+    struct condition_value *v = &c->values[0];
+    char why[128];
+
+    v->regex = regex_new(span_text(v->text), c->kind != CONDITION_PATH, why, sizeof(why));
+    assert_non_null(v->regex);
+}
 
 static void set_rule(struct rule *rule, const struct form *form, int n)
 {
     *rule = (struct rule){ .conditions = mem_array(struct condition, CONDITIONS) };
-    if (form->host != NULL)
-        set_condition(rule, CONDITION_HOST, form->host, n % form->hosts);
-    if (form->path != NULL)
-        set_condition(rule, CONDITION_PATH, form->path, n);
+    struct condition *c;
+
+    if (form->host != NULL) {
+        c = set_condition(rule, CONDITION_HOST, form->host, n % form->hosts);
+        if (form->expressions == HOSTS)
+            set_expression(c);
+    }
+    if (form->path != NULL) {
+        c = set_condition(rule, CONDITION_PATH, form->path, n);
+        if (form->expressions == PATHS)
+            set_expression(c);
+    }
     if (form->method != NULL)
         set_condition(rule, CONDITION_METHOD, form->method, n);
     if (form->block != NULL) {
@@ -268,8 +309,12 @@ static void set_rule(struct rule *rule, const struct form *form, int n)
             fail_msg("%s", why);
         free(text);
     }
-    if (form->header != NULL)
-        set_condition(rule, CONDITION_HEADER, form->header, n)->name = mem_text("X-Tenant");
+    if (form->header != NULL) {
+        c = set_condition(rule, CONDITION_HEADER, form->header, n);
+        c->name = mem_text("X-Tenant");
+        if (form->expressions == HEADERS)
+            set_expression(c);
+    }
     if (form->query != NULL)
         set_condition(rule, CONDITION_QUERY, form->query, n)->values[0].key =
             mem_text(n % 2 == 0 ? "OTHER" : "Tenant");
@@ -294,7 +339,7 @@ static size_t count_looks(struct form form)
     message.fields[0] = (struct http_field){ .name = SPAN("Accept"), .value = SPAN("*") };
     message.fields[1] = (struct http_field){ .name = SPAN("x-tenant"), .value = SPAN("none") };
     message.fields[2] = (struct http_field){ .name = SPAN("x-TENANT"), .value = SPAN("T617") };
-    condition_request_init(&request, &message, &peer, NULL);
+    condition_request_init(&request, &message, &peer, scratch);
     looked_at = 0;
     assert_int_equal(rules_index_find(index, &request, count_and_hold), 617);
     rules_index_free(&index);
@@ -320,23 +365,90 @@ static void test_looks_at_few(void **state)
         { .path = "*/x", .query = "t%d" },
         { .host = "*.example.com", .header = "t%d", .hosts = 1 },
         { .method = "M617", .query = "t%d" },              /* the key is what few ask for */
-        { .header = "t%d", .query = "*" },                 /* ... and that is no fact */
+        { .header = "t%d", .query = "*" },                 /* ... and that is nothing */
         { .block = "2001:db8:617::/48", .header = "t%d" }, /* in decimal digits */
+        /* wildcards */
+        { .path = "*/svc%d/x" },
+        { .path = "/s*vc%d/x" },
+        { .path = "*svc%d?x*", .looks = 3 }, /* 6 and 61, too */
+        { .host = "h%d.*.com", .hosts = MANY },
+        { .host = "*h%d.example.com", .hosts = MANY },
+        { .header = "*t%d", .looks = 3 },
+        { .header = "?%d", .looks = 6 }, /* 6, 1, 7, 61 and 17, too */
+        { .query = "?%d", .looks = 6 },
+        { .host = "h%d.e*", .path = "/*", .hosts = MANY },
+        { .path = "*x", .header = "t%d" },
+        { .path = "*/x", .header = "*t%d", .looks = 3 },
+        { .path = "*/svc%d/*", .header = "t*" },
+        /* expressions */
+        { .path = "^/svc%d/[a-z]+$", .expressions = PATHS },
+        { .path = "^/(svc|service)%d/", .expressions = PATHS, .looks = 3 }, /* 7/ and 17/, too */
+        { .path = "svc%d/x|service%d/x", .expressions = PATHS },
+        { .path = "^/svc%d(/x)?$", .expressions = PATHS, .looks = 3 },
+        { .host = "^h%d\\.example\\.(com|net)$", .hosts = MANY, .expressions = HOSTS },
+        { .header = "^t%d$", .expressions = HEADERS, .looks = 3 },
+        { .header = "^[tT]%d$", .query = "t%d", .expressions = HEADERS },
     };
     (void)state;
 
     for (size_t i = 0; i < sizeof(forms) / sizeof(forms[0]); i++) {
-        if (count_looks(forms[i]) != 1)
+        const size_t most = forms[i].looks == 0 ? 1 : forms[i].looks;
+        if (count_looks(forms[i]) > most)
             fail_msg("form %zu: %zu rules looked at", i, looked_at);
     }
 }
 
-/* Wildcards are for a walk. */
+/* No two conditions of which a thousand rules do not share one: 10 x 10 x 10. */
+static void test_looks_at_few_that_differ_together(void **state)
+{
+    struct rule *rules = mem_array(struct rule, MANY);
+    struct condition_request request;
+    const struct ip peer = { .family = 4 };
+    (void)state;
+
+    for (int i = 0; i < MANY; i++) {
+        rules[i] = (struct rule){ .conditions = mem_array(struct condition, CONDITIONS) };
+        set_condition(&rules[i], CONDITION_METHOD, "M%d", i / 100);
+        set_condition(&rules[i], CONDITION_HEADER, "t%d", i / 10 % 10)->name = mem_text("X-Tenant");
+        set_condition(&rules[i], CONDITION_PATH, "*.v%d", i % 10);
+    }
+    struct rules_index *index = rules_index_new(rules, MANY);
+    message =
+        (struct http_message){ .path = SPAN("/a.v7"), .method = SPAN("M6"), .field_count = 1 };
+    message.fields[0] = (struct http_field){ .name = SPAN("X-Tenant"), .value = SPAN("t1") };
+    condition_request_init(&request, &message, &peer, NULL);
+    looked_at = 0;
+    assert_int_equal(rules_index_find(index, &request, count_and_hold), 617);
+    assert_int_equal(looked_at, 1);
+    rules_index_free(&index);
+    free_rules(rules, MANY);
+    free(rules);
+}
+
+/* What has no literal is for a walk: the length of the path. */
 static void test_looks_at_all_when_it_must(void **state)
 {
+    enum { COUNT = 100 };
+    struct rule *rules = mem_array(struct rule, COUNT);
+    struct condition_request request;
+    const struct ip peer = { .family = 4 };
+    char path[COUNT];
     (void)state;
-    assert_int_equal(count_looks((struct form){ .header = "?%d" }), 618);
-    assert_int_equal(count_looks((struct form){ .path = "*/svc%d/x" }), 618);
+
+    for (int i = 0; i < COUNT; i++) {
+        rules[i] = (struct rule){ .conditions = mem_array(struct condition, CONDITIONS) };
+        set_expression(set_condition(&rules[i], CONDITION_PATH, "^.{%d}$", i + 1));
+    }
+    struct rules_index *index = rules_index_new(rules, COUNT);
+    memset(path, '/', sizeof(path));
+    message = (struct http_message){ .path = span_of(path, sizeof(path)) };
+    condition_request_init(&request, &message, &peer, scratch);
+    looked_at = 0;
+    assert_int_equal(rules_index_find(index, &request, count_and_hold), COUNT - 1);
+    assert_int_equal(looked_at, COUNT);
+    rules_index_free(&index);
+    free_rules(rules, COUNT);
+    free(rules);
 }
 
 /* --- many ------------------------------------------------------------------------------- */
@@ -355,7 +467,13 @@ static void test_thousands_of_facts_agree_with_a_walk(void **state)
                                          { .query = "t%d" },
                                          { .method = "M%d" },
                                          { .path = "/svc*", .header = "t%d" },
-                                         { .path = "/svc%d", .query = "t%d" } };
+                                         { .path = "/svc%d", .query = "t%d" },
+                                         { .path = "*c%d" },
+                                         { .path = "*svc%d", .method = "M?*" },
+                                         { .header = "?%d" },
+                                         { .path = "^/s.c%d$", .expressions = PATHS },
+                                         { .query = "t%d*" } };
+    enum { FORMS = sizeof(forms) / sizeof(forms[0]) };
     struct rule *rules = mem_array(struct rule, 5 * MANY);
     struct listener_config l = { .rules = rules, .rule_count = 5 * MANY };
     const struct ip peer = { .family = 4 };
@@ -363,7 +481,7 @@ static void test_thousands_of_facts_agree_with_a_walk(void **state)
     (void)state;
 
     for (int i = 0; i < 5 * MANY; i++)
-        set_rule(&rules[i], &forms[below(5)], i);
+        set_rule(&rules[i], &forms[below(FORMS)], i);
     l.index = rules_index_new(rules, l.rule_count);
     for (int i = 0; i < MANY; i++) {
         char *texts[] = { text_with("t%d", (int)below(6 * MANY)),
@@ -432,6 +550,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_agrees_with_a_walk),
         cmocka_unit_test(test_looks_at_few),
+        cmocka_unit_test(test_looks_at_few_that_differ_together),
         cmocka_unit_test(test_looks_at_all_when_it_must),
         cmocka_unit_test(test_thousands_agree_with_a_walk),
         cmocka_unit_test(test_thousands_of_facts_agree_with_a_walk),

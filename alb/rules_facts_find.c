@@ -1,0 +1,136 @@
+/* rules_facts_find.c -- see rules_facts.h: those of a request. */
+#include "alb/conditions.h"
+#include "alb/rules_facts_private.h"
+
+#include <string.h>
+
+#include "http/message.h"
+
+struct finder {
+    const struct rules_facts *facts;
+    struct condition_request *request;
+    struct request_facts *out;
+};
+
+/* In its place; most come in order. */
+static void add_number(struct request_facts *out, uint32_t number)
+{
+    size_t at = out->count;
+
+    while (at > 0 && out->numbers[at - 1] > number)
+        at--;
+    if (at > 0 && out->numbers[at - 1] == number)
+        return;
+    if (out->count == REQUEST_FACTS_MAX) {
+        out->too_many = true;
+        return;
+    }
+    memmove(&out->numbers[at + 1], &out->numbers[at], (out->count - at) * sizeof(out->numbers[0]));
+    out->numbers[at] = number;
+    out->count++;
+}
+
+/* --- word for word ------------------------------------------------------------------------ */
+
+static uint32_t find(struct finder *s, enum fact_kind kind, struct span name, struct span value)
+{
+    const struct rules_facts *f = s->facts;
+    const struct fact fact = { kind, name, value };
+
+    if (s->out->too_many || (f->name_lengths[kind] & facts_length_bit(name)) == 0 ||
+        (f->value_lengths[kind] & facts_length_bit(value)) == 0)
+        return FACT_NONE;
+    const uint32_t number = rules_facts_number(f, &fact);
+    if (number != FACT_NONE && f->known[number].is_used)
+        add_number(s->out, number);
+    return number;
+}
+
+/* --- pieces ------------------------------------------------------------------------------- */
+
+static bool add_piece(void *user, uint32_t number)
+{
+    struct finder *s = user;
+
+    condition_request_charge(s->request, 1);
+    add_number(s->out, number);
+    return !s->out->too_many && !condition_request_is_spent(s->request);
+}
+
+static void find_pieces(struct finder *s, uint32_t group, struct span text)
+{
+    condition_request_charge(s->request, text.len);
+    if (!s->out->too_many && !condition_request_is_spent(s->request))
+        literals_search(s->facts->pieces, group, text, add_piece, s);
+}
+
+/* --- all of a request --------------------------------------------------------------------- */
+
+static void find_field(struct finder *s, struct span name, struct span value)
+{
+    find(s, FACT_HEADER, name, value);
+    const uint32_t field = find(s, FACT_FIELD, name, SPAN(""));
+    if (field != FACT_NONE && s->facts->known[field].group != PIECES_OF_NOTHING)
+        find_pieces(s, s->facts->known[field].group, value);
+}
+
+static void find_fields(struct finder *s, const struct http_message *m)
+{
+    static const enum http_name framing[] = { HTTP_N_CONTENT_LENGTH, HTTP_N_TRANSFER_ENCODING };
+    char text[CONDITION_FRAMING_MAX];
+
+    for (size_t i = 0; i < m->field_count; i++)
+        find_field(s, m->fields[i].name, m->fields[i].value);
+    for (size_t i = 0; i < sizeof(framing) / sizeof(framing[0]); i++) {
+        if (condition_framing(m, framing[i], text))
+            find_field(s, http_name_text(framing[i]), span_text(text));
+    }
+}
+
+static void find_parameters(struct finder *s, struct span query)
+{
+    struct span key, value;
+
+    while (!s->out->too_many && condition_next_pair(&query, &key, &value)) {
+        find(s, FACT_QUERY, key, value);
+        find(s, FACT_QUERY_VALUE, SPAN(""), value);
+    }
+}
+
+static void find_peer(struct finder *s, const struct ip *peer)
+{
+    for (size_t i = 0; i < s->facts->mask_count; i++) {
+        struct cidr block = s->facts->masks[i];
+        if (peer->family != block.ip.family)
+            continue;
+        block.ip = ip_network(*peer, block.bits);
+        find(s, FACT_SOURCE_IP, SPAN(""), span_of(&block, sizeof(block)));
+    }
+}
+
+static bool asks_for(const struct rules_facts *f, enum fact_kind kind)
+{
+    return f->value_lengths[kind] != 0;
+}
+
+void rules_facts_of(const struct rules_facts *f, struct condition_request *request,
+                    struct request_facts *out)
+{
+    struct finder s = { f, request, out };
+    const struct http_message *m = request->message;
+
+    out->count = 0;
+    out->too_many = false;
+    if (asks_for(f, FACT_HEADER) || asks_for(f, FACT_FIELD))
+        find_fields(&s, m);
+    if (asks_for(f, FACT_QUERY) || asks_for(f, FACT_QUERY_VALUE))
+        find_parameters(&s, m->query);
+    find_peer(&s, request->peer);
+    find(&s, FACT_METHOD, SPAN(""), m->method);
+    if (f->has_pieces[PIECES_OF_HOST])
+        find_pieces(&s, PIECES_OF_HOST, request->host);
+    if (f->has_pieces[PIECES_OF_PATH])
+        find_pieces(&s, PIECES_OF_PATH, request->path);
+    if (f->has_pieces[PIECES_OF_QUERY])
+        find_pieces(&s, PIECES_OF_QUERY, m->query);
+}
