@@ -28,27 +28,51 @@ static void give_block(struct worker *w, struct access_entry *e)
         free(e);
 }
 
-/* The host as it came, whatever a transform made of it. */
-static void find_request(const struct http_message *m, const struct route *route,
-                         struct span texts[ACCESS_TEXTS])
+static void set_text(struct access_entry *e, enum access_text which, struct span text)
 {
-    texts[ACCESS_METHOD] = m->method;
-    texts[ACCESS_TARGET] = m->target;
-    texts[ACCESS_HOST] = m->host;
-    if (route != NULL && route->transformed_host.len > 0)
-        texts[ACCESS_HOST] = route->asked_host;
-    texts[ACCESS_AGENT] = http_value(m, HTTP_N_USER_AGENT);
-    if (texts[ACCESS_AGENT].len > ACCESS_AGENT_MAX)
-        texts[ACCESS_AGENT].len = ACCESS_AGENT_MAX;
+    e->text[which] = text;
+    e->texts_len += (uint32_t)text.len;
 }
 
-static void find_route(const struct route *route, struct span texts[ACCESS_TEXTS])
+/* The host as it came, whatever a transform made of it. */
+static struct span host_of(const struct http_message *m, const struct route *route)
 {
-    texts[ACCESS_REDIRECT_URL] = route->redirect_url;
-    texts[ACCESS_TRANSFORMED_HOST] = route->transformed_host;
-    texts[ACCESS_TRANSFORMED_URI] = route->transformed_uri;
-    if (route->group != NULL)
-        texts[ACCESS_GROUP] = span_of(route->group->name, route->group->name_len);
+    return route != NULL && route->transformed_host.len > 0 ? route->asked_host : m->host;
+}
+
+static struct span agent_of(const struct http_message *m)
+{
+    struct span agent = http_value(m, HTTP_N_USER_AGENT);
+
+    if (agent.len > ACCESS_AGENT_MAX)
+        agent.len = ACCESS_AGENT_MAX;
+    return agent;
+}
+
+static void find_request(struct access_entry *e, const struct http_message *m,
+                         const struct route *route)
+{
+    set_text(e, ACCESS_METHOD, m->method);
+    set_text(e, ACCESS_TARGET, m->target);
+    set_text(e, ACCESS_HOST, host_of(m, route));
+    set_text(e, ACCESS_AGENT, agent_of(m));
+    e->is_absolute = m->authority.len > 0;
+}
+
+static void find_route(struct access_entry *e, const struct route *route)
+{
+    const struct group_config *g = route->group;
+
+    set_text(e, ACCESS_GROUP, g == NULL ? SPAN("") : span_of(g->name, g->name_len));
+    set_text(e, ACCESS_REDIRECT_URL, route->redirect_url);
+    set_text(e, ACCESS_TRANSFORMED_HOST, route->transformed_host);
+    set_text(e, ACCESS_TRANSFORMED_URI, route->transformed_uri);
+}
+
+static void set_none(struct access_entry *e, enum access_text first, enum access_text last)
+{
+    for (unsigned i = first; i <= last; i++)
+        e->text[i] = SPAN("");
 }
 
 static void copy_texts(struct access_entry *e)
@@ -90,6 +114,17 @@ static void write_client(struct access_client *c)
     c->node_len = (uint8_t)(log_put_ip(c->node, &c->local, false) - c->node);
 }
 
+/* But for its texts, each of which is found. */
+static struct access_entry *new_entry(struct worker *w, const struct access_client *client)
+{
+    struct access_entry *e = spares_take(&w->entries, SPARE_BYTES);
+
+    memset(e, 0, offsetof(struct access_entry, text));
+    e->client = client;
+    e->is_spare = true;
+    return e;
+}
+
 static int32_t priority_of(const struct route *route)
 {
     if (route == NULL)
@@ -117,13 +152,15 @@ static void set_numbers(struct access_entry *e, const struct worker *w,
 static void find_texts(struct access_entry *e, const struct http_message *m,
                        const struct route *route, struct span trace)
 {
-    if (m != NULL && http_is_understood(m)) {
-        find_request(m, route, e->text);
-        e->is_absolute = m->authority.len > 0;
-    }
+    if (m != NULL && http_is_understood(m))
+        find_request(e, m, route);
+    else
+        set_none(e, ACCESS_METHOD, ACCESS_AGENT);
+    set_text(e, ACCESS_TRACE, trace);
     if (route != NULL)
-        find_route(route, e->text);
-    e->text[ACCESS_TRACE] = trace;
+        find_route(e, route);
+    else
+        set_none(e, ACCESS_GROUP, ACCESS_TRANSFORMED_URI);
 }
 
 struct access_entry *access_entry_new(struct worker *w, struct access_client *client,
@@ -135,8 +172,7 @@ struct access_entry *access_entry_new(struct worker *w, struct access_client *cl
     if (client->peer_len == 0)
         write_client(client);
 
-    struct access_entry *e = spares_take(&w->entries, SPARE_BYTES);
-    *e = (struct access_entry){ .client = client, .is_spare = true };
+    struct access_entry *e = new_entry(w, client);
     set_numbers(e, w, m, route);
     find_texts(e, m, route, trace);
     e = enlarge(w, e);
@@ -259,5 +295,7 @@ char *access_put_viewer(char *at, const struct viewer *viewer)
 
 bool access_host_has_port(struct span host)
 {
-    return host.len > 0 && host.ptr[host.len - 1] != ']' && memchr(host.ptr, ':', host.len) != NULL;
+    const char last = host.len == 0 ? '\0' : host.ptr[host.len - 1];
+
+    return ((last >= '0' && last <= '9') || last == ':') && memchr(host.ptr, ':', host.len) != NULL;
 }

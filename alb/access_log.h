@@ -99,7 +99,7 @@ struct access_entry {
     const char *end;        /* why it ended, for our own fields; a literal or NULL */
     uint16_t close_code[2]; /* of a tunnel: from the client, from the target */
     uint32_t frames[2];
-    uint32_t texts_len; /* bytes of `texts` */
+    uint32_t texts_len; /* bytes of `texts`; of a new one those of its texts */
     uint32_t ahead_len; /* so many of them are a part of the row (access_row_ahead()); or 0 */
     struct span text[ACCESS_TEXTS]; /* in `texts` */
     char texts[];                   /* and LOG_PAD bytes that mean nothing */

@@ -118,7 +118,8 @@ static bool is_bool(const bool *flag)
 /* A row can be written of them. */
 static bool make_sense(const struct access_entry *numbers)
 {
-    return numbers->action <= ACCESS_FIXED_RESPONSE && numbers->class_ <= HTTP_SEVERE &&
+    return numbers->elb_status <= 999 && numbers->target_status <= 999 &&
+           numbers->action <= ACCESS_FIXED_RESPONSE && numbers->class_ <= HTTP_SEVERE &&
            numbers->reason < HTTP_REASONS && numbers->minor <= 9 &&
            is_bool(&numbers->is_absolute) && is_bool(&numbers->is_websocket);
 }

@@ -8,6 +8,7 @@
 #include "base/mem.h"
 #include "http/message.h"
 
+#include "alb/headers.h"
 #include "alb/log_buffer.h"
 #include "alb/log_put.h"
 #include "alb/target.h"
@@ -15,12 +16,6 @@
 /* What a row needs beside its texts: 34 fields, of which no other is longer than a
  * name or an address, and ours. */
 enum { FIXED_BOUND = 2048 };
-
-/* What its fields are made from. */
-struct row {
-    const struct access_entry *e; /* of its texts, none has anything to be escaped */
-    struct span target;           /* its text; empty without one */
-};
 
 static char *put_text(char *at, struct span text)
 {
@@ -85,16 +80,15 @@ static char *put_origin(char *at, const struct access_client *c, struct span *ho
 static char *put_request(char *at, struct access_entry *e)
 {
     struct span *const texts = e->text;
+    const bool is_known = texts[ACCESS_METHOD].len > 0;
 
     *at++ = '"';
-    if (texts[ACCESS_METHOD].len == 0) {
-        at = put_origin(LOG_PUT(at, "- "), e->client, &texts[ACCESS_HOST]);
-        return LOG_PUT(at, "- -\" ");
-    }
-    at = move_text(at, &texts[ACCESS_METHOD]);
+    at = move_or_dash(at, &texts[ACCESS_METHOD]);
     *at++ = ' ';
-    if (!e->is_absolute)
+    if (!e->is_absolute || !is_known)
         at = put_origin(at, e->client, &texts[ACCESS_HOST]);
+    if (!is_known)
+        return LOG_PUT(at, "- -\" ");
     at = move_text(at, &texts[ACCESS_TARGET]);
     at = LOG_PUT(at, " HTTP/1.");
     *at++ = (char)('0' + e->minor);
@@ -104,13 +98,10 @@ static char *put_request(char *at, struct access_entry *e)
 static char *put_priority(char *at, const struct access_entry *e)
 {
     if (e->rule_priority == ACCESS_RULE_ERROR)
-        at = LOG_PUT(at, "-1");
-    else if (e->rule_priority == ACCESS_RULE_NONE)
-        at = LOG_PUT(at, "-");
-    else
-        at = log_put_number(at, (uint64_t)e->rule_priority);
-    *at++ = ' ';
-    return at;
+        return LOG_PUT(at, "-1 ");
+    if (e->rule_priority == ACCESS_RULE_NONE)
+        return LOG_PUT(at, "- ");
+    return log_put_number_blank(at, (uint64_t)e->rule_priority);
 }
 
 /* 15 and 16 */
@@ -171,8 +162,7 @@ enum { AHEAD_BOUND = 256 };
 
 size_t access_ahead_room(const struct access_entry *e)
 {
-    return AHEAD_BOUND + (e->client->is_https ? bound_of_names(e->client) : 0) +
-           access_texts_len(e->text);
+    return AHEAD_BOUND + (e->client->is_https ? bound_of_names(e->client) : 0) + e->texts_len;
 }
 
 /* Those that are not in these fields. */
@@ -207,9 +197,12 @@ static struct span line_of(const struct span t[ACCESS_TEXTS])
                : span_of(line, (size_t)(target - line) + t[ACCESS_TARGET].len);
 }
 
+/* A trace id is mostly ours alone. */
 static bool fields_are_safe(const struct span t[ACCESS_TEXTS])
 {
-    const struct span parts[] = { line_of(t), t[ACCESS_AGENT], t[ACCESS_TRACE], t[ACCESS_GROUP] };
+    const struct span trace = t[ACCESS_TRACE];
+    const struct span parts[] = { line_of(t), t[ACCESS_AGENT], t[ACCESS_GROUP],
+                                  headers_trace_is_ours(trace) ? SPAN("") : trace };
 
     return log_are_safe(parts, sizeof(parts) / sizeof(parts[0]));
 }
@@ -224,21 +217,25 @@ void access_row_ahead(struct access_entry *e, struct log_buffer *b)
 
 /* --- when it has been answered ------------------------------------------------- */
 
-/* Three digits, which every status has. */
+/* With a blank. Every status has three digits. */
 static inline char *put_status(char *at, uint16_t status)
 {
-    return status == 0 ? LOG_PUT(at, "-") : log_put_digits(at, status);
+    return status == 0 ? LOG_PUT(at, "- ") : log_put_triple(at, status);
 }
 
 /* A target on a Unix socket gets a port, which the readers of this field expect. Its
  * path has no blanks. */
-static char *put_target(char *at, const struct row *r)
+static char *put_path(char *at, const struct target *t)
 {
-    if (r->target.len == 0)
+    return LOG_PUT(log_put_safe(at, span_of(t->text, t->text_len)), ":0");
+}
+
+static inline char *put_target(char *at, const struct target *t)
+{
+    if (t == NULL)
         return LOG_PUT(at, "-");
-    if (r->e->target->addr.sa.sa_family != AF_UNIX)
-        return log_put_copy(at, r->target);
-    return LOG_PUT(log_put_safe(at, r->target), ":0");
+    return t->addr.sa.sa_family == AF_UNIX ? put_path(at, t)
+                                           : log_put_copy(at, span_of(t->text, t->text_len));
 }
 
 static char *put_times(char *at, const struct access_entry *e)
@@ -247,22 +244,16 @@ static char *put_times(char *at, const struct access_entry *e)
 
     if (!access_times(e, us))
         return LOG_PUT(at, "-1 -1 -1 ");
-    if (us[0] < 1000 && us[1] < 1000 && us[2] < 1000)
-        return LOG_PUT(at, "0.000 0.000 0.000 ");
-    for (int i = 0; i < 3; i++) {
-        at = log_put_seconds(at, us[i]);
-        *at++ = ' ';
-    }
-    return at;
+    at = log_put_seconds_blank(at, us[0]);
+    at = log_put_seconds_blank(at, us[1]);
+    return log_put_seconds_blank(at, us[2]);
 }
 
 /* 1 to 12 */
-static char *put_numbers(char *at, const struct row *r, struct log_buffer *b, struct span elb,
-                         uint64_t now_us)
+static char *put_numbers(char *at, const struct access_entry *e, struct log_buffer *b,
+                         struct span elb, uint64_t now_us)
 {
-    const struct access_entry *e = r->e;
-
-    at = log_put_padded(at, access_type(e));
+    at = log_put_block(at, access_type(e));
     *at++ = ' ';
     at = log_buffer_time(b, LOG_TIME_WRITTEN, at, now_us);
     *at++ = ' ';
@@ -270,34 +261,31 @@ static char *put_numbers(char *at, const struct row *r, struct log_buffer *b, st
     *at++ = ' ';
     at = log_put_padded(at, span_of(e->client->peer, e->client->peer_len));
     *at++ = ' ';
-    at = put_target(at, r);
+    at = put_target(at, e->target);
     *at++ = ' ';
     at = put_times(at, e);
     at = put_status(at, e->elb_status);
-    *at++ = ' ';
     at = put_status(at, e->target_status);
-    *at++ = ' ';
-    at = log_put_number(at, e->received);
-    *at++ = ' ';
-    at = log_put_number(at, e->sent);
-    *at++ = ' ';
-    return at;
+    at = log_put_number_blank(at, e->received);
+    return log_put_number_blank(at, e->sent);
 }
 
 /* 23 to 29 */
-static char *put_outcome(char *at, const struct row *r)
+static char *put_outcome(char *at, const struct access_entry *e)
 {
-    const struct access_entry *e = r->e;
-
     *at++ = '"';
-    at = log_put_padded(at, access_actions(e));
+    at = log_put_block(at, access_actions(e));
     at = LOG_PUT(at, "\" ");
-    at = put_quoted(at, r->e->text[ACCESS_REDIRECT_URL]);
-    at = put_quoted_literal(at, e->error);
+    if (e->text[ACCESS_REDIRECT_URL].len == 0 && e->error == NULL) {
+        at = LOG_PUT(at, "\"-\" \"-\" ");
+    } else {
+        at = put_quoted(at, e->text[ACCESS_REDIRECT_URL]);
+        at = put_quoted_literal(at, e->error);
+    }
     *at++ = '"';
-    at = put_target(at, r);
+    at = put_target(at, e->target);
     at = LOG_PUT(at, "\" \"");
-    at = put_status(at, e->target_status);
+    at = put_status(at, e->target_status) - 1;
     at = LOG_PUT(at, "\" ");
     if (e->class_ == HTTP_COMPLIANT)
         return LOG_PUT(at, "\"-\" \"-\" ");
@@ -306,18 +294,18 @@ static char *put_outcome(char *at, const struct row *r)
 }
 
 /* 30 to 34 */
-static char *put_last(char *at, const struct row *r)
+static char *put_last(char *at, const struct access_entry *e)
 {
-    const struct access_client *c = r->e->client;
+    const struct access_client *c = e->client;
 
     at = log_put_padded(at, span_of(c->id, c->id_len));
     *at++ = ' ';
-    if (r->e->transform == NULL) {
+    if (e->transform == NULL) {
         at = LOG_PUT(at, "\"-\" \"-\" \"-\" ");
     } else {
-        at = put_quoted(at, r->e->text[ACCESS_TRANSFORMED_HOST]);
-        at = put_quoted(at, r->e->text[ACCESS_TRANSFORMED_URI]);
-        at = put_quoted_literal(at, r->e->transform);
+        at = put_quoted(at, e->text[ACCESS_TRANSFORMED_HOST]);
+        at = put_quoted(at, e->text[ACCESS_TRANSFORMED_URI]);
+        at = put_quoted_literal(at, e->transform);
     }
     return log_put_padded(at, span_of(c->node, c->node_len));
 }
@@ -360,30 +348,30 @@ static char *put_ours(char *at, const struct access_entry *e)
     return at;
 }
 
-static size_t bound_of(const struct row *r, struct span elb)
+/* The names of a client with TLS are among the texts that were written ahead. */
+static size_t bound_of(const struct access_entry *e, struct span elb)
 {
-    return FIXED_BOUND + r->e->texts_len + bound_of_names(r->e->client) +
-           LOG_SAFE_FACTOR * 2 * r->target.len + elb.len;
+    const size_t target = e->target == NULL ? 0 : e->target->text_len;
+
+    return FIXED_BOUND + e->texts_len + LOG_SAFE_FACTOR * 2 * target + elb.len;
 }
 
+/* None of its texts has anything to be escaped. */
 static void write_row(struct log_buffer *b, const struct access_entry *e, struct span elb,
                       uint64_t now_us)
 {
-    const struct target *t = e->target;
-    const struct row r = { e, t == NULL ? SPAN("") : span_of(t->text, t->text_len) };
-    char *const row = log_buffer_begin(b, bound_of(&r, elb));
-    char *at = put_numbers(row, &r, b, elb, now_us);
+    char *const row = log_buffer_begin(b, bound_of(e, elb));
+    char *at = put_numbers(row, e, b, elb, now_us);
 
     at = log_put_text(at, span_of(e->texts, e->ahead_len));
-    at = put_outcome(at, &r);
-    at = put_last(at, &r);
+    at = put_outcome(at, e);
+    at = put_last(at, e);
     at = put_ours(at, e);
     log_buffer_end(b, (size_t)(at - row));
 }
 
-/* Of an entry that has only texts: by another one, which has them escaped. */
-static void write_late(struct log_buffer *b, const struct access_entry *e, struct span elb,
-                       uint64_t now_us)
+/* Of one that has only its texts: another, which has them escaped and the fields ahead. */
+static struct access_entry *make_late(struct log_buffer *b, const struct access_entry *e)
 {
     const size_t most = LOG_SAFE_FACTOR * e->texts_len + LOG_SAFE_SPARE;
     char *const escaped = mem_check(malloc(most)), *end = escaped;
@@ -396,16 +384,15 @@ static void write_late(struct log_buffer *b, const struct access_entry *e, struc
         late->text[i] = span_of(begin, (size_t)(end - begin));
     }
     write_ahead(late, b);
-    write_row(b, late, elb, now_us);
-    free(late);
     free(escaped);
+    return late;
 }
 
 void access_row_alb(struct log_buffer *b, const struct access_entry *e, struct span elb,
                     uint64_t now_us)
 {
-    if (e->ahead_len > 0)
-        write_row(b, e, elb, now_us);
-    else
-        write_late(b, e, elb, now_us);
+    struct access_entry *late = e->ahead_len > 0 ? NULL : make_late(b, e);
+
+    write_row(b, late == NULL ? e : late, elb, now_us);
+    free(late);
 }

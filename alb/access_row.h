@@ -72,7 +72,7 @@ static inline bool access_times(const struct access_entry *e, uint64_t out[3])
 enum { ACCESS_VIEWER_MAX = IP_TEXT_MAX + 16 };
 char *access_put_viewer(char *at, const struct viewer *viewer);
 
-/* The URL up to the target, and whether the port is to be added: `host` may have one. */
+/* Does this host (http_is_host()) have a port, or the colon of one? Else ours is added. */
 bool access_host_has_port(struct span host);
 
 #endif

@@ -214,6 +214,7 @@ struct access_entry *exchange_take_entry(struct exchange *x)
 {
     struct access_entry *entry = x->entry;
 
+    exchange_name_target(x);
     x->entry = NULL;
     if (entry != NULL)
         entry->end = x->why;
@@ -236,6 +237,7 @@ static struct tunnel_facts facts_of(const struct exchange *x)
 
 void exchange_take_tunnel(struct exchange *x, struct exchange_tunnel *out)
 {
+    exchange_name_target(x);
     access_entry_shrink(x->worker, &x->entry);
     *out = (struct exchange_tunnel){ .target = x->target, .entry = x->entry, .facts = facts_of(x) };
     out->from_target = x->conn->in;

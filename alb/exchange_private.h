@@ -85,9 +85,13 @@ void exchange_not_answered(struct exchange *x, int status, const char *why);
 /* Is it a request that may be sent twice? */
 bool exchange_may_retry(const struct http_message *m, const struct group_options *options);
 
-/* Hold a target whose place is taken (balance.h), and let it go with its place. */
+/* Hold a target whose place is taken (balance.h), and let it go with its place: the log entry
+ * gets the reference, and has none before. */
 void exchange_hold(struct exchange *x, struct target *t);
 void exchange_let_go(struct exchange *x);
+
+/* The log entry goes on without the exchange: it gets a reference to the target held. */
+void exchange_name_target(struct exchange *x);
 
 /* A connection to the target that it holds. False when the kernel refuses at once. */
 bool exchange_connect(struct exchange *x, bool fresh);

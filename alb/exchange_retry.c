@@ -33,11 +33,8 @@ void exchange_hold(struct exchange *x, struct target *t)
 {
     x->target = target_ref(t);
     metric_add(&t->counters.requests, 1);
-    if (x->entry == NULL)
-        return;
-    target_unref(&x->entry->target);
-    x->entry->target = target_ref(t);
-    x->entry->dispatched_us = 0;
+    if (x->entry != NULL)
+        x->entry->dispatched_us = 0;
 }
 
 void exchange_let_go(struct exchange *x)
@@ -45,7 +42,21 @@ void exchange_let_go(struct exchange *x)
     if (x->target == NULL)
         return;
     target_release(x->target);
-    target_unref(&x->target);
+    if (x->entry == NULL) {
+        target_unref(&x->target);
+        return;
+    }
+    target_unref(&x->entry->target); /* that of the try before */
+    x->entry->target = x->target;
+    x->target = NULL;
+}
+
+void exchange_name_target(struct exchange *x)
+{
+    if (x->entry == NULL || x->target == NULL)
+        return;
+    target_unref(&x->entry->target);
+    x->entry->target = target_ref(x->target);
 }
 
 void exchange_dispatched(struct exchange *x)

@@ -31,6 +31,14 @@ enum { TRACE_ID_MAX = 8 * 1024 };
  * that it came with, with a Self of ours; or a new Root. Written to `out`, with a NUL. */
 struct span headers_trace_id(const struct http_message *m, uint64_t now_s, char out[TRACE_ID_MAX]);
 
+/* Is nothing in it the request's? Any other is longer. */
+enum { TRACE_ID_OURS = sizeof("Root=1-67891233-abcdef012345678912345678") - 1 };
+
+static inline bool headers_trace_is_ours(struct span trace)
+{
+    return trace.len == TRACE_ID_OURS;
+}
+
 /* More than 30 addresses in all X-Forwarded-For fields together: 463. */
 bool headers_has_too_many_addresses(const struct http_message *m);
 

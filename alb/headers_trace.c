@@ -14,7 +14,7 @@
 
 enum {
     FIELDS_MAX_BYTES = 7 * 1024,
-    NEW_MAX = 5 + 2 + 8 + 1 + 24 + 1, /* Root=1-67891233-abcdef012345678912345678; */
+    NEW_MAX = TRACE_ID_OURS + 1, /* and a ';' */
     SPARE = 8,
 };
 

@@ -1,10 +1,19 @@
 /* log_put.c -- see log_put.h. */
 #include "alb/log_put.h"
 
-#define TEN(d) d "0" d "1" d "2" d "3" d "4" d "5" d "6" d "7" d "8" d "9"
+/* All numbers that begin with these digits and have one more, or two; each with its end. */
+/* clang-format off */
+#define TEN(d, end) \
+    d "0" end d "1" end d "2" end d "3" end d "4" end d "5" end d "6" end d "7" end d "8" end d "9" end
+#define HUNDRED(d, end) \
+    TEN(d "0", end) TEN(d "1", end) TEN(d "2", end) TEN(d "3", end) TEN(d "4", end) \
+    TEN(d "5", end) TEN(d "6", end) TEN(d "7", end) TEN(d "8", end) TEN(d "9", end)
 
-const char log_pairs[201] =
-    TEN("0") TEN("1") TEN("2") TEN("3") TEN("4") TEN("5") TEN("6") TEN("7") TEN("8") TEN("9");
+const char log_pairs[201] = HUNDRED("", "");
+const char log_triples[4001] =
+    HUNDRED("0", " ") HUNDRED("1", " ") HUNDRED("2", " ") HUNDRED("3", " ") HUNDRED("4", " ")
+    HUNDRED("5", " ") HUNDRED("6", " ") HUNDRED("7", " ") HUNDRED("8", " ") HUNDRED("9", " ");
+/* clang-format on */
 
 const uint64_t log_tens[20] = {
     0,

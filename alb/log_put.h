@@ -56,6 +56,13 @@ static inline char *log_put_padded(char *at, struct span text)
     return at + text.len;
 }
 
+/* One of at most LOG_PAD bytes: a single block. */
+static inline char *log_put_block(char *at, struct span text)
+{
+    memcpy(at, text.ptr, LOG_PAD);
+    return at + text.len;
+}
+
 /* A literal as such a text, in a table at file scope. */
 #define LOG_PADDED(literal)                                                                        \
     {                                                                                              \
@@ -72,6 +79,16 @@ static inline char *log_put_pair(char *at, uint32_t n)
 {
     memcpy(at, log_pairs + (size_t)2 * n, 2);
     return at + 2;
+}
+
+/* "000 " to "999 ", likewise: what most statuses, times and sizes of a row are. */
+extern const char log_triples[4001];
+
+/* Three digits and a blank, of a number below 1000. */
+static inline char *log_put_triple(char *at, uint32_t n)
+{
+    memcpy(at, log_triples + (size_t)4 * n, 4);
+    return at + 4;
 }
 
 /* 10, 100 and so on; the first is 0, which every number has reached. */
@@ -99,21 +116,33 @@ static inline char *log_put_number(char *at, uint64_t n)
     return end;
 }
 
-/* Three digits, of a number below 1000. */
-static inline char *log_put_digits(char *at, uint32_t n)
+/* A number and a blank; two bytes more may be written. */
+static inline char *log_put_number_blank(char *at, uint64_t n)
 {
-    at[0] = (char)('0' + n / 100);
-    return log_put_pair(at + 1, n % 100);
+    if (n < 1000) {
+        const size_t zeros = (size_t)(n < 100) + (size_t)(n < 10);
+        memcpy(at, log_triples + 4 * n + zeros, 4);
+        return at + 4 - zeros;
+    }
+    at = log_put_number(at, n);
+    *at = ' ';
+    return at + 1;
 }
 
-/* Seconds with three decimals. */
-static inline char *log_put_seconds(char *at, uint64_t us)
+/* Seconds with three decimals, and a blank. */
+static inline char *log_put_seconds_blank(char *at, uint64_t us)
 {
     if (us < 1000000)
-        return log_put_digits(LOG_PUT(at, "0."), (uint32_t)us / 1000);
+        return log_put_triple(LOG_PUT(at, "0."), (uint32_t)us / 1000);
     at = log_put_number(at, us / 1000000);
     *at = '.';
-    return log_put_digits(at + 1, (uint32_t)(us / 1000 % 1000));
+    return log_put_triple(at + 1, (uint32_t)(us / 1000 % 1000));
+}
+
+/* Without it, though it may be written. */
+static inline char *log_put_seconds(char *at, uint64_t us)
+{
+    return log_put_seconds_blank(at, us) - 1;
 }
 
 /* The 16 digits of a number: each of its nibbles in a byte of its own, then all

@@ -137,6 +137,27 @@ static void test_the_row_is_the_same(void **state)
     access_entry_free(NULL, &e);
 }
 
+static void test_the_longest_client_is_the_same(void **state)
+{
+    static const char peer[] = "[2001:db8:1111:2222:3333:4444:5555:6666]:65535";
+    const struct access_client kept = client;
+    (void)state;
+
+    memcpy(client.peer, peer, sizeof(peer));
+    client.peer_len = sizeof(peer) - 1;
+    pack(&full);
+    struct access_entry *e = entry_of(&full);
+    struct access_entry *again = access_entry_unpack(buf_data(&packed), target);
+    assert_non_null(again);
+    check_rows(e, again);
+    char *row = row_of(again, access_row_alb);
+    assert_non_null(strstr(row, " [2001:db8:1111:2222:3333:4444:5555:6666]:65535 10.0.0.9:80 "));
+    free(row);
+    access_entry_free(NULL, &again);
+    access_entry_free(NULL, &e);
+    client = kept;
+}
+
 static void test_no_part_of_one_is_one(void **state)
 {
     (void)state;
@@ -178,23 +199,29 @@ static void spoil(uint16_t wanted, const void *with, size_t size)
 static void test_what_no_row_can_be_written_of_is_refused(void **state)
 {
     static const struct {
-        uint16_t type;
-        uint8_t value;
+        uint16_t type, value;
+        size_t size;
     } rows_of[] = {
-        { 11, ACCESS_FIXED_RESPONSE + 1 },
-        { 11, 255 },
-        { 12, HTTP_SEVERE + 1 },
-        { 13, HTTP_R_MULTIPLE_TRANSFER_ENCODING_CHUNKED + 1 },
-        { 13, 255 },
-        { 14, 10 },
-        { 15, 2 },
-        { 16, 2 },
+        { 8, 1000, 2 },
+        { 8, 65535, 2 },
+        { 9, 1000, 2 },
+        { 9, 65535, 2 },
+        { 11, ACCESS_FIXED_RESPONSE + 1, 1 },
+        { 11, 255, 1 },
+        { 12, HTTP_SEVERE + 1, 1 },
+        { 13, HTTP_R_MULTIPLE_TRANSFER_ENCODING_CHUNKED + 1, 1 },
+        { 13, 255, 1 },
+        { 14, 10, 1 },
+        { 15, 2, 1 },
+        { 16, 2, 1 },
     };
     (void)state;
 
     for (size_t i = 0; i < sizeof(rows_of) / sizeof(rows_of[0]); i++) {
         pack(&full);
-        spoil(rows_of[i].type, &rows_of[i].value, 1);
+        const uint8_t byte = (uint8_t)rows_of[i].value;
+        spoil(rows_of[i].type, rows_of[i].size == 1 ? (const void *)&byte : &rows_of[i].value,
+              rows_of[i].size);
         assert_null(access_entry_unpack(buf_data(&packed), target));
         buf_drop(&packed, buf_len(&packed));
     }
@@ -215,6 +242,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_the_row_is_the_same, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_the_longest_client_is_the_same, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_no_part_of_one_is_one, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_what_no_row_can_be_written_of_is_refused, set_up,
                                         tear_down),

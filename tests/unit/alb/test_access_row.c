@@ -1,4 +1,5 @@
 /* A row of the access log, byte for byte, against a model that printf() writes. */
+#include <inttypes.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -402,6 +403,81 @@ static void test_an_address_of_ipv6_in_place_of_a_host(void **state)
     assert_non_null(strstr(written(&row, access_row_json), ":\"- http://[::1]:8080- -\","));
 }
 
+/* Numbers of each count of digits, and times on both sides of a second. */
+static void test_numbers_of_all_lengths(void **state)
+{
+    char want[160];
+    uint64_t n = 0;
+    (void)state;
+
+    for (int digits = 1; digits <= 19; digits++, n = n * 10 + 9) {
+        const uint64_t us = n % 1000000000000;
+        const struct row row = { .e = &(struct access_entry){
+                                     NO_RULE, .elb_status = 101, .target_status = 999,
+                                     .received = n, .sent = n + 1, .dispatched_us = 1000 + us,
+                                     .answered_us = 1000 + 2 * us, .begun_us = 1001 + 3 * us } };
+        snprintf(want, sizeof(want),
+                 " - %" PRIu64 ".%03u %" PRIu64 ".%03u %" PRIu64 ".%03u 101 999 %" PRIu64
+                 " %" PRIu64 " \"",
+                 us / 1000000, (unsigned)(us / 1000 % 1000), us / 1000000,
+                 (unsigned)(us / 1000 % 1000), (us + 1) / 1000000,
+                 (unsigned)((us + 1) / 1000 % 1000), n, n + 1);
+        assert_non_null(strstr(row_of(&row), want));
+    }
+}
+
+/* Ours is added behind a host that has no port. */
+static void test_ports_of_hosts(void **state)
+{
+    static const struct {
+        const char *host, *want;
+    } hosts[] = {
+        { "a.example", "a.example:8080" },
+        { "a.example:", "a.example:" },
+        { "a.example:1", "a.example:1" },
+        { "a.example:65535", "a.example:65535" },
+        { "a9", "a9:8080" },
+        { "9", "9:8080" },
+        { "192.0.2.1", "192.0.2.1:8080" },
+        { "192.0.2.1:81", "192.0.2.1:81" },
+        { "[2001:db8::1]", "[2001:db8::1]:8080" },
+        { "[2001:db8::1]:81", "[2001:db8::1]:81" },
+        { "", "1.2.3.4:8080" },
+    };
+    char want[80];
+    (void)state;
+
+    for (size_t i = 0; i < sizeof(hosts) / sizeof(hosts[0]); i++) {
+        const struct row row = { .text = { GET, [ACCESS_HOST] = hosts[i].host, ROOT },
+                                 .e = &(struct access_entry){ NO_RULE } };
+        snprintf(want, sizeof(want), "\"GET http://%s/ HTTP/1.0\"", hosts[i].want);
+        assert_non_null(strstr(row_of(&row), want));
+        assert_non_null(strstr(written(&row, access_row_json), want));
+    }
+}
+
+/* As long as one of ours, or with what came. */
+static void test_trace_ids(void **state)
+{
+    static const char *const traces[][2] = {
+        { "Root=1-67891233-abcdef012345678912345678",
+          "\"Root=1-67891233-abcdef012345678912345678\"" },
+        { "Self=1-67891233-abcdef012345678912345678;A=\"",
+          "\"Self=1-67891233-abcdef012345678912345678;A=\\x22\"" },
+        { "\\\"", "\"\\x5C\\x22\"" },
+        { "", "\"-\"" },
+    };
+    char want[80];
+    (void)state;
+
+    for (size_t i = 0; i < sizeof(traces) / sizeof(traces[0]); i++) {
+        const struct row row = { .text = { GET, HOST, ROOT, [ACCESS_TRACE] = traces[i][0] },
+                                 .e = &(struct access_entry){ NO_RULE } };
+        snprintf(want, sizeof(want), " - %s \"-\"", traces[i][1]);
+        assert_non_null(strstr(row_of(&row), want));
+    }
+}
+
 /* An agent and a target of each length, with one odd byte at each place or none, against
  * the escaping of each byte by itself. */
 static void test_json_texts_of_all_lengths(void **state)
@@ -486,6 +562,9 @@ int main(void)
         cmocka_unit_test(test_rows),
         cmocka_unit_test(test_rows_of_json),
         cmocka_unit_test(test_an_address_of_ipv6_in_place_of_a_host),
+        cmocka_unit_test(test_numbers_of_all_lengths),
+        cmocka_unit_test(test_ports_of_hosts),
+        cmocka_unit_test(test_trace_ids),
         cmocka_unit_test(test_json_texts_of_all_lengths),
         cmocka_unit_test(test_texts_of_all_lengths),
         cmocka_unit_test(test_the_oddest_row),

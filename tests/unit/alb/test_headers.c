@@ -82,6 +82,7 @@ static void test_trace_ids(void **state)
         const struct span trace = headers_trace_id(parse(head), NOW_S, out);
         assert_ptr_equal(trace.ptr, out);
         assert_int_equal(trace.len, strlen(out));
+        assert_int_equal(headers_trace_is_ours(trace), strlen(traces[i].want) == 8);
         if (strcmp(shorten(out, shown), traces[i].want) != 0)
             fail_msg("%s: %s", traces[i].name, shown);
     }

@@ -35,6 +35,8 @@ static void test_numbers(void **state)
         snprintf(want, sizeof(want), "%" PRIu64 ".%03" PRIu64, numbers[i] / 1000000,
                  numbers[i] / 1000 % 1000);
         check(log_put_seconds(out, numbers[i]), want);
+        check(log_put_seconds_blank(out, numbers[i]) - 1, want);
+        assert_int_equal(out[strlen(want)], ' ');
         snprintf(want, sizeof(want), "%016" PRIx64, numbers[i]);
         check(log_put_hex(out, numbers[i]), want);
     }
@@ -58,6 +60,8 @@ static void test_numbers_of_each_length(void **state)
             out[strlen(want)] = '!';
             check(log_put_number(out, n), want);
             assert_int_equal(out[strlen(want)], '!'); /* not a byte behind it */
+            check(log_put_number_blank(out, n) - 1, want);
+            assert_int_equal(out[strlen(want)], ' ');
             assert_int_equal(log_digits_of(n), strlen(want));
         }
     }
@@ -70,7 +74,9 @@ static void test_digits(void **state)
     (void)state;
     for (unsigned n = 0; n < 1000; n++) {
         snprintf(want, sizeof(want), "%03u", n);
-        check(log_put_digits(out, n), want);
+        out[3] = '!';
+        check(log_put_triple(out, n) - 1, want);
+        assert_int_equal(out[3], ' ');
         snprintf(want, sizeof(want), "%02u", n % 100);
         check(log_put_pair(out, n % 100), want);
     }
@@ -99,6 +105,8 @@ static void test_padded_texts(void **state)
     for (size_t len = 0; len <= 100; len++) {
         snprintf(want, sizeof(want), "%.*s", (int)len, text);
         check(log_put_padded(out, span_of(text, len)), want);
+        if (len <= LOG_PAD)
+            check(log_put_block(out, span_of(text, len)), want);
         text[len] = (char)('a' + len % 26);
     }
 }
