@@ -17,7 +17,7 @@ static void on_timer(struct wheel_timer *timer)
 void log_buffer_init(struct log_buffer *b, struct loop *loop, struct log_file *file)
 {
     *b = (struct log_buffer){ .loop = loop, .file = file };
-    buf_init(&b->rows, LOG_CHUNK_BYTES + LOG_ROW_MAX);
+    buf_init(&b->rows, LOG_ROW_MAX);
     wheel_timer_init(&b->timer, on_timer);
 }
 
@@ -42,18 +42,14 @@ void log_buffer_flush(struct log_buffer *b)
 
 char *log_buffer_make_room(struct log_buffer *b, size_t bound)
 {
+    log_buffer_flush(b);
     /* The whole chunk at once: it would grow to that, byte by byte copied. */
-    if (b->rows.mem == NULL)
-        buf_space(&b->rows, LOG_CHUNK_BYTES + bound);
-    return mem_check(buf_space(&b->rows, bound));
+    return mem_check(buf_space(&b->rows, bound < LOG_CHUNK_BYTES ? LOG_CHUNK_BYTES : bound));
 }
 
-void log_buffer_look(struct log_buffer *b)
+void log_buffer_begun(struct log_buffer *b)
 {
-    if (buf_len(&b->rows) >= LOG_CHUNK_BYTES)
-        log_buffer_flush(b);
-    else
-        wheel_set(&b->loop->wheel, &b->timer, LOG_CHUNK_MS);
+    wheel_set(&b->loop->wheel, &b->timer, LOG_CHUNK_MS);
 }
 
 /* "ss.uuuuuu" is all that changes within a minute; the rest is made anew with each. */

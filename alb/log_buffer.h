@@ -13,7 +13,7 @@
 struct log_file;
 
 enum {
-    LOG_CHUNK_BYTES = 128 * 1024, /* of the pages of a file, few are written in two parts */
+    LOG_CHUNK_BYTES = 256 * 1024, /* the file's thread takes as long to wake as to write half */
     LOG_CHUNK_MS = 200,
     LOG_ROW_MAX = 1024 * 1024, /* the largest that may be asked for */
 };
@@ -44,10 +44,10 @@ void log_buffer_init(struct log_buffer *b, struct loop *loop, struct log_file *f
 void log_buffer_done(struct log_buffer *b);
 void log_buffer_flush(struct log_buffer *b);
 
-/* For the next, when there is none yet, or not enough; and when a chunk is full or has its
+/* For the next two: a new chunk, when there is none yet or no room in it; and when it has its
  * first row. */
 char *log_buffer_make_room(struct log_buffer *b, size_t bound);
-void log_buffer_look(struct log_buffer *b);
+void log_buffer_begun(struct log_buffer *b);
 
 /* Memory for a row of at most `bound` bytes, to be written without looking at its
  * end; then say how long it has become. */
@@ -61,8 +61,8 @@ static inline char *log_buffer_begin(struct log_buffer *b, size_t bound)
 static inline void log_buffer_end(struct log_buffer *b, size_t len)
 {
     buf_added(&b->rows, len);
-    if (b->count++ == 0 || buf_len(&b->rows) >= LOG_CHUNK_BYTES)
-        log_buffer_look(b);
+    if (b->count++ == 0)
+        log_buffer_begun(b);
 }
 
 /* For log_buffer_time(), when it is another than the last. */

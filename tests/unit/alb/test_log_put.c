@@ -202,6 +202,65 @@ static void test_time_and_chunks(void **state)
     remove("test_log_put.log");
 }
 
+/* A row of that many bytes, which ends in a newline; its bound is some more. */
+static void put_row(struct log_buffer *b, FILE *model, size_t len, size_t spare)
+{
+    static char row[400 * 1024];
+
+    memset(row, 'a' + (int)(len % 26), len - 1);
+    row[len - 1] = '\n';
+    fwrite(row, 1, len, model);
+    memcpy(log_buffer_begin(b, len + spare), row, len);
+    log_buffer_end(b, len);
+}
+
+static void assert_same(const char *path, FILE *model)
+{
+    FILE *file = fopen(path, "r");
+    int c;
+
+    rewind(model);
+    assert_non_null(file);
+    while ((c = getc(model)) != EOF)
+        assert_int_equal(getc(file), c);
+    assert_int_equal(getc(file), EOF);
+    fclose(file);
+}
+
+/* Rows of all sizes, one of them larger than a chunk: each once and whole, in their order; a
+ * chunk never grows. */
+static void test_chunks_that_are_full(void **state)
+{
+    static metric_value written, dropped;
+    static struct log_file file;
+    FILE *model = tmpfile();
+    struct loop loop;
+    struct log_buffer b;
+    char why[256];
+
+    (void)state;
+    log_file_init(&file, "access_logs.file", &written, &dropped);
+    assert_true(log_file_open(&file, "test_log_put.log", why, sizeof(why)));
+    loop_init(&loop, 0, 8, NULL);
+    log_buffer_init(&b, &loop, &file);
+    for (size_t i = 0; i < 3000; i++) {
+        put_row(&b, model, 1 + random_jitter() % 999, random_jitter() % 5000);
+        assert_true(b.rows.size == LOG_CHUNK_BYTES);
+    }
+    put_row(&b, model, LOG_CHUNK_BYTES, 0);
+    put_row(&b, model, 300 * 1024, 100);
+    put_row(&b, model, 300 * 1024, 100);
+    put_row(&b, model, 5, 100);
+    log_buffer_done(&b);
+    log_file_done(&file);
+    loop_done(&loop);
+    assert_int_equal(metric_get(&written), 3004);
+    assert_int_equal(metric_get(&dropped), 0);
+    assert_same("test_log_put.log", model);
+    fclose(model);
+    remove("test_log_put.log");
+}
+
 static void test_a_full_device_drops_and_counts(void **state)
 {
     static metric_value written, dropped;
@@ -233,6 +292,7 @@ int main(void)
         cmocka_unit_test(test_addresses),
         cmocka_unit_test(test_safe_agrees_with_a_simple_model),
         cmocka_unit_test(test_time_and_chunks),
+        cmocka_unit_test(test_chunks_that_are_full),
         cmocka_unit_test(test_a_full_device_drops_and_counts),
     };
 
