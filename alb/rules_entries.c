@@ -152,3 +152,22 @@ void rules_entries_make(struct entries *out, const struct rules_facts *facts,
     if (out->count > 0)
         qsort(out->items, out->count, sizeof(out->items[0]), compare_entries);
 }
+
+static void leave_out_pieces(struct entry *entry, size_t from, const struct rules_facts *facts)
+{
+    uint32_t kept = (uint32_t)from;
+
+    for (size_t i = from; i < entry->fact_count; i++) {
+        if (!rules_facts_is_piece(facts, entry->facts[i]))
+            entry->facts[kept++] = entry->facts[i];
+    }
+    entry->fact_count = kept;
+}
+
+void rules_entries_leave_out_pieces(struct entry *entries, size_t count, size_t from,
+                                    const struct rules_facts *facts)
+{
+    for (size_t i = 0; i < count; i++)
+        leave_out_pieces(&entries[i], from, facts);
+    qsort(entries, count, sizeof(entries[0]), compare_entries);
+}

@@ -34,6 +34,11 @@ struct entries {
     size_t count, room;
 };
 
+/* Without those of their facts from number `from` on that are pieces, in order again; those in
+ * front of it they have in common, as they have their host and prefix. */
+void rules_entries_leave_out_pieces(struct entry *entries, size_t count, size_t from,
+                                    const struct rules_facts *facts);
+
 void rules_entries_make(struct entries *out, const struct rules_facts *facts,
                         const struct rule *rules, size_t count);
 

@@ -203,6 +203,19 @@ void rules_facts_use(struct rules_facts *f, uint32_t number)
         add_mask(f, k->fact.value);
 }
 
+bool rules_facts_is_piece(const struct rules_facts *f, uint32_t number)
+{
+    switch (f->known[number].fact.kind) {
+    case FACT_FIELD_PIECE:
+    case FACT_HOST_PIECE:
+    case FACT_PATH_PIECE:
+    case FACT_QUERY_PIECE:
+        return true;
+    default:
+        return false;
+    }
+}
+
 /* Where a piece is looked for; PIECES_OF_NOTHING: it is none. */
 static uint32_t group_of(struct rules_facts *f, const struct fact *fact, uint32_t *groups)
 {

@@ -26,6 +26,9 @@ void rules_facts_free(struct rules_facts **facts);
 /* FACT_NONE: no rule asks for it. */
 uint32_t rules_facts_number(const struct rules_facts *facts, const struct fact *fact);
 
+/* Is it a literal, for which a text has to be walked through? */
+bool rules_facts_is_piece(const struct rules_facts *facts, uint32_t number);
+
 /* Any number of times, then once `ready`; from then on it is immutable. */
 void rules_facts_use(struct rules_facts *facts, uint32_t number);
 void rules_facts_ready(struct rules_facts *facts);

@@ -32,18 +32,28 @@ static void add_number(struct request_facts *out, uint32_t number)
 
 /* --- word for word ------------------------------------------------------------------------ */
 
-static uint32_t find(struct finder *s, enum fact_kind kind, struct span name, struct span value)
+/* By the lengths: most of what a request has is told to be none. */
+static inline bool may_be_one(const struct finder *s, enum fact_kind kind, struct span name,
+                              struct span value)
 {
-    const struct rules_facts *f = s->facts;
-    const struct fact fact = { kind, name, value };
+    return !s->out->too_many && (s->facts->name_lengths[kind] & facts_length_bit(name)) != 0 &&
+           (s->facts->value_lengths[kind] & facts_length_bit(value)) != 0;
+}
 
-    if (s->out->too_many || (f->name_lengths[kind] & facts_length_bit(name)) == 0 ||
-        (f->value_lengths[kind] & facts_length_bit(value)) == 0)
-        return FACT_NONE;
-    const uint32_t number = rules_facts_number(f, &fact);
-    if (number != FACT_NONE && f->known[number].is_used)
+static uint32_t look_up(struct finder *s, enum fact_kind kind, struct span name, struct span value)
+{
+    const struct fact fact = { kind, name, value };
+    const uint32_t number = rules_facts_number(s->facts, &fact);
+
+    if (number != FACT_NONE && s->facts->known[number].is_used)
         add_number(s->out, number);
     return number;
+}
+
+static inline uint32_t find(struct finder *s, enum fact_kind kind, struct span name,
+                            struct span value)
+{
+    return may_be_one(s, kind, name, value) ? look_up(s, kind, name, value) : FACT_NONE;
 }
 
 /* --- pieces ------------------------------------------------------------------------------- */

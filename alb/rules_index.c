@@ -8,8 +8,9 @@
 #include "alb/rules_facts.h"
 #include "alb/rules_index_private.h"
 
-/* So many are tried faster than told apart. */
-enum { FEW = 4 };
+/* So many rules are tried faster than told apart; and so many faster than told apart by pieces, for
+ * which texts have to be walked through. */
+enum { FEW = 4, FEW_FOR_PIECES = 16 };
 
 /* --- in order --------------------------------------------------------------------------- */
 
@@ -95,9 +96,11 @@ static uint32_t earliest_of(const struct entry *entries, size_t count)
 }
 
 /* Entries that have their first `depth` facts in common, which led to this cell. */
-static void fill_cell(struct rules_index *x, uint32_t cell, const struct entry *entries,
-                      size_t count, size_t depth)
+static void fill_cell(struct rules_index *x, uint32_t cell, struct entry *entries, size_t count,
+                      size_t depth)
 {
+    if (count <= FEW_FOR_PIECES)
+        rules_entries_leave_out_pieces(entries, count, depth, x->facts);
     const size_t own = count <= FEW ? count : count_ending(entries, count, depth);
 
     x->cells[cell].list = put_list(x, entries, own);
@@ -156,7 +159,7 @@ static size_t count_together(const struct entry *entries, size_t count)
     return n;
 }
 
-static void add_prefix(struct rules_index *x, const struct entry *entries, size_t count)
+static void add_prefix(struct rules_index *x, struct entry *entries, size_t count)
 {
     struct node *node = node_for(x, entries[0].host);
     struct prefix *prefix = &x->prefixes[x->prefix_count];
@@ -193,7 +196,7 @@ static void put_hosts(struct rules_index *x)
 
 /* --- all -------------------------------------------------------------------------------- */
 
-static void take_entries(struct rules_index *x, const struct entries *all)
+static void take_entries(struct rules_index *x, struct entries *all)
 {
     x->nodes = mem_array(struct node, all->count);
     x->prefixes = mem_array(struct prefix, all->count);

@@ -21,7 +21,7 @@ struct state {
     uint8_t byte;    /* that leads here from the parent */
 };
 
-/* The bytes that lead on from a group's first state; a text has few of them. */
+/* The bytes that lead on from a group's first state, in any case; a text has few of them. */
 struct starts {
     uint64_t bits[4];
 };
@@ -58,9 +58,9 @@ static uint32_t step(const struct literals *l, uint32_t state, uint8_t byte)
     return NONE;
 }
 
-static bool starts(const struct literals *l, uint32_t group, uint8_t byte)
+static bool is_start(const struct starts *starts, uint8_t byte)
 {
-    return (l->starts[group].bits[byte / 64] >> byte % 64 & 1) != 0;
+    return (starts->bits[byte / 64] >> byte % 64 & 1) != 0;
 }
 
 /* The state after one more byte of a text. */
@@ -72,10 +72,18 @@ static uint32_t walk(const struct literals *l, uint32_t group, uint32_t state, u
             return next;
         state = l->states[state].shorter;
     }
-    return starts(l, group, byte) ? step(l, group, byte) : group;
+    return is_start(&l->starts[group], byte) ? step(l, group, byte) : group;
 }
 
 /* --- making it ------------------------------------------------------------------------ */
+
+static void add_start(struct starts *starts, uint8_t byte)
+{
+    const uint8_t other = byte >= 'a' && byte <= 'z' ? (uint8_t)(byte - 'a' + 'A') : byte;
+
+    starts->bits[byte / 64] |= UINT64_C(1) << byte % 64;
+    starts->bits[other / 64] |= UINT64_C(1) << other % 64;
+}
 
 static uint32_t add_state(struct literals *l, uint32_t group, uint32_t parent, uint8_t byte)
 {
@@ -91,7 +99,7 @@ static uint32_t add_state(struct literals *l, uint32_t group, uint32_t parent, u
                                             .byte = byte };
     slots_put(&l->steps, hash_step(parent, byte) >> 20, made);
     if (parent == group)
-        l->starts[group].bits[byte / 64] |= UINT64_C(1) << byte % 64;
+        add_start(&l->starts[group], byte);
     return made;
 }
 
@@ -178,9 +186,12 @@ static bool report(const struct literals *l, uint32_t state, literals_found *fou
 void literals_search(const struct literals *l, uint32_t group, struct span text,
                      literals_found *found, void *user)
 {
+    const struct starts *starts = &l->starts[group];
     uint32_t state = group;
 
     for (size_t i = 0; i < text.len; i++) {
+        if (state == group && !is_start(starts, (uint8_t)text.ptr[i]))
+            continue;
         state = walk(l, group, state, lower(text.ptr[i]));
         if (state != group && !report(l, state, found, user))
             return;
