@@ -17,7 +17,7 @@
 #include "alb/rules.h"
 #include "alb/rules_index.h"
 
-enum { RULES_MAX = 16, PATTERNS_MAX = 8, TEXT_MAX = 256, FIELDS_MAX = 8 };
+enum { RULES_MAX = 40, PATTERNS_MAX = 8, TEXT_MAX = 256, FIELDS_MAX = 8 };
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
