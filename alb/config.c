@@ -52,7 +52,7 @@ struct place {
 };
 
 #define GROW(array, count)                                                                         \
-    ((array) = mem_resize((array), ((count) + 1) * sizeof((array)[0])),                            \
+    ((array) = mem_room((array), (count), sizeof((array)[0])),                                     \
      memset(&(array)[count], 0, sizeof((array)[0])), &(array)[(count)++])
 
 static struct place place_alb(struct reader *r)

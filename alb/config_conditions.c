@@ -206,7 +206,7 @@ static void add_value(struct line *l, struct condition *c, const char *word)
     char why[CONFIG_WHY_MAX];
     const char *wrong = NULL;
 
-    c->values = mem_resize(c->values, (c->count + 1) * sizeof(c->values[0]));
+    c->values = mem_room(c->values, c->count, sizeof(c->values[0]));
     struct condition_value *v = &c->values[c->count++];
     *v = (struct condition_value){ .text = mem_text(word) };
     if (word[0] == '\0')
@@ -311,8 +311,8 @@ void config_conditions(struct rule *rule, const struct rule_options *options,
             check_alone(&l, rule);
             read_line(&l, list->items[j].text, &c);
             wildcards += l.wildcards;
-            rule->conditions = mem_resize(rule->conditions,
-                                          (rule->condition_count + 1) * sizeof(struct condition));
+            rule->conditions =
+                mem_room(rule->conditions, rule->condition_count, sizeof(struct condition));
             rule->conditions[rule->condition_count++] = c;
         }
     }

@@ -80,7 +80,7 @@ static void insert(struct listener_config *l, const struct rule *rule, struct pr
         problems_error(problems, rule->line,
                        "[rule %s] has priority %u on [listener %s], as [rule %s] at line %d has",
                        rule->name, rule->priority, l->name, l->rules[at].name, l->rules[at].line);
-    l->rules = mem_resize(l->rules, (l->rule_count + 1) * sizeof(l->rules[0]));
+    l->rules = mem_room(l->rules, l->rule_count, sizeof(l->rules[0]));
     memmove(&l->rules[at + 1], &l->rules[at], (l->rule_count - at) * sizeof(l->rules[0]));
     l->rules[at] = *rule;
     l->rule_count++;

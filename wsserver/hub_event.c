@@ -27,10 +27,7 @@ void event_place(struct hub_event *event, const struct channel *channel)
 
 void event_add(struct hub_event *event, struct shared_text *text)
 {
-    /* Room doubles: it is full whenever the count is a power of two. */
-    if ((event->count & (event->count - 1)) == 0)
-        event->messages = mem_resize(event->messages, (event->count == 0 ? 1 : event->count * 2) *
-                                                          sizeof(struct shared_text *));
+    event->messages = mem_room(event->messages, event->count, sizeof(struct shared_text *));
     event->messages[event->count++] = text;
 }
 

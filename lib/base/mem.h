@@ -40,6 +40,15 @@ static inline void *mem_resize(void *p, size_t n)
     return mem_check(realloc(p, n == 0 ? 1 : n));
 }
 
+/* Room behind `count` items for one more. It doubles whenever they are a power of two, so that
+ * many additions copy each item but a few times; all of an array's room has to come from here. */
+static inline void *mem_room(void *p, size_t count, size_t item_size)
+{
+    if ((count & (count - 1)) != 0)
+        return p;
+    return mem_resize(p, (count == 0 ? 1 : count * 2) * item_size);
+}
+
 static inline char *mem_text(const char *text)
 {
     return mem_check(strdup(text));

@@ -21,9 +21,9 @@ void problems_done(struct problems *p)
 /* The list is kept in the order of lines, and of arrival within a line. */
 static struct problem *insert(struct problems *p, int line)
 {
-    size_t at = p->count++;
+    size_t at = p->count;
 
-    p->items = mem_resize(p->items, p->count * sizeof(p->items[0]));
+    p->items = mem_room(p->items, p->count++, sizeof(p->items[0]));
     while (at > 0 && p->items[at - 1].line > line)
         at--;
     memmove(&p->items[at + 1], &p->items[at], (p->count - 1 - at) * sizeof(p->items[0]));

@@ -193,7 +193,7 @@ static void store_item(const struct setting *s, void *into, struct span text, in
 {
     struct setting_list *list = field_of(s, into);
 
-    list->items = mem_resize(list->items, (list->count + 1) * sizeof(list->items[0]));
+    list->items = mem_room(list->items, list->count, sizeof(list->items[0]));
     list->items[list->count++] =
         (struct setting_item){ .text = mem_copy(text.ptr, text.len), .line = line };
 }

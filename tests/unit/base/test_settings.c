@@ -142,6 +142,24 @@ static void test_lists_add_up(void **state)
     assert_string_equal(o.ports.items[0].text, "8080");
 }
 
+/* A list of thousands is not copied for each line. */
+static void test_a_long_list_seldom_moves(void **state)
+{
+    enum { LINES = 5000, MOVES_MAX = 13 }; /* 2^13 > 5000 */
+    uintptr_t place = 0;
+    int moves = 0;
+
+    (void)state;
+    for (int line = 1; line <= LINES; line++) {
+        assert_true(set("allow", "10.0.0.0/8", line));
+        moves += (uintptr_t)o.allow.items != place && place != 0;
+        place = (uintptr_t)o.allow.items;
+    }
+    assert_in_range(moves, 0, MOVES_MAX);
+    for (int i = 0; i < LINES; i++)
+        assert_int_equal(o.allow.items[i].line, i + 1);
+}
+
 static void test_refusals(void **state)
 {
     static const struct {
@@ -323,6 +341,7 @@ int main(void)
         CASE(test_every_type),
         CASE(test_auto),
         CASE(test_lists_add_up),
+        CASE(test_a_long_list_seldom_moves),
         CASE(test_refusals),
         CASE(test_set_twice),
         CASE(test_long_text_in_a_sentence),
