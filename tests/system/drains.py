@@ -1,5 +1,6 @@
 """What the tests of draining share: settings, metrics, and how a client is told."""
 
+import datetime
 import re
 import selectors
 import socket
@@ -76,6 +77,12 @@ def arrivals(clients, timeout=20, code=1012):
                 assert _is_close(key.fileobj, data, code), data
                 got.append((_arrival(extra), key.data))
     return sorted(got)
+
+
+def drain_began(alb):
+    """When its only drain began, by its log: the command's process takes its time to start."""
+    begin, = (row for row in alb.log().splitlines() if " drain begin " in row)
+    return datetime.datetime.fromisoformat(begin.split()[0].replace("Z", "+00:00")).timestamp()
 
 
 def most_in_a_second(times):
