@@ -115,10 +115,12 @@ static bool fits_framing(const struct condition *c, struct condition_request *r)
            fits_text(c, span_text(text), true, r);
 }
 
+/* The names of all fields are compared with its own. */
 static bool fits_header(const struct condition *c, struct condition_request *r)
 {
     const struct span name = span_text(c->name);
 
+    condition_request_charge(r, r->message->field_count);
     for (const struct http_field *f = http_find_named(r->message, name, NULL); f != NULL;
          f = http_find_named(r->message, name, f)) {
         if (fits_text(c, f->value, true, r))
@@ -157,11 +159,25 @@ bool condition_next_pair(struct span *query, struct span *key, struct span *valu
     return false;
 }
 
+/* What is passed over on the way to the next parameter is charged: "&&&&". The parameter itself,
+ * with its '=' and '&', is when it is compared. */
+static bool next_pair(struct span *query, struct span *key, struct span *value,
+                      struct condition_request *r)
+{
+    const size_t before = query->len;
+    const bool has_one = condition_next_pair(query, key, value);
+    const size_t passed = before - query->len;
+    const size_t own = has_one ? key->len + value->len + 2 : 0;
+
+    condition_request_charge(r, passed > own ? passed - own : 0);
+    return has_one && !condition_request_is_spent(r);
+}
+
 static bool fits_query(const struct condition *c, struct span query, struct condition_request *r)
 {
     struct span key, value;
 
-    while (!condition_request_is_spent(r) && condition_next_pair(&query, &key, &value)) {
+    while (next_pair(&query, &key, &value, r)) {
         if (fits_pair(c, key, value, r))
             return true;
     }

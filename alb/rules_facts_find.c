@@ -12,22 +12,36 @@ struct finder {
     struct request_facts *out;
 };
 
-/* In its place; most come in order. */
-static void add_number(struct request_facts *out, uint32_t number)
+/* How many of those there are lower. */
+static size_t count_lower(const struct request_facts *out, uint32_t number)
 {
-    size_t at = out->count;
+    size_t low = 0, high = out->count;
 
-    while (at > 0 && out->numbers[at - 1] > number)
-        at--;
-    if (at > 0 && out->numbers[at - 1] == number)
-        return;
+    while (low < high) {
+        const size_t middle = (low + high) / 2;
+        if (out->numbers[middle] < number)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+/* In its place. False: it is there already. */
+static bool add_number(struct request_facts *out, uint32_t number)
+{
+    const size_t at = count_lower(out, number);
+
+    if (at < out->count && out->numbers[at] == number)
+        return false;
     if (out->count == REQUEST_FACTS_MAX) {
         out->too_many = true;
-        return;
+        return true;
     }
     memmove(&out->numbers[at + 1], &out->numbers[at], (out->count - at) * sizeof(out->numbers[0]));
     out->numbers[at] = number;
     out->count++;
+    return true;
 }
 
 /* --- word for word ------------------------------------------------------------------------ */
@@ -58,13 +72,15 @@ static inline uint32_t find(struct finder *s, enum fact_kind kind, struct span n
 
 /* --- pieces ------------------------------------------------------------------------------- */
 
-static bool add_piece(void *user, uint32_t number)
+static enum literals_next add_piece(void *user, uint32_t number)
 {
     struct finder *s = user;
 
     condition_request_charge(s->request, 1);
-    add_number(s->out, number);
-    return !s->out->too_many && !condition_request_is_spent(s->request);
+    const bool is_new = add_number(s->out, number);
+    if (s->out->too_many || condition_request_is_spent(s->request))
+        return LITERALS_END;
+    return is_new ? LITERALS_GO_ON : LITERALS_SKIP_SHORTER;
 }
 
 static void find_pieces(struct finder *s, uint32_t group, struct span text)

@@ -172,15 +172,16 @@ void literals_free(struct literals **literals)
 /* --- searching ------------------------------------------------------------------------- */
 
 /* What ends in a state. */
-static bool report(const struct literals *l, uint32_t state, literals_found *found, void *user)
+static enum literals_next report(const struct literals *l, uint32_t state, literals_found *found,
+                                 void *user)
 {
+    enum literals_next next = LITERALS_GO_ON;
+
     if (l->states[state].number == NONE)
         state = l->states[state].ending;
-    for (; state != NONE; state = l->states[state].ending) {
-        if (!found(user, l->states[state].number))
-            return false;
-    }
-    return true;
+    for (; state != NONE && next == LITERALS_GO_ON; state = l->states[state].ending)
+        next = found(user, l->states[state].number);
+    return next;
 }
 
 void literals_search(const struct literals *l, uint32_t group, struct span text,
@@ -193,7 +194,7 @@ void literals_search(const struct literals *l, uint32_t group, struct span text,
         if (state == group && !is_start(starts, (uint8_t)text.ptr[i]))
             continue;
         state = walk(l, group, state, lower(text.ptr[i]));
-        if (state != group && !report(l, state, found, user))
+        if (state != group && report(l, state, found, user) == LITERALS_END)
             return;
     }
 }

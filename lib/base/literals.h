@@ -12,7 +12,6 @@
 #ifndef BASE_LITERALS_H
 #define BASE_LITERALS_H
 
-#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -30,9 +29,17 @@ struct literal {
 struct literals *literals_new(const struct literal *all, size_t count, uint32_t groups);
 void literals_free(struct literals **literals);
 
+enum literals_next {
+    LITERALS_GO_ON,
+    LITERALS_SKIP_SHORTER, /* go on, but without the shorter ones that end in this place */
+    LITERALS_END,
+};
+
 /* Called for each place where one ends, in order; of those that end in one place the longest
- * first. False ends the search. */
-typedef bool literals_found(void *user, uint32_t number);
+ * first. The same shorter ones end with a literal wherever it stands: who only asks which are
+ * there at all skips them when it comes the second time, and is called once or less for each byte
+ * and each literal. */
+typedef enum literals_next literals_found(void *user, uint32_t number);
 
 void literals_search(const struct literals *literals, uint32_t group, struct span text,
                      literals_found *found, void *user);

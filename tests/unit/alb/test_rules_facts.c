@@ -240,6 +240,40 @@ static void test_more_than_there_is_room_for(void **state)
     }
 }
 
+/* Literals that are in one another, "a", "aa", ... and a text that has all of them everywhere: what
+ * is known to be there is not found anew at each place. */
+static void test_literals_in_one_another_cost_one_walk(void **state)
+{
+    enum { COUNT = 120, LONG = 16000 };
+    static struct condition_value values[COUNT];
+    static char texts[COUNT][COUNT + 2], path[LONG];
+    const struct condition c = {
+        .kind = CONDITION_PATH, .setting = "test", .values = values, .count = COUNT
+    };
+    const struct rule rule = { .conditions = (struct condition *)&c, .condition_count = 1 };
+    const struct ip peer = { .family = 4 };
+    struct condition_request request;
+    struct request_facts found;
+    (void)state;
+
+    for (size_t i = 0; i < COUNT; i++) {
+        texts[i][0] = '*';
+        memset(texts[i] + 1, 'a', i + 1);
+        values[i].text = texts[i];
+    }
+    struct rules_facts *facts = rules_facts_new(&rule, 1);
+    for (uint32_t i = 0; i < COUNT; i++)
+        rules_facts_use(facts, i);
+    rules_facts_ready(facts);
+    memset(path, 'a', sizeof(path));
+    message = (struct http_message){ .path = span_of(path, sizeof(path)) };
+    condition_request_init(&request, &message, &peer, NULL);
+    rules_facts_of(facts, &request, &found);
+    assert_int_equal(found.count, COUNT);
+    assert_in_range(CONDITION_BUDGET - request.left, LONG, 2 * LONG + COUNT);
+    rules_facts_free(&facts);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -247,6 +281,7 @@ int main(void)
         cmocka_unit_test(test_what_is_not_used_is_not_found),
         cmocka_unit_test(test_what_few_ask_for_comes_first),
         cmocka_unit_test(test_more_than_there_is_room_for),
+        cmocka_unit_test(test_literals_in_one_another_cost_one_walk),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -23,13 +23,13 @@ struct seen {
     size_t most; /* so many, and no more */
 };
 
-static bool note(void *user, uint32_t number)
+static enum literals_next note(void *user, uint32_t number)
 {
     struct seen *seen = user;
     const size_t n = strlen(seen->text);
 
     snprintf(seen->text + n, sizeof(seen->text) - n, "%u ", number);
-    return --seen->most > 0;
+    return --seen->most > 0 ? LITERALS_GO_ON : LITERALS_END;
 }
 
 static const struct row {
@@ -105,6 +105,23 @@ static void test_a_search_ends_when_it_is_told_to(void **state)
     literals_free(&l);
 }
 
+/* Of each place only the longest: what ends in it, too, is known by it. */
+static enum literals_next note_longest(void *user, uint32_t number)
+{
+    return note(user, number) == LITERALS_END ? LITERALS_END : LITERALS_SKIP_SHORTER;
+}
+
+static void test_shorter_ones_of_a_place_are_skipped(void **state)
+{
+    struct literals *l = make((const char *const[]){ "abc", "bc", "c", NULL }, 4);
+    struct seen seen = { "", MOST };
+    (void)state;
+
+    literals_search(l, 0, SPAN("cabcbc"), note_longest, &seen);
+    assert_string_equal(seen.text, "2 0 1 ");
+    literals_free(&l);
+}
+
 /* --- against a plain search --------------------------------------------------------------- */
 
 static void fill(char *text, size_t n, const char *letters)
@@ -118,12 +135,12 @@ struct counts {
     size_t of[MOST];
 };
 
-static bool count(void *user, uint32_t number)
+static enum literals_next count(void *user, uint32_t number)
 {
     struct counts *counts = user;
 
     counts->of[number]++;
-    return true;
+    return LITERALS_GO_ON;
 }
 
 static size_t occurrences(const char *text, const char *literal)
@@ -188,6 +205,7 @@ int main(void)
         cmocka_unit_test(test_rows),
         cmocka_unit_test(test_groups_do_not_mix),
         cmocka_unit_test(test_a_search_ends_when_it_is_told_to),
+        cmocka_unit_test(test_shorter_ones_of_a_place_are_skipped),
         cmocka_unit_test(test_agrees_with_a_plain_search),
     };
 
