@@ -440,6 +440,8 @@ def say(type, body=b""):
     link.sendall(struct.pack("=IIII", 0x506f7374, type, 0, len(body)) + body)
 """
 
+# A good binary has to be ready within it too.
+BRIEF = f"upgrade_timeout = {2 * harness.PATIENCE:.0f}s"
 BAD = {
     "crashes": ("sys.exit(3)", "it exited with 3"),
     "crashes late": (TALK + "sys.exit(4)", "it exited with 4"),
@@ -459,7 +461,7 @@ BAD = {
 @pytest.mark.parametrize("how", BAD)
 def test_a_bad_binary_changes_nothing(start_alb, target, tmp_path, how):
     text, words = BAD[how]
-    alb = start_alb(ws_config(target, alb="upgrade_timeout = 2s"))
+    alb = start_alb(ws_config(target, alb=BRIEF))
     client, origin = open_tunnel(alb, target)
     old = alb.popen
     with alb.connect() as kept:
@@ -505,7 +507,7 @@ def test_the_log_names_the_process_that_serves_afterwards(start_alb, target):
 
 
 def test_one_at_a_time(start_alb, target, tmp_path):
-    alb = start_alb(ws_config(target, alb="upgrade_timeout = 2s"))
+    alb = start_alb(ws_config(target, alb=BRIEF))
     first = in_background(alb.upgrade, script(tmp_path, "time.sleep(1000)"))
     wait_until(lambda: "upgrade begins" in alb.log(), "the first to begin")
     code, text = alb.command("upgrade")

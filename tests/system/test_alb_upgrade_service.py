@@ -16,7 +16,7 @@ import subprocess
 import pytest
 
 from harness import ROOT, wait_until
-from test_alb_upgrade import BAD, script
+from test_alb_upgrade import BAD, BRIEF, script
 from ws_peers import TEXT, all_closed, open_tunnel, ws_config
 
 PR_SET_CHILD_SUBREAPER = 36
@@ -113,7 +113,7 @@ def test_the_end_of_the_new_process_is_heard_of(start_alb, target, manager):
 
 
 def test_the_old_process_is_announced_again_when_the_upgrade_fails(start_alb, target, manager, tmp_path):
-    alb = start_alb(ws_config(target, alb="upgrade_timeout = 2s"))
+    alb = start_alb(ws_config(target, alb=BRIEF))
     wait_until(manager.listen, "its word, which comes after the ready file")
     with all_closed(open_tunnel(alb, target)) as (client, origin):
         for how, is_late in (("crashes", False), ("says why", False), ("takes nothing", True)):
