@@ -30,18 +30,19 @@ struct needs {
 };
 
 /* The literals point into `text`, which has room for as many bytes as the pattern has, and not into
- * the pattern. */
+ * the pattern. With `escapes`, "\*" and "\?" are the characters. An expression is one that
+ * regex_new() took (regex.h). */
 void needs_of_wildcard(struct needs *out, struct span pattern, bool escapes, char *text);
 void needs_of_regex(struct needs *out, struct span pattern, char *text);
 
 /* --- what they are put together from ---------------------------------------------------- */
 
 struct needs needs_nothing(void);
-/* Both hold. What would be too many is left out: of the shorter literals rather than of the longer.
- */
+/* Both hold. Of literals that are too many, the shortest are left out; when there are too many
+ * alternatives, all those of one of both are, of that with the shorter literals. */
 void needs_and(struct needs *of, const struct needs *other);
 void needs_and_literal(struct needs *of, struct span literal); /* an empty one changes nothing */
-/* One of both holds. */
+/* One of both holds. When there are too many alternatives, nothing is known. */
 void needs_or(struct needs *of, const struct needs *other);
 
 #endif

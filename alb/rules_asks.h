@@ -12,8 +12,9 @@
  *   http-header = X-Tenant a        the field X-Tenant is "a"
  *   http-header = X-Tenant a* *b    "a" is in the field X-Tenant; or "b" is
  *
- * A request that has nothing of what all values of one condition ask for does not fit. One that
- * has it may fit.
+ * A value asks for any one of several things, an expression with alternatives for one of each. Of
+ * a condition some value fits only if the request has all of something that this value asks for;
+ * whether it does fit is for condition_holds() to say.
  */
 #ifndef ALB_RULES_ASKS_H
 #define ALB_RULES_ASKS_H
@@ -62,6 +63,7 @@ struct asks {
     char *text;   /* owned: most spans point into it, the others into the condition */
 };
 
+/* Of the condition's value of this number. Points into the condition; ends in rules_asks_done(). */
 void rules_asks_read(struct asks *out, const struct condition *c, size_t value);
 void rules_asks_done(struct asks *asks);
 

@@ -19,7 +19,7 @@ struct rules_facts;
 
 enum {
     ENTRY_FACTS_MAX = 8,   /* of more, those with the lowest numbers */
-    RULE_ENTRIES_MAX = 64, /* a condition that would give a rule more is not looked at */
+    RULE_ENTRIES_MAX = 64, /* a condition with which a rule would have more is left out */
 };
 
 struct entry {
@@ -34,12 +34,13 @@ struct entries {
     size_t count, room;
 };
 
-/* Without those of their facts from number `from` on that are pieces, in order again; those in
- * front of it they have in common, as they have their host and prefix. */
-void rules_entries_leave_out_pieces(struct entry *entries, size_t count, size_t from,
-                                    const struct rules_facts *facts);
-
+/* Points into the rules. `facts` has learned all that they ask for. */
 void rules_entries_make(struct entries *out, const struct rules_facts *facts,
                         const struct rule *rules, size_t count);
+
+/* Takes from each its facts from the one at `from` on that are pieces, and puts the entries in
+ * order again. Those in front of it they have in common, as they have their host and prefix. */
+void rules_entries_leave_out_pieces(struct entry *entries, size_t count, size_t from,
+                                    const struct rules_facts *facts);
 
 #endif

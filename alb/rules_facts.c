@@ -110,7 +110,7 @@ static void learn_ask(struct rules_facts *f, const struct ask *ask)
         const struct fact *fact = &ask->facts[i], field = field_fact(fact->name);
         if (fact->kind == FACT_FIELD_PIECE)
             learn(f, &field);
-        learn(f, fact)->rules++;
+        learn(f, fact)->asks++;
     }
 }
 
@@ -132,13 +132,13 @@ static void learn_rule(struct rules_facts *f, const struct rule *rule)
     }
 }
 
-/* Those that few rules ask for first; of equals, what is easier to find. */
+/* What is asked for least often first; of equals, what is easier to find. */
 static int compare_known(const void *one, const void *other)
 {
     const struct known *a = one, *b = other;
 
-    if (a->rules != b->rules)
-        return a->rules < b->rules ? -1 : 1;
+    if (a->asks != b->asks)
+        return a->asks < b->asks ? -1 : 1;
     if (a->fact.kind != b->fact.kind)
         return a->fact.kind < b->fact.kind ? -1 : 1;
     return (a->hash > b->hash) - (a->hash < b->hash);

@@ -1,7 +1,7 @@
 /*
  * rules_facts.h -- what rules ask of requests that can be looked up (rules_asks.h), numbered.
  *
- * The numbers begin at 0 with the fact that the fewest rules ask for: of several that a rule asks
+ * The numbers begin at 0 with the fact that is asked for least often: of several that a rule asks
  * for, the one with the lowest number tells most. First all are learned, then who makes an index
  * says which of them it uses; only those are looked for in requests.
  */
@@ -19,7 +19,7 @@ struct rules_facts;
 
 #define FACT_NONE UINT32_MAX
 
-/* Learns all that these rules ask for; points into them. */
+/* Learns all that these rules ask for, and copies it. */
 struct rules_facts *rules_facts_new(const struct rule *rules, size_t count);
 void rules_facts_free(struct rules_facts **facts);
 
@@ -43,8 +43,8 @@ struct request_facts {
     bool too_many;
 };
 
-/* Takes time in proportion to the request's head, of which its budget is charged, and allocates
- * nothing. */
+/* Takes time in proportion to the request's head, and allocates nothing. The texts that are walked
+ * through for literals are charged to its budget. */
 void rules_facts_of(const struct rules_facts *facts, struct condition_request *request,
                     struct request_facts *out);
 

@@ -23,7 +23,7 @@ struct known {
     struct fact fact;
     char *text; /* owned; what the spans of `fact` point into */
     uint64_t hash;
-    uint32_t rules; /* how many ask for it */
+    uint32_t asks;  /* how often it is asked for: by each alternative of each value */
     uint32_t group; /* of a FACT_FIELD: of the literals that are looked for in it */
     bool is_used;
 };

@@ -121,7 +121,7 @@ static const struct node *get_host(const struct rules_index *x, struct span host
     return NULL;
 }
 
-/* All endings of the host at a dot, hashed by the way from its end. */
+/* All endings of the host at a dot, hashed on the way from its end. */
 size_t rules_index_find(const struct rules_index *x, struct condition_request *request,
                         rules_index_fits *fits)
 {

@@ -274,6 +274,7 @@ struct form {
     int hosts;
     enum { TEXTS, HOSTS, PATHS, HEADERS } expressions; /* which of them are some */
     size_t looks;                                      /* so many rules are; 0: one */
+    const char *name, *key; /* of the field, "X-Tenant"; of the parameter, "Tenant" in odd rules */
 };
 
 static void set_expression(struct condition *c)
@@ -311,13 +312,13 @@ static void set_rule(struct rule *rule, const struct form *form, int n)
     }
     if (form->header != NULL) {
         c = set_condition(rule, CONDITION_HEADER, form->header, n);
-        c->name = mem_text("X-Tenant");
+        c->name = text_with(form->name == NULL ? "X-Tenant" : form->name, n);
         if (form->expressions == HEADERS)
             set_expression(c);
     }
     if (form->query != NULL)
         set_condition(rule, CONDITION_QUERY, form->query, n)->values[0].key =
-            mem_text(n % 2 == 0 ? "OTHER" : "Tenant");
+            form->key != NULL ? text_with(form->key, n) : mem_text(n % 2 == 0 ? "OTHER" : "Tenant");
 }
 
 /* Rules of this form; the request is for number 617, and finds it. */
@@ -335,7 +336,8 @@ static size_t count_looks(struct form form)
                                      .path = SPAN("/svc617/x"),
                                      .query = SPAN("a=1&&b&tenant=T617"),
                                      .method = SPAN("M617"),
-                                     .field_count = 3 };
+                                     .field_count = 4 };
+    message.fields[3] = (struct http_field){ .name = SPAN("x-617"), .value = SPAN("") };
     message.fields[0] = (struct http_field){ .name = SPAN("Accept"), .value = SPAN("*") };
     message.fields[1] = (struct http_field){ .name = SPAN("x-tenant"), .value = SPAN("none") };
     message.fields[2] = (struct http_field){ .name = SPAN("x-TENANT"), .value = SPAN("T617") };
@@ -364,8 +366,9 @@ static void test_looks_at_few(void **state)
         { .path = "/*", .header = "t%d" },
         { .path = "*/x", .query = "t%d" },
         { .host = "*.example.com", .header = "t%d", .hosts = 1 },
-        { .method = "M617", .query = "t%d" },              /* the key is what few ask for */
-        { .header = "t%d", .query = "*" },                 /* ... and that is nothing */
+        { .method = "M617", .query = "t%d" }, /* the key is what few ask for */
+        { .header = "t%d", .query = "*" },    /* ... and that is nothing */
+        { .header = "*", .name = "X-%d" },
         { .block = "2001:db8:617::/48", .header = "t%d" }, /* in decimal digits */
         /* wildcards */
         { .path = "*/svc%d/x" },
@@ -376,6 +379,9 @@ static void test_looks_at_few(void **state)
         { .header = "*t%d", .looks = 3 },
         { .header = "?%d", .looks = 6 }, /* 6, 1, 7, 61 and 17, too */
         { .query = "?%d", .looks = 6 },
+        { .query = "*t%d", .key = "t*nt", .looks = 3 },
+        { .query = "*", .key = "ten?nt", .header = "t%d" },
+        { .path = "/s*/x*", .header = "*t%d", .query = "*", .key = "t*", .looks = 3 },
         { .host = "h%d.e*", .path = "/*", .hosts = MANY },
         { .path = "*x", .header = "t%d" },
         { .path = "*/x", .header = "*t%d", .looks = 3 },
