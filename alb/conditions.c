@@ -36,6 +36,7 @@ void condition_request_init(struct condition_request *r, const struct http_messa
 
 enum {
     LOOK_COST = 4,       /* of a value, whatever it is compared with */
+    REGEX_COST = 20,     /* of the beginning of a search */
     REGEX_STEP_COST = 4, /* an item of a regular expression takes as long as so many characters */
 };
 
@@ -56,7 +57,7 @@ static bool fits_regex(const struct regex *regex, struct span text, struct condi
     if (condition_request_is_spent(r))
         return false;
     const bool fits = regex_search(regex, text, r->scratch) == REGEX_MATCH;
-    condition_request_charge(r, LOOK_COST + (uint64_t)REGEX_STEP_COST * regex_steps(r->scratch));
+    condition_request_charge(r, REGEX_COST + (uint64_t)REGEX_STEP_COST * regex_steps(r->scratch));
     return fits;
 }
 

@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include "alb/conditions.h"
+#include "alb/regex.h"
 
 enum { LONG = 16000 };
 
@@ -66,11 +67,33 @@ static void test_names_of_fields_cost(void **state)
     assert_int_equal(charge_of_fields(HTTP_FIELDS_MAX), HTTP_FIELDS_MAX);
 }
 
+/* To begin a search takes as long as to compare some twenty characters, even where it ends at once.
+ */
+static void test_a_search_that_ends_at_once_costs(void **state)
+{
+    char why[128], text[] = "^/(a|b)=[0-9]+$";
+    struct regex_scratch *scratch = regex_scratch_new();
+    struct condition_value v = { .text = text,
+                                 .regex = regex_new(span_text(text), false, why, sizeof(why)) };
+    const struct condition c = { CONDITION_PATH, "test", NULL, &v, 1 };
+    const struct ip peer = { .family = 4 };
+    struct condition_request r;
+    (void)state;
+
+    message = (struct http_message){ .path = SPAN(";") };
+    condition_request_init(&r, &message, &peer, scratch);
+    assert_false(condition_holds(&c, &r));
+    assert_in_range(CONDITION_BUDGET - r.left, 20, 40);
+    regex_free(&v.regex);
+    regex_scratch_free(&scratch);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_ampersands_cost),
         cmocka_unit_test(test_names_of_fields_cost),
+        cmocka_unit_test(test_a_search_that_ends_at_once_costs),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
