@@ -85,7 +85,7 @@ static inline void condition_request_charge(struct condition_request *r, uint64_
 bool condition_next_pair(struct span *query, struct span *key, struct span *value);
 
 /* What Content-Length or Transfer-Encoding says, which is no field of a message. False: the
- * request has none, or it is another name. */
+ * request has none, or it is another name, or it is a 0 of a GET or HEAD. */
 enum { CONDITION_FRAMING_MAX = 24 };
 bool condition_framing(const struct http_message *m, enum http_name id,
                        char out[CONDITION_FRAMING_MAX]);
