@@ -157,11 +157,11 @@ void tunnel_free(struct tunnel *t)
     struct worker *w = worker_here;
     struct tunnel_policy *policy = t->client.io.data;
 
-    count_end(t);
     keep_record(t);
     closer_forget(w, t);
     doctor_watch_end(w, &t->target_leg.io.data, (enum tunnel_end)t->end);
     write_row(t);
+    count_end(t); /* whoever sees it counted finds what is kept of it */
     tunnel_walk_forget(w, t);
     wheel_stop(&w->loop.wheel, &t->timer);
     free_leg(&t->client);
