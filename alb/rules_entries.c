@@ -10,10 +10,7 @@
 
 static void add(struct entries *all, const struct entry *entry)
 {
-    if (all->count == all->room) {
-        all->room = all->room == 0 ? 64 : 2 * all->room;
-        all->items = mem_resize(all->items, all->room * sizeof(all->items[0]));
-    }
+    all->items = mem_room(all->items, all->count, sizeof(all->items[0]));
     all->items[all->count++] = *entry;
 }
 
@@ -77,7 +74,7 @@ static struct entry combine(const struct entry *a, const struct entry *b)
 /* Each of one with each of the other. */
 static void multiply(struct entries *of, const struct entries *other)
 {
-    struct entries product = { NULL, 0, 0 };
+    struct entries product = { NULL, 0 };
 
     for (size_t i = 0; i < of->count; i++) {
         for (size_t j = 0; j < other->count; j++) {
@@ -92,7 +89,7 @@ static void multiply(struct entries *of, const struct entries *other)
 static void add_condition(struct entries *of_rule, const struct rules_facts *facts,
                           const struct condition *c)
 {
-    struct entries read = { NULL, 0, 0 };
+    struct entries read = { NULL, 0 };
 
     if (read_condition(&read, facts, c) && of_rule->count * read.count <= RULE_ENTRIES_MAX)
         multiply(of_rule, &read);
@@ -103,7 +100,7 @@ static void add_rule(struct entries *all, const struct rules_facts *facts, const
                      uint32_t place)
 {
     const struct entry any = { .place = place };
-    struct entries of_rule = { NULL, 0, 0 };
+    struct entries of_rule = { NULL, 0 };
 
     add(&of_rule, &any);
     for (size_t i = 0; i < rule->condition_count; i++)
@@ -146,7 +143,7 @@ static int compare_entries(const void *one, const void *other)
 void rules_entries_make(struct entries *out, const struct rules_facts *facts,
                         const struct rule *rules, size_t count)
 {
-    *out = (struct entries){ NULL, 0, 0 };
+    *out = (struct entries){ NULL, 0 };
     for (size_t i = 0; i < count; i++)
         add_rule(out, facts, &rules[i], (uint32_t)i);
     if (out->count > 0)

@@ -31,7 +31,7 @@ struct entry {
 
 struct entries {
     struct entry *items; /* owned: free() it. By host, prefix, facts, place */
-    size_t count, room;
+    size_t count;
 };
 
 /* Points into the rules. `facts` has learned all that they ask for. */

@@ -74,9 +74,12 @@ static void try_prefix(struct search *s, const struct prefix *prefix)
 {
     const struct cell *cell = &s->index->cells[prefix->cell];
 
-    if (cell->earliest < s->best)
-        read_facts(s);
-    if (s->has_facts && s->facts->too_many)
+    if (cell->earliest >= s->best) {
+        try_list(s, &cell->list);
+        return;
+    }
+    read_facts(s);
+    if (s->facts->too_many)
         try_list(s, &prefix->all);
     else
         try_cell(s, prefix->cell, 0);

@@ -41,10 +41,7 @@ static int compare_places(const void *one, const void *other)
 
 static uint32_t add_cell(struct rules_index *x, uint32_t parent, uint32_t fact)
 {
-    if (x->cell_count == x->cell_room) {
-        x->cell_room = x->cell_room == 0 ? 64 : 2 * x->cell_room;
-        x->cells = mem_resize(x->cells, x->cell_room * sizeof(x->cells[0]));
-    }
+    x->cells = mem_room(x->cells, x->cell_count, sizeof(x->cells[0]));
     x->cells[x->cell_count] = (struct cell){ parent, fact, { 0, 0 }, NONE };
     return (uint32_t)x->cell_count++;
 }

@@ -57,7 +57,7 @@ struct rules_index {
     struct prefix *prefixes;
     struct cell *cells;
     uint32_t *places;
-    size_t node_count, prefix_count, cell_count, cell_room, place_count;
+    size_t node_count, prefix_count, cell_count, place_count;
     struct rules_facts *facts;
     struct slots hosts; /* of `nodes` */
     struct slots steps; /* of `cells` that a fact leads to, by parent and fact */
