@@ -28,11 +28,6 @@ say() { echo "image: $*"; }
 # A tool of the tree of tools, which has what this machine is not asked for; what is made is in /made there.
 tool() { chroot "$work/tools" env PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/ "$@"; }
 
-# A virtual machine's identity of this format is a random number, for snapshots: here it must be the same each time.
-fix_vmdk_id() {
-    sed -i '0,/^CID=........$/ s//CID=706f7374/' "$1"
-}
-
 [ "$(id -u)" -eq 0 ] || fail "this needs root: packages are installed in a chroot"
 ls "$debs"/*.deb >/dev/null 2>&1 || fail "no packages in $debs: run make deb"
 
@@ -57,7 +52,7 @@ say "root, first root, boot partition, disk"
 tool /image/disk.sh /made/root /made/disk "$VERSION"
 tool qemu-img convert -f raw -O qcow2 -c -o compression_type=zstd -m 1 /made/disk/disk.raw /made/disk/disk.qcow2
 tool qemu-img convert -f raw -O vmdk -o subformat=streamOptimized -m 1 /made/disk/disk.raw /made/disk/disk.vmdk
-fix_vmdk_id "$work/tools/made/disk/disk.vmdk"
+tool python3 /image/vmdk_id.py /made/disk/disk.vmdk
 
 for format in raw qcow2 vmdk; do mv "$work/tools/made/disk/disk.$format" "$out/$name.$format"; done
 cp "$work/tools/made/disk/roothash" "$out/$name.roothash"

@@ -11,6 +11,7 @@ import pytest
 from conftest import ROOT
 
 FORMATS = ("raw", "qcow2", "vmdk")
+SECTOR = 512
 
 
 def _sums(image):
@@ -57,6 +58,29 @@ def test_the_bill_has_the_root_that_the_kernel_checks(image, disk):
     bill = json.loads(next(image.glob("*.cdx.json")).read_text())
     assert bill["metadata"]["component"]["properties"] == [{"name": "dm-verity:roothash", "value": roothash}]
     assert f"postern.roothash={roothash}".encode() in disk.read_bytes()
+
+
+def _vmdk_with_cid(tmp_path, cid):
+    """A small disk as qemu-img writes it when its random number happens to be this one."""
+    disk = tmp_path / "disk.vmdk"
+    subprocess.run(["qemu-img", "create", "-q", "-f", "vmdk", "-o", "subformat=streamOptimized", disk, "1M"], check=True)
+    content = disk.read_bytes()
+    descriptor = content[SECTOR : 21 * SECTOR]
+    text = re.sub(rb"\nCID=\w+\n", b"\nCID=%s\n" % cid, descriptor.rstrip(b"\0"))
+    disk.write_bytes(content[:SECTOR] + text.ljust(len(descriptor), b"\0") + content[21 * SECTOR :])
+    return disk
+
+
+def _with_our_cid(disk):
+    subprocess.run(["/usr/bin/python3", f"{ROOT}/image/vmdk_id.py", disk], check=True)
+    return disk.read_bytes()
+
+
+def test_the_vmdk_is_the_same_whatever_identifier_qemu_gave_it(tmp_path):
+    long, short, one = (_with_our_cid(_vmdk_with_cid(tmp_path, cid)) for cid in (b"a18465e3", b"18465e3", b"7"))
+    assert long == short == one
+    assert long.count(b"\nCID=706f7374\n") == 1
+    subprocess.run(["qemu-img", "check", "-q", tmp_path / "disk.vmdk"], check=True)
 
 
 @pytest.mark.timeout(1500)
