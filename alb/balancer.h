@@ -182,7 +182,10 @@ struct balancer {
     ev_timer delay_timer; /* runs while /ready is 503 and all is served (balancer_delay.c) */
     balancer_order_fn *delay_over; /* what it is for; NULL: it does not run */
     uint64_t started_ms, drain_began_ms;
-    uint32_t cut_left;        /* connections, when a cut was looked at last */
+    atomic_uint cutting;      /* loops that have not cut all yet, at the end (cutter.h) */
+    atomic_uint cut_slices;   /* of all loops: it gets on */
+    uint32_t cut_seen;        /* `cut_slices` when a cut was looked at last */
+    uint32_t cut_stands;      /* looks since it changed */
     uint32_t drain_window_ms; /* then all is cut */
     unsigned stops;           /* how often a signal said so */
     int stop_page; /* of the pace of a stop, for all processes of a chain of upgrades: pace.h */

@@ -21,7 +21,11 @@
 #include "alb/worker.h"
 
 static const double LOOK_S = 0.02;
-enum { CUT_MS = 500 }; /* a cut, which takes the loops many turns, may stand still for so long */
+
+/* So many looks in a row a cut may not get on: while a loop has some to cut, which takes it many
+ * turns, and when all are cut, and have to take their last bytes. By looks, for these stand still
+ * when the machine does. */
+enum { STUCK_LOOKS = 250, LAST_BYTES_LOOKS = 25 };
 
 static uint64_t draining_for_ms(const struct balancer *b)
 {
@@ -32,9 +36,19 @@ static void cut(struct balancer *b)
 {
     log_info("shutdown cut connections=%u", atomic_load(&b->connections));
     b->state = RUN_CUTTING;
-    b->drain_began_ms = clock_mono_ms();
+    atomic_store(&b->cutting, (unsigned)b->worker_count);
     inherit_order_cut(b->inherit);
     balancer_tell_workers(b, worker_cut, NULL);
+}
+
+static bool cut_stands(struct balancer *b)
+{
+    const uint32_t slices = atomic_load(&b->cut_slices);
+
+    if (slices != b->cut_seen)
+        b->cut_stands = 0;
+    b->cut_seen = slices;
+    return ++b->cut_stands > (atomic_load(&b->cutting) > 0 ? STUCK_LOOKS : LAST_BYTES_LOOKS);
 }
 
 static bool is_over(const struct balancer *b)
@@ -48,7 +62,7 @@ static void on_look(struct ev_loop *loop, ev_timer *timer, int revents)
     struct balancer *b = timer->data;
     (void)revents;
 
-    if (is_over(b) || (b->state == RUN_CUTTING && draining_for_ms(b) >= CUT_MS)) {
+    if (is_over(b) || (b->state == RUN_CUTTING && cut_stands(b))) {
         ev_timer_stop(loop, timer);
         ev_break(loop, EVBREAK_ALL);
     } else if (b->state == RUN_DRAINING && draining_for_ms(b) >= b->drain_window_ms) {

@@ -2,10 +2,12 @@
 #include "alb/cutter.h"
 
 #include <ev.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 
 #include "base/mem.h"
 
+#include "alb/balancer.h"
 #include "alb/drain.h"
 #include "alb/leavers.h"
 #include "alb/target.h"
@@ -33,6 +35,8 @@ static void free_cutter(struct cutter *c)
         target_unref(&c->target);
     if (c->drain != NULL)
         drain_left(&c->drain);
+    if (c->why == TUNNEL_SHUTDOWN)
+        atomic_fetch_sub(&c->worker->balancer->cutting, 1);
     free(c);
 }
 
@@ -56,6 +60,7 @@ static bool cut_slice(struct cutter *c)
 {
     struct tunnel *t;
 
+    atomic_fetch_add(&c->worker->balancer->cut_slices, 1);
     for (int i = 0; i < CUTTER_SLICE; i++) {
         if ((t = tunnel_walk_next(c->worker, &c->walk)) == NULL)
             return true;

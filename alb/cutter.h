@@ -4,7 +4,8 @@
  * few in each turn of the loop, so that thousands do not hold up the others'.
  *
  * Those that were there when it began are ended, no others. Until it is done, the drain that it
- * ends (if there is one) is not: it counts those that were not told.
+ * ends (if there is one) is not: it counts those that were not told. By the balancer's
+ * `cutting` and `cut_slices` the end of the process sees who is not done, and that it gets on.
  */
 #ifndef ALB_CUTTER_H
 #define ALB_CUTTER_H
