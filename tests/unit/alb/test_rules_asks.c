@@ -115,11 +115,16 @@ static void check(const struct row *row, bool is_regex)
     regex_free(&v.regex);
 }
 
+static void check_all(const struct row *all, size_t count, bool are_regexes)
+{
+    for (size_t i = 0; i < count; i++)
+        check(&all[i], are_regexes);
+}
+
 static void test_rows(void **state)
 {
     (void)state;
-    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
-        check(&rows[i], false);
+    check_all(rows, sizeof(rows) / sizeof(rows[0]), false);
 }
 
 static void test_expressions(void **state)
@@ -136,8 +141,7 @@ static void test_expressions(void **state)
     };
     (void)state;
 
-    for (size_t i = 0; i < sizeof(expressions) / sizeof(expressions[0]); i++)
-        check(&expressions[i], true);
+    check_all(expressions, sizeof(expressions) / sizeof(expressions[0]), true);
 }
 
 int main(void)
