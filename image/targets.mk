@@ -11,7 +11,8 @@ test-packages: deps-deb deps-deb-test deb ## the packages on clean Debian 12 and
 	  --timeout=600 tests/packages $(ARGS)
 # Debian 13 has another mbedTLS (3.6, with TLS 1.3), another compiler and another Python.
 test-trixie: deps-deb ## unit and system tests in a Debian 13 chroot; ARGS as for make system
-	@image/trixie.sh make --no-print-directory $(JOBS) B=build/trixie SUITES="unit system" ARGS="$$ARGS" suites
+	@image/trixie.sh make --no-print-directory $(JOBS) B=build/trixie WORKERS=$(WORKERS) SUITES="unit system" \
+	  ARGS="$$ARGS" suites
 
 # --- the image ------------------------------------------------------------------------------
 

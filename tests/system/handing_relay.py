@@ -57,11 +57,17 @@ def numbers(data):
     return found
 
 
+def is_dead(pid):
+    try:
+        return ") Z " in pathlib.Path(f"/proc/{pid}/stat").read_text()
+    except (FileNotFoundError, ProcessLookupError):  # the latter: it went between open() and read()
+        return True
+
+
 def kill(pid):
     os.kill(pid, signal.SIGKILL)
     for _ in range(2000):
-        stat = pathlib.Path(f"/proc/{pid}/stat")
-        if not stat.exists() or ") Z " in stat.read_text():
+        if is_dead(pid):
             return
         time.sleep(0.001)
 

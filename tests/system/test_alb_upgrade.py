@@ -302,8 +302,11 @@ def listening_ports(pid):
     """Of TCP sockets that a process listens on."""
     rows = [row.split() for row in pathlib.Path("/proc/net/tcp").read_text().splitlines()[1:]]
     ports = {f"socket:[{row[9]}]": int(row[1].split(":")[1], 16) for row in rows if row[3] == "0A"}
-    fds = [os.readlink(fd) for fd in pathlib.Path(f"/proc/{pid}/fd").iterdir() if fd.is_symlink()]
-    return {ports[fd] for fd in fds if fd in ports}
+    found = set()
+    for fd in pathlib.Path(f"/proc/{pid}/fd").iterdir():
+        with contextlib.suppress(FileNotFoundError):  # closed meanwhile
+            found.add(ports.get(os.readlink(fd)))
+    return found - {None}
 
 
 def test_the_old_process_has_no_socket_that_listens(start_alb, target):
