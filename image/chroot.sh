@@ -7,7 +7,8 @@
 #
 # SUITE is bookworm (Debian 12) or trixie (13). PURPOSE names what is installed: one or more of
 # tools/deps.sh, with a comma between them. A chroot is made anew when that list has changed, or the
-# packages of the suite have (the dates of its Release files); without a network the last one serves.
+# packages of the suite have (the dates of its Release files); without a network the last one
+# serves, and with KEEP=yes whatever the mirrors have.
 #
 # What is mounted is so in a mount namespace of its own, and what runs is in a PID namespace: both go with
 # COMMAND, however it ends. Changes to the chroot are kept in memory and go as well; the repository is the
@@ -86,9 +87,10 @@ make_chroot() {
     trap 'rm -rf "$work"' EXIT
     # shellcheck disable=SC2046 # a list of words
     packages=$("$top/tools/deps.sh" --list $(echo "$purpose" | tr , ' ') | paste -sd ,)
+    root=$(last_one)
+    [ -z "${KEEP:-}" ] || [ -z "$root" ] || return 0
     find_mirrors
     dates=$(release_dates)
-    root=$(last_one)
     if [ "$(echo "$dates" | grep -c .)" -lt 3 ] && [ -n "$root" ]; then
         say "the mirror $main cannot be reached: $root as it is"
         return

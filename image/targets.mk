@@ -24,8 +24,8 @@ BUILD_IMAGE = VERSION=$(VERSION) SOURCE_DATE_EPOCH=$$(git log -1 --format=%ct) i
 image: deps-image ## the appliance's disk, of the packages for Debian 13: build/image/postern-VERSION.raw, .qcow2, .vmdk
 	+@$(MAKE) --no-print-directory DEBIAN=trixie deb
 	@$(BUILD_IMAGE)
-image-again: # of the packages that are there
-	@$(BUILD_IMAGE)
+image-again: # of the packages and trees that are there, whatever the mirrors have meanwhile
+	@KEEP=yes $(BUILD_IMAGE)
 image-test: deps-image-test all ## start the image in QEMU, and look at it (make image first); plain emulation takes its time
 	@IMAGE=$(IMAGE) BIN=$(CURDIR)/$B/bin PATIENCE=2 PYTHONDONTWRITEBYTECODE=1 /usr/bin/python3 -m pytest \
 	  -q -rs -p no:cacheprovider --confcutdir=tests --timeout=900 --durations=8 tests/image $(ARGS)

@@ -2,7 +2,7 @@
 """vmdk_id.py DISK -- give a sparse VMDK the same content identifier each time.
 
 qemu-img writes a random one (CID), for snapshots, without leading zeros: the text after it begins earlier for one in
-sixteen. The descriptor has a place of its own in the file, filled up with NUL (VMware's "Virtual Disk Format 5.0",
+sixteen, and what stood there before may show behind the NUL. The descriptor has a place of its own in the file, filled up with NUL (VMware's "Virtual Disk Format 5.0",
 "Hosted Sparse Extent"), and is written anew there: nothing behind it moves.
 """
 
@@ -17,7 +17,7 @@ HEADER = struct.Struct("<4sIIQQQQ")  # magic, version, flags, capacity, grain si
 
 def with_cid(descriptor):
     """The descriptor, as long as before, with our identifier."""
-    text, found = re.subn(rb"(?m)^CID=[0-9a-f]{1,8}$", b"CID=" + CID, descriptor.rstrip(b"\0"))
+    text, found = re.subn(rb"(?m)^CID=[0-9a-f]{1,8}$", b"CID=" + CID, descriptor.partition(b"\0")[0])
     if found != 1 or len(text) > len(descriptor):
         sys.exit(f"vmdk_id.py: the descriptor has {found} lines CID=, not one, or no room for it")
     return text.ljust(len(descriptor), b"\0")

@@ -101,10 +101,11 @@ const scenarios = {
         const [alice, bob] = await pair({ setup: "Math.random = () => 0.999" });
         const recorded = await record(bob);
         const fromAlice = await sayAll(alice, series("on the way", 3));
+        const waiting = ui.until(alice, "waiting"); // it lasts for a second
         const killed = please("kill", "n1");
         const fromBob = await sayAll(bob, series("meanwhile", 3));
         await killed;
-        await ui.until(alice, "waiting");
+        await waiting;
         fromAlice.push(...await sayAll(alice, series("from the dark", 2)));
         await ui.shown(alice, fromAlice.at(-1), "pending");
         await shoot(alice, "real-waiting");

@@ -61,12 +61,14 @@ def test_the_bill_has_the_root_that_the_kernel_checks(image, disk):
 
 
 def _vmdk_with_cid(tmp_path, cid):
-    """A small disk as qemu-img writes it when its random number happens to be this one."""
+    """A small disk as qemu-img writes it when its random number happens to be this one: over what it wrote before,
+    which may have been longer."""
     disk = tmp_path / "disk.vmdk"
     subprocess.run(["qemu-img", "create", "-q", "-f", "vmdk", "-o", "subformat=streamOptimized", disk, "1M"], check=True)
     content = disk.read_bytes()
     descriptor = content[SECTOR : 21 * SECTOR]
     text = re.sub(rb"\nCID=\w+\n", b"\nCID=%s\n" % cid, descriptor.rstrip(b"\0"))
+    text += b"\0\n" if len(cid) < 7 else b""
     disk.write_bytes(content[:SECTOR] + text.ljust(len(descriptor), b"\0") + content[21 * SECTOR :])
     return disk
 

@@ -8,15 +8,19 @@ Programs come from $BIN (build/release/bin); $WRAP, if set, is put in front of e
 """
 
 import contextlib
+import itertools
 import json
 import os
 import pathlib
+import random
 import select
 import shlex
 import signal
 import socket
 import subprocess
 import time
+
+import stalls
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BIN = pathlib.Path(os.environ.get("BIN", ROOT / "build/release/bin")).resolve()
@@ -37,11 +41,36 @@ def wait_until(condition, what, timeout=10.0):
         time.sleep(0.01)
 
 
+def _ports():
+    """Below those that the kernel gives to whoever binds port 0: none of these gets there first. Each
+    worker of pytest has its own; where a run begins differs, for others run beside it."""
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:])
+    first, each = 10000 + 4000 * (worker % 5), 4000
+    for n in itertools.count(random.randrange(each)):
+        yield first + n % each
+
+
+_PORTS = _ports()
+
+
 def free_port():
-    """For what cannot bind port 0 itself."""
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
+    """For what cannot bind port 0 itself. No two calls give the same."""
+    for port in _PORTS:
+        with contextlib.suppress(OSError), socket.socket() as s:
+            s.bind(("127.0.0.1", port))
+            return port
+
+
+def pauses(began):
+    """How long the machine itself stood still since then (of the monotonic clock), each time."""
+    time.sleep(0.1)  # for the watchers to write it down
+    file = os.environ.get("POSTERN_STALLS")
+    return [b - a for a, b in stalls.gaps(file) if b > began] if file else []
+
+
+def stall_room(began):
+    """What these may add to one moment that a test measures: seconds."""
+    return stalls.NOTABLE + max(pauses(began), default=0)
 
 
 def split_address(text):
@@ -93,12 +122,13 @@ class Process:
         os.kill(self.pid, number)
 
     def freeze(self):
-        """SIGSTOP, and each thread stands still. SIGCONT lets them go on."""
+        """SIGSTOP, and each thread stands still (or it has ended). SIGCONT lets them go on."""
         def states():
             stats = pathlib.Path(f"/proc/{self.pid}/task").glob("*/stat")
-            return {s.read_text(encoding="ascii").rsplit(")", 1)[1].split()[0] for s in stats}
+            with contextlib.suppress(FileNotFoundError, ProcessLookupError):  # a thread ended
+                return {s.read_text(encoding="ascii").rsplit(")", 1)[1].split()[0] for s in stats}
         self.signal(signal.SIGSTOP)
-        wait_until(lambda: states() == {"T"}, "it to stand still")
+        wait_until(lambda: states() == {"T"} or not self.is_running(), "it to stand still")
 
     def cpu_s(self):
         """CPU time of the process so far."""

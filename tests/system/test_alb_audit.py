@@ -275,12 +275,17 @@ def test_a_storm_of_signals(start, tokens):
         alb.signal(signal.SIGHUP)
         if i % 4 == 0:
             ops.order("/reload")
-    def outcomes(command, who):
-        return [r["outcome"] for r in rows(alb)
-                if r["command"] == command and r["who"].startswith(who)]
-    wait_until(lambda: alb.status()["reloads"] == outcomes("reload", "").count("done"), "all")
-    assert outcomes("reload", "token").count("done") == 5
-    by_signal = outcomes("reload", "signal")
+
+    def settled():
+        now = [r for r in rows(alb) if r["command"] == "reload"]
+        done = sum(r["outcome"] == "done" for r in now)
+        return alb.status()["reloads"] == done and now
+
+    def outcomes(who):
+        return [r["outcome"] for r in last if r["who"].startswith(who)]
+    last = wait_until(settled, "all")
+    assert outcomes("token").count("done") == 5
+    by_signal = outcomes("signal")
     assert 1 <= by_signal.count("asked") == by_signal.count("done") <= 20
 
 

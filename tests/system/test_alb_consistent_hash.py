@@ -13,7 +13,7 @@ from test_alb_balance import CHECKED, Named, states
 from test_ws_sticky import cookies
 from ws_peers import Client, Upgraded, all_closed, ws_config
 
-KEYS = 60
+KEYS = 120  # of which each of three targets has some, but for one run in many millions
 NAMES = b"abcdef"
 
 
@@ -69,7 +69,7 @@ def test_by_the_viewer(start_alb, start_target):
         with alb.connect(source=source) as s:
             s.sendall(request(path=path))
             return s.recv(4096).split(b"\r\n\r\n")[1]
-    sources = [f"127.0.0.{n}" for n in range(1, 25)]
+    sources = [f"127.0.0.{n}" for n in range(1, 61)]
     once = [send(source, "/a") for source in sources]
     assert once == [send(source, "/b") for source in sources]
     assert set(once) == {b"a", b"b", b"c"}
@@ -101,11 +101,11 @@ def test_a_rewrite_does_not_change_the_key(start_alb, start_target):
     rule = ("[rule all]\nlistener = http\npriority = 1\npath-pattern = /*\naction = forward app\n"
             "url-rewrite = ^/.* /same?room=1\n")
     alb = start_alb(forward_config(*start_targets(start_target), group=hashed("path"), more=rule))
-    once = [alb.get(f"/{n}")[2] for n in range(20)]
+    once = [alb.get(f"/{n}")[2] for n in range(KEYS)]
     assert set(once) == {b"a", b"b", b"c"}
     alb.configure(alb.path.read_text().replace(rule, ""))
     alb.reload()
-    assert [alb.get(f"/{n}")[2] for n in range(20)] == once
+    assert [alb.get(f"/{n}")[2] for n in range(KEYS)] == once
 
 
 # --- targets that come and go -------------------------------------------------------------------

@@ -159,11 +159,11 @@ def test_changes_lose_no_request(start_alb, dns, hosts):
 
 def test_a_reload_to_a_name_loses_no_request(start_alb, dns, hosts):
     dns.set(NAME, ["127.0.0.2"])
-    by_address = forward_config(f"127.0.0.1:{hosts}", group=QUICK)
+    by_address = forward_config(f"127.0.0.1:{hosts}", group=PATIENT)
     alb = start_alb(by_address)
     with clients(alb):
         for _ in range(5):
-            alb.configure(dns_config(dns, hosts))
+            alb.configure(dns_config(dns, hosts, group=PATIENT))
             alb.reload()
             wait_until(lambda: answers(alb, 3) == {"2"}, "the name's address")
             alb.configure(by_address)

@@ -106,7 +106,7 @@ def test_a_full_disk_that_has_room_again(start_alb, start_target, small_disk):
     wait_until(lambda: "/room" in log.read_text(), "the row after")
     rows = log.read_text().splitlines()
     assert all(r.startswith("http 20") and r.endswith("127.0.0.1") for r in rows)
-    assert len(rows) == alb.metric(WRITTEN)
+    wait_until(lambda: alb.metric(WRITTEN) == len(rows), "all to be counted")
     assert alb.metric(WRITTEN) + alb.metric(DROPPED) == 201
     assert "No space left" in alb.log()
 
@@ -185,4 +185,5 @@ def test_connection_log(start_alb, start_target, tmp_path):
     # The same connection in the other log.
     assert plain[11] + " " in alb.access_row("/plain")
     assert good[0][11] + " " in alb.access_row("/secret")
-    assert alb.metric('alb_connection_log_rows_total{outcome="written"}') == 5
+    wait_until(lambda: alb.metric('alb_connection_log_rows_total{outcome="written"}') == 5,
+               "them to be counted")

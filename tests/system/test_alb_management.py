@@ -222,7 +222,8 @@ def test_certificates(by_certificate, certs, version):
     for name in ("unknown", "expired"):
         assert needs_alert(lambda name=name: caller(name).status("/status")), name
     assert needs_alert(lambda: Caller(alb).status("/status")), "none"
-    assert "ClientCertExpired" in alb.log() and "ClientCertUntrusted" in alb.log()
+    wait_until(lambda: "ClientCertExpired" in alb.log() and "ClientCertUntrusted" in alb.log(),
+               "both to be logged")
 
 
 def test_any_name_of_an_authority(by_certificate, certs):

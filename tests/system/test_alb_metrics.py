@@ -94,7 +94,8 @@ def test_rows_of_the_log_are_counted(start_alb, start_target):
     for i in range(7):
         alb.get(f"/{i}")
     alb.access_row("/6")
-    assert alb.metric('alb_access_log_rows_total{outcome="written"}') == 7
+    wait_until(lambda: alb.metric('alb_access_log_rows_total{outcome="written"}') == 7,
+               "them to be counted, a moment after they can be read")
     assert alb.metric('alb_access_log_rows_total{outcome="dropped"}') == 0
 
 

@@ -199,6 +199,7 @@ def test_the_vpc_endpoint_is_logged_as_json(start_alb, start_target, tmp_path):
     assert [r["client:port"] for r in rows[:2]] == ["192.0.2.1:4711", "192.0.2.2:4711"]
     assert (rows[0]["via"], rows[0]["vpce"], rows[1]["vpce"]) == (via, "vpce-1", None)
     assert "via" not in rows[2]
+    wait_until(lambda: log.read_text().count("\n") == 3, "three connections")
     rows = [json.loads(r) for r in log.read_text().splitlines()]
     assert (rows[0]["client_ip"], rows[0]["via"], rows[0]["vpce"]) == ("192.0.2.1", via, "vpce-1")
     assert "vpce" not in rows[1] and "via" not in rows[2]

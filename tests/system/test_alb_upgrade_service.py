@@ -56,7 +56,9 @@ def manager(request, tmp_path, monkeypatch):
     monkeypatch.setenv("NOTIFY_SOCKET", address)
     libc = ctypes.CDLL(None)
     assert libc.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) == 0
-    yield Manager(address.replace("@", "\0", 1))
+    made = Manager(address.replace("@", "\0", 1))
+    yield made
+    made.sock.close()
     libc.prctl(PR_SET_CHILD_SUBREAPER, 0, 0, 0, 0)
 
 

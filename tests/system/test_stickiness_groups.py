@@ -74,7 +74,7 @@ def test_names_of_ones_own(start_alb, start_target):
 def test_a_client_stays_with_its_group(start_alb, start_target):
     alb = start_alb(config(two_groups(start_target), rule("forward blue:1 green:1 stickiness=60")))
     firsts = set()
-    for _ in range(12):
+    for _ in range(40):
         client = Client(alb)
         first = client.visit().body
         assert client.bodies() == {first}
@@ -146,7 +146,7 @@ def test_group_and_target_both_stick(start_alb, start_target):
                            group("b", b1, b2, settings=sticky),
                            rule("forward a:1 b:1 stickiness=60")))
     firsts = set()
-    for _ in range(16):
+    for _ in range(40):
         client = Client(alb)
         got = client.visit()
         assert [c.name for c in set_cookies(got)] == ["AWSALBTG", "AWSALBTGCORS", "AWSALB",

@@ -9,7 +9,7 @@ import time
 import pytest
 
 from drains import after
-from harness import wait_until
+from harness import stall_room, wait_until
 from http_wire import read_head
 from ws_peers import (BINARY, BOTH, TEXT, Client, Peer, Upgraded, all_closed, connect,
                       in_background, open_tunnel, ws_config)
@@ -44,9 +44,9 @@ def test_closes_are_spread_over_the_window(start_alb, target):
     assert alb.wait() == 0
 
     times.sort()
-    gaps = [b - a for a, b in zip(times, times[1:])]
-    assert times[0] < 0.5 and 1.4 < times[-1] < 2.0, times
-    assert max(gaps) < 0.5, gaps
+    gaps, room = [b - a for a, b in zip(times, times[1:])], stall_room(began)
+    assert times[0] < 0.35 + room and 1.4 < times[-1] < 1.85 + room, times
+    assert max(gaps) < 0.35 + room, gaps
     assert max(delays) < 5000 and len(set(delays)) > 50, "each client at a moment of its own"
     rows = alb.access_rows()
     assert len(rows) == 100
@@ -194,7 +194,7 @@ def step_through_the_cut(alb, pairs, selector):
     alb.freeze()
     alb.signal(signal.SIGTERM)
     cut = []
-    while len(cut) < 300:
+    while len(cut) < 300 and alb.is_running():
         alb.signal(signal.SIGCONT)
         alb.freeze()
         cut = [key.data for key, _ in selector.select(0)]
@@ -214,7 +214,8 @@ def cut_in_the_middle(start_alb, target, opened):
         left = [pair for pair in pairs if id(pair) not in gone]
         if len(left) >= 600:
             return alb, cut, left
-        alb.signal(signal.SIGCONT)
+        if alb.is_running():
+            alb.signal(signal.SIGCONT)
         assert alb.wait() == 0
     return pytest.fail("the cut was never seen with many left")
 

@@ -6,7 +6,8 @@ import select
 import pytest
 
 from dns_server import NXDOMAIN, SERVFAIL, DnsServer
-from drains import CLOSED, CUT, DELAY, arrivals, is_told, most_in_a_second
+from drains import (CLOSED, CUT, DELAY, arrivals, is_told, most_in_a_second,  # noqa: F401
+                    stamps)
 from harness import wait_until
 from scripted_target import neighbours
 from ws_peers import BOTH, Client, Upgraded, all_closed, in_background, is_alive, ws_config

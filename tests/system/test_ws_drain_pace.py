@@ -7,7 +7,7 @@ import pytest
 
 from drains import (CLOSED, CUT, DELAY, OTHER, arrivals, drain_began,  # noqa: F401
                     most_in_a_second, stamps)
-from harness import PATIENCE, wait_until
+from harness import PATIENCE, pauses, stall_room, wait_until
 from sockets import read_exactly
 from ws_peers import BINARY, BOTH, TEXT, Upgraded, all_closed, in_background, open_tunnel, ws_config
 from ws_wire import frame
@@ -48,35 +48,37 @@ def test_a_stop_keeps_the_rate_and_cuts_what_is_left(start_alb, target):
     alb = start_alb(ws_config(target, alb="websocket.drain_rate = 10\n", workers=2, stop="2s"))
     pairs = [open_tunnel(alb, target) for _ in range(60)]
     with all_closed([peer for pair in pairs for peer in pair]):
-        wait = in_background(arrivals, [client for client, _ in pairs])
+        wait, asked = in_background(arrivals, [client for client, _ in pairs]), time.monotonic()
         alb.signal(signal.SIGTERM)
         times = [t for t, _ in wait()]
         assert len(times) == 60
-        told = [t for t in times if t < times[0] + 1.9]
-        assert 15 <= len(told) <= 20 and most_in_a_second(told) <= 10
-        assert times[-1] - times[20] < 0.3, "the rest is cut together, with a last Close"
     assert alb.wait() == 0
     begin = next(row for row in alb.log().splitlines() if "drain begin" in row)
     assert "cause=shutdown" in begin and "tunnels=60 rate=10 " in begin
     announced = int(begin.rsplit("cut_at_end=", 1)[1])
     end = next(row for row in alb.log().splitlines() if "drain end" in row)
     cut = int(end.rsplit("cut=", 1)[1])
-    assert 38 <= announced <= 43 and abs(announced - cut) <= 3, (begin, end)
+    told = times[:60 - cut]
+    lost = 10 * sum(pauses(asked))  # a rate makes up for nothing
+    assert 15 - lost <= len(told) <= 20 and most_in_a_second(told) <= 10
+    assert times[-1] - times[60 - cut] < 0.15 + stall_room(asked), "the rest is cut together, with a last Close"
+    assert 38 <= announced <= 43 and abs(announced - cut) <= 3 + lost, (begin, end)
 
 
 def test_auto_spreads_over_the_delay(start_alb, target):
-    alb = start_alb(ws_config(target, group=DELAY % 2, workers=2))
+    alb = start_alb(ws_config(target, group=DELAY % 4, workers=2))
     pairs = [open_tunnel(alb, target) for _ in range(100)]
     with all_closed([peer for pair in pairs for peer in pair]):
-        wait = in_background(arrivals, [client for client, _ in pairs])
-        assert "100 WebSockets, told to come again over 1800ms" in alb.ok("drain", "app")
+        wait, asked = in_background(arrivals, [client for client, _ in pairs]), time.monotonic()
+        assert "100 WebSockets, told to come again over 3600ms" in alb.ok("drain", "app")
         began = drain_began(alb)
         times = [t - began for t, _ in wait()]
         assert len(times) == 100
-        assert times[-1] < 1.85, "0.9 of the delay"
-        assert times[-1] > 1.5 and times[0] < 0.3
+        room = stall_room(asked)
+        assert times[-1] < 3.6 + room, "0.9 of the delay"
+        assert times[-1] > 3.2 and times[0] < 0.25 + room
         gaps = [b - a for a, b in zip(times, times[1:])]
-        assert max(gaps) < 0.2, gaps
+        assert max(gaps) < 0.15 + room, gaps
 
 
 # Ten a second: a loop may be late by half of the space between two, and keeps its place.
@@ -265,7 +267,9 @@ def test_thousands_that_are_cut_do_not_hold_up_a_loop(start_alb, start_target):
             assert origin.receive() == (TEXT, True, b"x")
             seen.add(alb.metric(CUT))
             return 2500 in seen
-        wait_until(echo, "all to be cut")
+        end = time.monotonic() + 10 * PATIENCE
+        while not echo():  # without a pause: all takes less than a tenth of a second
+            assert time.monotonic() < end, "all to be cut"
         assert len(seen - {0, 2500}) >= 2, seen
     client.close()
     origin.close()

@@ -22,8 +22,13 @@ def test_one_close_to_the_time_out_is_told_once_in_the_log(start_alb, start_targ
     alb = start_alb(ws_config(target, alb="idle_timeout.timeout_seconds = 3\n"))
     pairs = [open_tunnel(alb, target) for _ in range(25)]
     with all_closed([peer for pair in pairs for peer in pair]):
+        beat(pairs, 0)  # the first have been quiet while the others were opened
         beat(pairs, 2.55)
-        wait_until(lambda: "heartbeat close to" in alb.log(), "the warning")
+
+        def told():
+            beat(pairs, 0.05)  # no spell, and the time-out begins anew
+            return "heartbeat close to" in alb.log()
+        wait_until(told, "the warning")
         assert alb.metric(QUIET) == 25
         beat(pairs, 2.55)
         time.sleep(1.2)  # past the next look

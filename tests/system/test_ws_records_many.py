@@ -11,7 +11,7 @@ import time
 
 import pytest
 
-from harness import BIN, PATIENCE, wait_until
+from harness import BIN, PATIENCE, stall_room, wait_until
 from http_wire import read_head
 from sockets import stop_listening
 from ws_peers import TEXT, Client, in_background, ws_config
@@ -125,14 +125,14 @@ def test_3000_tunnels_are_listed_while_others_speak(start_alb, target, tmp_path)
         wait_until(lambda: alb.metric("alb_websocket_tunnels_open") == LIVE, "all to be open")
         quiet = echo_while(clients[:ECHOING], lambda: False)
 
-        lists = [tmp_path / f"list{i}" for i in range(8)]
+        lists, asked = [tmp_path / f"list{i}" for i in range(8)], time.monotonic()
         running = [list_to_file(alb, path, "limit=10000") for path in lists]
         opened.callback(lambda: [p.wait() for p in running])
         times = echo_while(clients[:ECHOING], lambda: any(p.poll() is None for p in running))
         print(f"echo without a list: median {quiet[len(quiet) // 2] * 1000:.2f} ms, worst "
               f"{quiet[-1] * 1000:.1f}; with {len(lists)}: median "
               f"{times[len(times) // 2] * 1000:.2f} ms, worst {times[-1] * 1000:.1f}")
-        assert times[-1] < 0.5 * PATIENCE and times[len(times) // 2] < 0.05 * PATIENCE
+        assert times[-1] < 0.35 * PATIENCE + stall_room(asked) and times[len(times) // 2] < 0.05 * PATIENCE
         for path in lists:
             answer = json.loads(path.read_text())
             assert (answer["all"], answer["matched"], answer["shown"]) == (LIVE, LIVE, LIVE)
