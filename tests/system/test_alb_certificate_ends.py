@@ -150,7 +150,7 @@ def test_the_log_has_one_line_for_all_that_end_soon_and_one_for_those_that_have(
 
 
 def test_status_lists_them(start_alb, start_target, certs, tmp_path):
-    path, gone = certs.make("soon", 3.5), certs.make("gone", -2)
+    path, gone = certs.make("soon", 3.5), certs.make("gone", -1.5)  # whole days are rounded down
     alb = start_alb(forward_config(start_target(), more=listener(
         path, gone, settings="mutual_authentication.mode = verify\n"
                              f"mutual_authentication.trust_store = {certs.root.crt}\n")))
