@@ -2,8 +2,9 @@
 """vmdk_id.py DISK -- give a sparse VMDK the same content identifier each time.
 
 qemu-img writes a random one (CID), for snapshots, without leading zeros: the text after it begins earlier for one in
-sixteen, and what stood there before may show behind the NUL. The descriptor has a place of its own in the file, filled up with NUL (VMware's "Virtual Disk Format 5.0",
-"Hosted Sparse Extent"), and is written anew there: nothing behind it moves.
+sixteen, and the end of a longer text that stood there before may be left behind its NUL. The descriptor has a place of
+its own in the file, filled up with NUL (VMware's "Virtual Disk Format 5.0", "Hosted Sparse Extent"), and is written
+anew there: nothing behind it moves.
 """
 
 import re

@@ -61,5 +61,14 @@ def longest(path, begin, end):
     return max((b - a for a, b in gaps(path) if b > begin and a < end), default=0)
 
 
+def total(path, begin):
+    """Seconds since then in which one of them stood still."""
+    still, upto = 0, begin
+    for a, b in sorted(gaps(path)):
+        still += max(0, b - max(a, upto))
+        upto = max(b, upto)
+    return still
+
+
 if __name__ == "__main__":
     watch(sys.argv[1])

@@ -61,16 +61,19 @@ def free_port():
             return port
 
 
-def pauses(began):
-    """How long the machine itself stood still since then (of the monotonic clock), each time."""
-    time.sleep(0.1)  # for the watchers to write it down
-    file = os.environ.get("POSTERN_STALLS")
-    return [b - a for a, b in stalls.gaps(file) if b > began] if file else []
+def _stalls():
+    time.sleep(0.1)  # for the watchers to write down the last one
+    return os.environ["POSTERN_STALLS"]
+
+
+def stood_still(began):
+    """For how many seconds the machine itself did since then (of the monotonic clock)."""
+    return stalls.total(_stalls(), began)
 
 
 def stall_room(began):
-    """What these may add to one moment that a test measures: seconds."""
-    return stalls.NOTABLE + max(pauses(began), default=0)
+    """What that may add to one moment that a test measures: seconds."""
+    return stalls.NOTABLE + stalls.longest(_stalls(), began, time.monotonic())
 
 
 def split_address(text):

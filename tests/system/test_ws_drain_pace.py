@@ -7,7 +7,7 @@ import pytest
 
 from drains import (CLOSED, CUT, DELAY, OTHER, arrivals, drain_began,  # noqa: F401
                     most_in_a_second, stamps)
-from harness import PATIENCE, pauses, stall_room, wait_until
+from harness import PATIENCE, stall_room, stood_still, wait_until
 from sockets import read_exactly
 from ws_peers import BINARY, BOTH, TEXT, Upgraded, all_closed, in_background, open_tunnel, ws_config
 from ws_wire import frame
@@ -59,7 +59,7 @@ def test_a_stop_keeps_the_rate_and_cuts_what_is_left(start_alb, target):
     end = next(row for row in alb.log().splitlines() if "drain end" in row)
     cut = int(end.rsplit("cut=", 1)[1])
     told = times[:60 - cut]
-    lost = 10 * sum(pauses(asked))  # a rate makes up for nothing
+    lost = 10 * stood_still(asked)  # a rate makes up for nothing
     assert 15 - lost <= len(told) <= 20 and most_in_a_second(told) <= 10
     assert times[-1] - times[60 - cut] < 0.15 + stall_room(asked), "the rest is cut together, with a last Close"
     assert 38 <= announced <= 43 and abs(announced - cut) <= 3 + lost, (begin, end)
