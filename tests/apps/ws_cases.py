@@ -39,7 +39,7 @@ class Listen(NamedTuple):
 
 
 class Finish(NamedTuple):
-    """FIN."""
+    """FIN, a moment after what was said: what an end makes of both at once is a matter of luck."""
 
 
 class Case(NamedTuple):

@@ -22,6 +22,7 @@ from ws_peers import CLOSE, CONTINUATION, PING, PONG, TEXT
 from ws_wire import KEY, accept_key, frame, masked
 
 LISTEN_S = 1.0  # to fail fast is to do so within this
+FINISH_S = 0.1
 PAUSES, PAUSE_S = 6, 0.15  # in a case that is played slowly
 GIVEN_UP = "still open"
 LAST = b"this was all"
@@ -334,6 +335,7 @@ class Player:
         """False when a FIN was part of it."""
         for step in steps:
             if isinstance(step, Finish):
+                await asyncio.sleep(FINISH_S)
                 await self.wire.finish()
                 return False
             if isinstance(step, Listen):
