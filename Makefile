@@ -166,6 +166,7 @@ valgrind: ONE ?= test_alb_rules or test_ws_echo or test_wsserver_chat
 PARTS ?= test test-trixie image image-test
 # Nobody waits for it: fewer at once keep their clocks better.
 ci: export WORKERS := 3
+ci: export ONE_BY_ONE := yes
 ci: ## what runs for every change (root): test, test-trixie, image, image-test; PARTS="test" for some
 	+@for part in $(PARTS); do echo "== make $$part"; $(MAKE) --no-print-directory $$part || exit 1; done
 
